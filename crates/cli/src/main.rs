@@ -1,0 +1,3 @@
+//! The `entente` binary.
+
+fn main() {}
