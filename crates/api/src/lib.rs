@@ -1,1 +1,70 @@
 #![doc = include_str!("../README.md")]
+
+/// The packages of the contract, nested as the generated code expects them.
+pub mod entente {
+    /// Why a call was refused.
+    pub mod error {
+        /// Version 1.
+        #[expect(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
+        pub mod v1 {
+            tonic::include_proto!("entente.error.v1");
+        }
+    }
+    /// The ledger: its kind and its clock.
+    pub mod ledger {
+        /// Version 1.
+        #[expect(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
+        pub mod v1 {
+            tonic::include_proto!("entente.ledger.v1");
+        }
+    }
+    /// Members.
+    pub mod member {
+        /// Version 1.
+        #[expect(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
+        pub mod v1 {
+            tonic::include_proto!("entente.member.v1");
+        }
+    }
+    /// Partners and their terms.
+    pub mod partner {
+        /// Version 1.
+        #[expect(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
+        pub mod v1 {
+            tonic::include_proto!("entente.partner.v1");
+        }
+    }
+    /// Points.
+    pub mod points {
+        /// Version 1.
+        #[expect(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
+        pub mod v1 {
+            tonic::include_proto!("entente.points.v1");
+        }
+    }
+    /// Windows, positions, statements.
+    pub mod settlement {
+        /// Version 1.
+        #[expect(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
+        pub mod v1 {
+            tonic::include_proto!("entente.settlement.v1");
+        }
+    }
+    /// Money, operations, balances.
+    pub mod r#type {
+        /// Version 1.
+        #[expect(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
+        pub mod v1 {
+            tonic::include_proto!("entente.r#type.v1");
+        }
+    }
+}
+
+pub use entente::{
+    error::v1 as error, ledger::v1 as ledger, member::v1 as member, partner::v1 as partner,
+    points::v1 as points, settlement::v1 as settlement, r#type::v1 as types,
+};
+
+/// The contract as an encoded `google.protobuf.FileDescriptorSet`: for reflection, for naming
+/// fields by number, and for the test that compares the authorization table with it.
+pub const DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/entente.bin"));

@@ -1,0 +1,26 @@
+//! Compiles the contract with protox: no `protoc` has to be installed.
+
+use std::{env, error::Error, fs, path::PathBuf};
+
+use prost::Message;
+
+const SERVICES: [&str; 6] = [
+    "entente/error/v1/error_reason.proto",
+    "entente/ledger/v1/ledger_service.proto",
+    "entente/member/v1/member_service.proto",
+    "entente/partner/v1/partner_service.proto",
+    "entente/points/v1/points_service.proto",
+    "entente/settlement/v1/settlement_service.proto",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
+    println!("cargo:rerun-if-changed={}", root.display());
+    let files = protox::compile(SERVICES, [&root])?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(out.join("entente.bin"), files.encode_to_vec())?;
+    tonic_prost_build::configure()
+        .extern_path(".google.rpc", "::tonic_types::pb")
+        .compile_fds(files)?;
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! Commands: what a partner asks for, resolved to a member and to operations of its cell.
+
+use entente_ledger::{Currency, MemberId, Micros, PartnerId, Points, RequestId, Seq};
+use jiff::Timestamp;
+
+/// A change of points that a partner asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// Who asks.
+    pub partner: PartnerId,
+    /// The caller's id of it.
+    pub request_id: RequestId,
+    /// Whose points.
+    pub member: MemberId,
+    /// The partner's own reference of the purchase or sale; empty for none.
+    pub receipt_reference: String,
+    /// What is asked.
+    pub action: Action,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Credit points for a purchase.
+    Earn {
+        /// What was paid, more than 0,
+        spend: Micros,
+        /// in this currency.
+        currency: Currency,
+        /// What was bought.
+        category: String,
+        /// When; now when absent.
+        activity_at: Option<Timestamp>,
+    },
+    /// Spend points at once.
+    Burn(BurnAmount),
+    /// Set points aside.
+    Authorize(BurnAmount),
+    /// Spend points that are set aside.
+    Capture {
+        /// What the request id names.
+        original: Original,
+        /// How many, more than 0; all when absent.
+        points: Option<Points>,
+    },
+    /// Release points that are set aside.
+    Void {
+        /// What the request id names.
+        original: Original,
+    },
+    /// Undo an earn, a burn or a capture.
+    Reverse {
+        /// What the request id names.
+        original: Original,
+        /// How much of it.
+        part: ReversePart,
+    },
+}
+
+/// How much to spend or to set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BurnAmount {
+    /// So many points, more than 0.
+    Points(Points),
+    /// As many points as are worth so much at the till, rounded up.
+    Value(Micros, Currency),
+}
+
+/// How much of an operation to undo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReversePart {
+    /// All that is left.
+    Rest,
+    /// So much of an earn's spend, more than 0.
+    Spend(Micros, Currency),
+    /// So many of a burn's or a capture's points, more than 0.
+    Points(Points),
+}
+
+/// An operation of the caller that a command completes or undoes, in the member's cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Original {
+    /// Its number.
+    pub seq: Seq,
+    /// Its request id.
+    pub request_id: RequestId,
+    /// What it is.
+    pub kind: OriginalKind,
+}
+
+/// What an original operation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OriginalKind {
+    /// An earn: its lot is the one that it opened.
+    Earn,
+    /// A burn: its hold is named by itself.
+    Burn,
+    /// An authorization: its hold is named by itself.
+    Authorize,
+    /// A capture of the hold that this operation authorized.
+    Capture {
+        /// The authorization.
+        authorized_by: Seq,
+    },
+    /// Anything else, and whatever was finally refused.
+    Other,
+}
+
+impl Original {
+    /// The hold behind the operation, if there is one.
+    #[must_use]
+    pub const fn hold(&self) -> Option<Seq> {
+        match self.kind {
+            OriginalKind::Burn | OriginalKind::Authorize => Some(self.seq),
+            OriginalKind::Capture { authorized_by } => Some(authorized_by),
+            OriginalKind::Earn | OriginalKind::Other => None,
+        }
+    }
+}

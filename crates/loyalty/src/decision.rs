@@ -1,0 +1,101 @@
+//! Decisions: the operation that a command becomes, with its transfers.
+
+use entente_ledger::{
+    Cell, Currency, MemberId, Micros, PartnerId, Points, RequestId, Seq, TermsVersion, Transfer,
+    Wallet, WindowId,
+};
+use jiff::Timestamp;
+
+use crate::Refusal;
+
+/// What an operation did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OperationKind {
+    /// Credited points for a purchase.
+    Earn,
+    /// Spent points at once.
+    Burn,
+    /// Set points aside.
+    Authorize,
+    /// Spent points that were set aside.
+    Capture,
+    /// Released points that were set aside.
+    Void,
+    /// Undid an earn, a burn or a capture.
+    Reverse,
+    /// Ended a lot or a hold at its time.
+    Expire,
+    /// Corrected amounts.
+    Adjust,
+}
+
+/// The part of an operation that fell on one lot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Portion {
+    /// The lot's issuer.
+    pub issuer: PartnerId,
+    /// How many points of it.
+    pub points: Points,
+    /// When the lot expires.
+    pub expires_at: Timestamp,
+}
+
+/// One accepted or finally refused command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    /// The cell that numbers it.
+    pub cell: Cell,
+    /// Its number there.
+    pub seq: Seq,
+    /// Whose command; the hub for expiries.
+    pub partner: PartnerId,
+    /// The caller's id of it; derived for the hub's own.
+    pub request_id: RequestId,
+    /// Whose points.
+    pub member: MemberId,
+    /// What it did, or was asked to do.
+    pub kind: OperationKind,
+    /// By the ledger's clock.
+    pub posted_at: Timestamp,
+    /// The window it falls in.
+    pub window: WindowId,
+    /// When an earn's purchase happened.
+    pub activity_at: Option<Timestamp>,
+    /// The version of the partner's terms that priced it.
+    pub terms_version: Option<TermsVersion>,
+    /// Credited, spent, held, released or taken back; never negative.
+    pub points: Points,
+    /// An earn's purchase, or the part of it that a reversal refunds.
+    pub spend: Option<(Micros, Currency)>,
+    /// What burned or held points are worth at the till.
+    pub value: Option<(Micros, Currency)>,
+    /// An earn's category.
+    pub category: String,
+    /// The partner's own reference.
+    pub receipt_reference: String,
+    /// What it completes or undoes: its number in the cell and its request id.
+    pub original: Option<(Seq, RequestId)>,
+    /// When an authorization ends by itself.
+    pub hold_expires_at: Option<Timestamp>,
+    /// The part of a clawback that the member no longer had.
+    pub debt_created: Points,
+    /// Points that went to repay debts.
+    pub debt_repaid: Points,
+    /// Whether the activity lies before the window.
+    pub prior_period: bool,
+    /// The lots touched, in the order used.
+    pub portions: Vec<Portion>,
+    /// Why it was finally refused; then it has no effect.
+    pub refusal: Option<Refusal>,
+}
+
+/// An operation, its transfers, and what the member has after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// The operation.
+    pub operation: Operation,
+    /// Its transfers, in the order that the story tells.
+    pub transfers: Vec<Transfer>,
+    /// The member's wallet after it.
+    pub wallet: Wallet,
+}

@@ -1,0 +1,99 @@
+//! Refusals: why a command has no effect, in order of precedence.
+
+use entente_ledger::{Currency, Micros, Overflow, PartnerId, Points};
+
+/// Why a command is refused. The order is the order of precedence: a bad command has one answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum Refusal {
+    /// Operators suspended the partner. Not kept. Cure: the same id, once resumed.
+    #[error("the partner is suspended")]
+    PartnerSuspended,
+    /// The activity is more than five minutes ahead. Cure: correct the time.
+    #[error("the activity is more than five minutes ahead of the ledger's clock")]
+    ActivityInFuture,
+    /// The activity is older than the terms allow. Cure: agree an adjustment.
+    #[error("the activity is older than the late limit of {late_limit_days} days")]
+    ActivityTooOld {
+        /// The limit.
+        late_limit_days: i32,
+    },
+    /// No terms of the partner are in force. Cure: operators publish terms.
+    #[error("no terms of the partner are in force at that time")]
+    NoTermsInForce,
+    /// The money is not in the terms' currency.
+    #[error("the terms settle in {currency}")]
+    CurrencyNotOfTerms {
+        /// The terms' currency.
+        currency: Currency,
+    },
+    /// The terms neither name the category nor price all others.
+    #[error("the terms have no such category")]
+    CategoryUnknown,
+    /// An amount, or what it makes of a balance, is beyond the ledger's range.
+    #[error("the amount is beyond what the ledger can hold")]
+    AmountTooLarge,
+    /// The terms give a point no value at this till. Cure: burn by points.
+    #[error("the terms give points no value at this partner's till")]
+    NothingToBurn,
+    /// The operation named is not an authorization.
+    #[error("the operation is not an authorization")]
+    NotAnAuthorization,
+    /// The authorization is already captured.
+    #[error("the authorization is already captured")]
+    HoldCaptured,
+    /// The authorization is already voided.
+    #[error("the authorization is already voided")]
+    HoldVoided,
+    /// The authorization ended by itself.
+    #[error("the authorization has expired")]
+    HoldExpired,
+    /// More points than are held.
+    #[error("the authorization holds {held} points")]
+    CaptureExceedsHold {
+        /// What is held.
+        held: Points,
+    },
+    /// Only earns, burns and captures can be reversed.
+    #[error("only earns, burns and captures can be reversed")]
+    NotReversible,
+    /// An earn is reversed by spend, a burn or capture by points.
+    #[error("an earn is reversed by spend, a burn or a capture by points")]
+    ReversalUnitWrong,
+    /// More than is left to reverse, in points or in micros.
+    #[error("only {rest} is left to reverse")]
+    ReversalExceedsRest {
+        /// What is left.
+        rest: i64,
+    },
+    /// Too few points are available.
+    #[error("the member has {available} points available")]
+    PointsInsufficient {
+        /// What is available.
+        available: Points,
+    },
+    /// A partner that this debits would owe more than its cap.
+    #[error("a partner would owe more than its net debit cap")]
+    NetDebitCapExceeded {
+        /// Which partner; told to that partner alone.
+        partner: PartnerId,
+        /// In which currency.
+        currency: Currency,
+        /// Its cap.
+        cap: Micros,
+    },
+}
+
+impl Refusal {
+    /// Whether the refusal is the request id's final outcome. The only one that is not kept here is
+    /// a suspension, which operators may end.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        !matches!(self, Self::PartnerSuspended)
+    }
+}
+
+impl From<Overflow> for Refusal {
+    fn from(Overflow: Overflow) -> Self {
+        Self::AmountTooLarge
+    }
+}

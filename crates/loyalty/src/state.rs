@@ -1,0 +1,88 @@
+//! The state that a batch decides on: members, exposures, the open window.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use entente_ledger::{
+    Cell, Currency, Debt, DebtId, Hold, Lot, LotId, MemberId, Micros, PartnerId, Points, Seq,
+    Wallet, WindowId,
+};
+use jiff::Timestamp;
+
+use crate::Catalogue;
+
+/// What a capped partner owes in a currency, and what its open holds reserve, in one number.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Exposure {
+    /// Net of the open window, unpaid obligations and reservations; negative when it is owed.
+    pub owed: Micros,
+}
+
+/// The open window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Its number.
+    pub id: WindowId,
+    /// When it began.
+    pub opened_at: Timestamp,
+}
+
+/// One member under its cell's head: the wallet, its open lots, and the lots, holds and debts that
+/// a command may need. What changed is remembered, so that only that is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The member.
+    pub id: MemberId,
+    /// Its cell.
+    pub cell: Cell,
+    /// What it has.
+    pub wallet: Wallet,
+    /// Every open lot, and the closed ones that commands name.
+    pub lots: BTreeMap<LotId, Lot>,
+    /// Every open hold, and the ended ones that commands name.
+    pub holds: BTreeMap<Seq, Hold>,
+    /// Every debt with points left, oldest first.
+    pub debts: BTreeMap<DebtId, Debt>,
+    /// What the member earned at a partner in a calendar year (UTC) of activity, net of clawbacks;
+    /// loaded where terms cap it.
+    pub earned_in_year: BTreeMap<(PartnerId, i16), Points>,
+    /// Lots to write.
+    pub changed_lots: BTreeSet<LotId>,
+    /// Holds to write.
+    pub changed_holds: BTreeSet<Seq>,
+    /// Debts to write.
+    pub changed_debts: BTreeSet<DebtId>,
+}
+
+impl Member {
+    /// A member with an empty wallet.
+    #[must_use]
+    pub fn new(id: MemberId, cell: Cell) -> Self {
+        Self {
+            id,
+            cell,
+            wallet: Wallet::default(),
+            lots: BTreeMap::new(),
+            holds: BTreeMap::new(),
+            debts: BTreeMap::new(),
+            earned_in_year: BTreeMap::new(),
+            changed_lots: BTreeSet::new(),
+            changed_holds: BTreeSet::new(),
+            changed_debts: BTreeSet::new(),
+        }
+    }
+}
+
+/// Everything that a batch decides on. A refused command leaves it as it was.
+#[derive(Debug)]
+pub struct State<'a> {
+    /// Partners and terms.
+    pub catalogue: &'a Catalogue,
+    /// The open window.
+    pub window: Window,
+    /// The members of the batch.
+    pub members: HashMap<MemberId, Member>,
+    /// The exposures of partners that some version of their terms caps; others are not kept.
+    pub exposures: BTreeMap<(PartnerId, Currency), Exposure>,
+    /// The exposures that changed.
+    pub changed_exposures: BTreeSet<(PartnerId, Currency)>,
+}
