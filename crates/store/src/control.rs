@@ -1,0 +1,232 @@
+//! The control transaction: a write that is not a member's points, such as a change of partners
+//! or terms, an enrolment, a close or a payment.
+//!
+//! 1. begin; where the write concerns everybody, lock all heads in cell order, so that no batch
+//!    runs meanwhile; 2. read `now`, the open window and the catalogue's epoch under them;
+//! 3. read an earlier outcome of the request id; 4. write; 5. record the outcome, which fails when
+//!    another transaction was first; 6. commit.
+
+use entente_ledger::{Cell, PartnerId, RequestId, Seq, WindowId};
+use entente_loyalty::Window;
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, Transaction};
+
+use crate::{
+    StoreError,
+    clock::{self, LedgerKind},
+};
+
+/// A transaction under all heads, or under none. Dropped, it rolls back.
+#[derive(Debug)]
+pub struct Control<H = Heads> {
+    transaction: Transaction<'static, Postgres>,
+    ledger: LedgerKind,
+    now: Timestamp,
+    heads: H,
+}
+
+/// All heads, locked.
+#[derive(Debug)]
+pub struct Heads {
+    heads: Vec<Head>,
+    window: Window,
+}
+
+/// No head is locked.
+#[derive(Debug)]
+pub struct NoHeads(());
+
+/// A cell's head, as it was when it was locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// The cell.
+    pub cell: Cell,
+    /// The number of its last operation.
+    pub seq: Seq,
+    /// The open window.
+    pub window: WindowId,
+    /// The epoch of the catalogue.
+    pub catalogue_epoch: i64,
+    /// The time of its last batch.
+    pub last_time: Timestamp,
+}
+
+/// The final outcome of a request id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The code of the RPC.
+    pub method: i16,
+    /// The request as sent, less its id.
+    pub fields: Vec<u8>,
+    /// Whether it was finally refused.
+    pub refused: bool,
+    /// The first answer, encoded; of a refusal, the status.
+    pub answer: Vec<u8>,
+}
+
+impl Control<Heads> {
+    /// Begins a transaction and locks all heads.
+    pub async fn begin(pool: &PgPool) -> Result<Self, StoreError> {
+        let mut transaction = pool.begin().await?;
+        let heads = lock_heads(&mut transaction).await?;
+        let first = heads.first().ok_or_else(|| StoreError::inconsistent("cells", "cell", 0))?;
+        let window = open_window(&mut transaction, first.window).await?;
+        let (ledger, clock) = clock::read(&mut *transaction).await?;
+        let now = heads.iter().map(|head| head.last_time).fold(clock, Timestamp::max);
+        Ok(Self { transaction, ledger, now, heads: Heads { heads, window } })
+    }
+
+    /// The open window.
+    pub const fn window(&self) -> Window {
+        self.heads.window
+    }
+
+    /// The heads, in cell order.
+    pub fn heads(&self) -> &[Head] {
+        &self.heads.heads
+    }
+
+    /// The catalogue's epoch, as locked.
+    pub fn catalogue_epoch(&self) -> i64 {
+        self.heads.heads.iter().map(|head| head.catalogue_epoch).max().unwrap_or_default()
+    }
+
+    /// Raises the catalogue's epoch: every writer reloads before it decides again.
+    pub async fn raise_epoch(&mut self) -> Result<i64, StoreError> {
+        let epoch = self.catalogue_epoch() + 1;
+        sqlx::query!("UPDATE cells SET catalogue_epoch = $1", epoch)
+            .execute(&mut *self.transaction)
+            .await?;
+        Ok(epoch)
+    }
+
+    /// Moves the clock of a simulation to a time that is not before `now`.
+    pub async fn advance_clock(&mut self, to: Timestamp) -> Result<(), StoreError> {
+        self.now = to;
+        sqlx::query!("UPDATE clock SET now = $1", to.to_sqlx() as _)
+            .execute(&mut *self.transaction)
+            .await?;
+        Ok(())
+    }
+
+    /// Commits, and leaves `now` in every head as the time of its last batch.
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        sqlx::query!("UPDATE cells SET last_time = $1", self.now.to_sqlx() as _)
+            .execute(&mut *self.transaction)
+            .await?;
+        Ok(self.transaction.commit().await?)
+    }
+}
+
+impl Control<NoHeads> {
+    /// Begins a transaction that locks no head: for writes that no batch depends on.
+    pub async fn begin_without_heads(pool: &PgPool) -> Result<Self, StoreError> {
+        let mut transaction = pool.begin().await?;
+        let (ledger, now) = clock::read(&mut *transaction).await?;
+        Ok(Self { transaction, ledger, now, heads: NoHeads(()) })
+    }
+
+    /// Commits.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.transaction.commit().await?)
+    }
+}
+
+impl<H> Control<H> {
+    /// The time of everything that the transaction writes: the ledger's clock, and under all heads
+    /// never before the last batch of one.
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// What kind of ledger it is.
+    pub const fn ledger(&self) -> LedgerKind {
+        self.ledger
+    }
+
+    /// The connection, for the statements in between.
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.transaction
+    }
+
+    /// The outcome that a request id already has.
+    pub async fn outcome(
+        &mut self,
+        partner: PartnerId,
+        request_id: RequestId,
+    ) -> Result<Option<Outcome>, StoreError> {
+        outcome(&mut *self.transaction, partner, request_id).await
+    }
+
+    /// Gives a request id its outcome for ever. Where it has one by now, the answer is
+    /// [`StoreError::Claimed`]: roll back and run again.
+    pub async fn record(
+        &mut self,
+        partner: PartnerId,
+        request_id: RequestId,
+        outcome: &Outcome,
+    ) -> Result<(), StoreError> {
+        let recorded = sqlx::query!(
+            "INSERT INTO requests (partner_id, request_id, method, fields, refused, answer)
+             VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT DO NOTHING",
+            partner.0,
+            request_id.0,
+            outcome.method,
+            outcome.fields,
+            outcome.refused,
+            outcome.answer,
+        )
+        .execute(&mut *self.transaction)
+        .await?;
+        if recorded.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Claimed) }
+    }
+
+    /// Gives up what was written.
+    pub async fn rollback(self) -> Result<(), StoreError> {
+        Ok(self.transaction.rollback().await?)
+    }
+}
+
+/// The outcome that a request id already has.
+pub async fn outcome(
+    executor: impl PgExecutor<'_>,
+    partner: PartnerId,
+    request_id: RequestId,
+) -> Result<Option<Outcome>, StoreError> {
+    let outcome = sqlx::query_as!(
+        Outcome,
+        "SELECT method, fields, refused, answer FROM requests
+         WHERE partner_id = $1 AND request_id = $2",
+        partner.0,
+        request_id.0,
+    );
+    Ok(outcome.fetch_optional(executor).await?)
+}
+
+async fn lock_heads(connection: &mut PgConnection) -> Result<Vec<Head>, StoreError> {
+    let heads = sqlx::query!(
+        r#"SELECT cell, seq, window_id, catalogue_epoch, last_time AS "last_time: jiff_sqlx::Timestamp"
+           FROM cells ORDER BY cell FOR UPDATE"#
+    );
+    let heads = heads.fetch_all(connection).await?.into_iter().map(|row| Head {
+        cell: Cell(row.cell),
+        seq: Seq(row.seq),
+        window: WindowId(row.window_id),
+        catalogue_epoch: row.catalogue_epoch,
+        last_time: row.last_time.to_jiff(),
+    });
+    Ok(heads.collect())
+}
+
+async fn open_window(connection: &mut PgConnection, id: WindowId) -> Result<Window, StoreError> {
+    let window = sqlx::query!(
+        r#"SELECT opened_at AS "opened_at: jiff_sqlx::Timestamp" FROM windows
+           WHERE window_id = $1 AND closed_at IS NULL"#,
+        id.0
+    );
+    let window = window.fetch_optional(connection).await?;
+    let window = window.ok_or_else(|| StoreError::inconsistent("cells", "window_id", id.0))?;
+    Ok(Window { id, opened_at: window.opened_at.to_jiff() })
+}
