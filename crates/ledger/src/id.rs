@@ -4,6 +4,8 @@ use std::fmt;
 
 use uuid::Uuid;
 
+use crate::Overflow;
+
 /// A partner's number inside the ledger. Callers know partners by their codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PartnerId(pub i32);
@@ -46,6 +48,14 @@ pub struct Cell(pub i16);
 /// An operation's number in its cell, without gaps, in commit order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Seq(pub i64);
+
+impl Seq {
+    /// The number `count` operations later, or [`Overflow`].
+    pub fn after(self, count: usize) -> Result<Self, Overflow> {
+        let count = i64::try_from(count).map_err(|_| Overflow)?;
+        self.0.checked_add(count).map(Self).ok_or(Overflow)
+    }
+}
 
 /// The UUID that a caller gives a write. With the partner, it names the operation for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -49,7 +49,7 @@ pub struct Lot {
     pub remaining: Points,
     /// The points that open holds set aside.
     pub held: Points,
-    /// The points that expired.
+    /// The points that expired and that no clawback has counted as taken since.
     pub expired: Points,
     /// The purchase behind it.
     pub purchase: Purchase,
