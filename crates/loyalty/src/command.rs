@@ -1,7 +1,9 @@
 //! Commands: what a partner asks for, resolved to a member and to operations of its cell.
 
-use entente_ledger::{Currency, MemberId, Micros, PartnerId, Points, RequestId, Seq};
+use entente_ledger::{Currency, LotId, MemberId, Micros, PartnerId, Points, RequestId, Seq};
 use jiff::Timestamp;
+
+use crate::OperationKind;
 
 /// A change of points that a partner asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +18,33 @@ pub struct Command {
     pub receipt_reference: String,
     /// What is asked.
     pub action: Action,
+}
+
+impl Command {
+    /// The kind of operation that the command becomes.
+    #[must_use]
+    pub const fn kind(&self) -> OperationKind {
+        match self.action {
+            Action::Earn { .. } => OperationKind::Earn,
+            Action::Burn(_) => OperationKind::Burn,
+            Action::Authorize(_) => OperationKind::Authorize,
+            Action::Capture { .. } => OperationKind::Capture,
+            Action::Void { .. } => OperationKind::Void,
+            Action::Reverse { .. } => OperationKind::Reverse,
+        }
+    }
+
+    /// The operation that the command completes or undoes, if it names one. Its lot, or its hold
+    /// with that hold's lots, must be loaded.
+    #[must_use]
+    pub const fn original(&self) -> Option<&Original> {
+        match &self.action {
+            Action::Earn { .. } | Action::Burn(_) | Action::Authorize(_) => None,
+            Action::Capture { original, .. }
+            | Action::Void { original }
+            | Action::Reverse { original, .. } => Some(original),
+        }
+    }
 }
 
 /// What is asked.
@@ -107,6 +136,18 @@ pub enum OriginalKind {
 }
 
 impl Original {
+    /// The lot that the operation opened, if it is an earn.
+    #[must_use]
+    pub const fn lot(&self) -> Option<LotId> {
+        match self.kind {
+            OriginalKind::Earn => Some(LotId { opened_by: self.seq, ordinal: 0 }),
+            OriginalKind::Burn
+            | OriginalKind::Authorize
+            | OriginalKind::Capture { .. }
+            | OriginalKind::Other => None,
+        }
+    }
+
     /// The hold behind the operation, if there is one.
     #[must_use]
     pub const fn hold(&self) -> Option<Seq> {

@@ -29,6 +29,18 @@ pub enum OperationKind {
     Adjust,
 }
 
+impl OperationKind {
+    /// Whether a cap may refuse it. What completes or undoes is never refused for one: the goods
+    /// are already handed over.
+    #[must_use]
+    pub const fn is_capped(self) -> bool {
+        match self {
+            Self::Earn | Self::Burn | Self::Authorize => true,
+            Self::Capture | Self::Void | Self::Reverse | Self::Expire | Self::Adjust => false,
+        }
+    }
+}
+
 /// The part of an operation that fell on one lot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Portion {

@@ -6,16 +6,31 @@
     clippy::integer_division
 )]
 
+mod burn;
+mod capture;
 mod catalogue;
 mod command;
+mod decide;
 mod decision;
+mod draft;
+mod earn;
+mod expire;
+mod exposure;
+mod journal;
+mod redemption;
 mod refusal;
+mod repay;
+mod reverse_burn;
+mod reverse_earn;
 mod state;
 mod terms;
+mod time;
+mod void;
 
 pub use catalogue::{Catalogue, Partner, PartnerCode};
 pub use command::{Action, BurnAmount, Command, Original, OriginalKind, ReversePart};
 pub use decision::{Decision, Operation, OperationKind, Portion};
+pub use exposure::{ExposureChange, ExposureKey, exposure_change, reservation};
 pub use refusal::Refusal;
 pub use state::{Exposure, Member, State, Window};
 pub use terms::{Agreement, EarnCategory, EarnRounding, EarnRule, Terms};

@@ -1,6 +1,6 @@
 //! Refusals: why a command has no effect, in order of precedence.
 
-use entente_ledger::{Currency, Micros, Overflow, PartnerId, Points};
+use entente_ledger::{Currency, InvalidTransfer, Micros, Overflow, PartnerId, Points};
 
 /// Why a command is refused. The order is the order of precedence: a bad command has one answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
@@ -94,6 +94,13 @@ impl Refusal {
 
 impl From<Overflow> for Refusal {
     fn from(Overflow: Overflow) -> Self {
+        Self::AmountTooLarge
+    }
+}
+
+/// Rules book positive amounts between different accounts; only an amount out of range is left.
+impl From<InvalidTransfer> for Refusal {
+    fn from(_: InvalidTransfer) -> Self {
         Self::AmountTooLarge
     }
 }

@@ -1,0 +1,129 @@
+//! Burn and authorize: which lots give the points, and what they cost.
+
+use entente_ledger::{Currency, Hold, HoldLeg, HoldState, Micros, Points, ceil_div};
+
+use crate::{
+    Agreement, BurnAmount, Refusal, Terms, draft::Draft, earn, exposure, redemption, time,
+};
+
+/// Spends points at once. A hold that is captured already remembers from which lots.
+pub(crate) fn burn(draft: &mut Draft<'_>, amount: BurnAmount) -> Result<(), Refusal> {
+    let (terms, mut legs) = select(draft, amount)?;
+    for leg in &mut legs {
+        draft.take_free(leg.lot, leg.points)?;
+        redemption::redeem(draft, terms, leg, leg.points)?;
+        leg.captured = leg.points;
+    }
+    let hold = hold(draft, terms, legs, HoldState::Captured);
+    draft.keep_hold(hold);
+    Ok(())
+}
+
+/// Sets points aside and reserves what their capture would make partners owe.
+pub(crate) fn authorize(draft: &mut Draft<'_>, amount: BurnAmount) -> Result<(), Refusal> {
+    let (terms, legs) = select(draft, amount)?;
+    for leg in &legs {
+        draft.set_aside(leg.lot, leg.points)?;
+    }
+    let hold = hold(draft, terms, legs, HoldState::Open);
+    exposure::reserve(&mut draft.owed, &hold, terms)?;
+    draft.operation.hold_expires_at = Some(hold.expires_at);
+    draft.keep_hold(hold);
+    Ok(())
+}
+
+/// What points are worth at the till; `None` where the terms give them no value.
+pub(crate) fn value(
+    agreement: &Agreement,
+    points: Points,
+) -> Result<Option<(Micros, Currency)>, Refusal> {
+    if !agreement.point_value.is_positive() {
+        return Ok(None);
+    }
+    Ok(Some((points.at(agreement.point_value)?, agreement.currency)))
+}
+
+/// The terms in force and the lots that give the points, in burn order.
+fn select<'d>(
+    draft: &mut Draft<'d>,
+    amount: BurnAmount,
+) -> Result<(&'d Terms, Vec<HoldLeg>), Refusal> {
+    let partner = earn::active(draft)?;
+    let terms = partner.terms_at(draft.now()).ok_or(Refusal::NoTermsInForce)?;
+    let (points, worth) = priced(&terms.agreement, amount)?;
+    // What is captured later must be sure to fit the ledger's range.
+    points.at(terms.agreement.reimbursement)?;
+    let legs = legs(draft, points)?;
+    draft.operation.terms_version = Some(terms.version);
+    draft.operation.points = points;
+    draft.operation.value = worth;
+    for leg in &legs {
+        draft.touched(leg.issuer, leg.points, leg.expires_at);
+    }
+    Ok((terms, legs))
+}
+
+/// How many points an amount is, rounded up, and what it is worth at the till.
+fn priced(
+    agreement: &Agreement,
+    amount: BurnAmount,
+) -> Result<(Points, Option<(Micros, Currency)>), Refusal> {
+    match amount {
+        BurnAmount::Points(points) if points.is_positive() => {
+            Ok((points, value(agreement, points)?))
+        }
+        BurnAmount::Value(_, currency) if currency != agreement.currency => {
+            Err(Refusal::CurrencyNotOfTerms { currency: agreement.currency })
+        }
+        BurnAmount::Value(value, currency) if value.is_positive() => {
+            if !agreement.point_value.is_positive() {
+                return Err(Refusal::NothingToBurn);
+            }
+            let points = ceil_div(i128::from(value.0), i128::from(agreement.point_value.0))?;
+            Ok((Points(points), Some((value, currency))))
+        }
+        BurnAmount::Points(_) | BurnAmount::Value(..) => Err(Refusal::AmountTooLarge),
+    }
+}
+
+fn legs(draft: &Draft<'_>, points: Points) -> Result<Vec<HoldLeg>, Refusal> {
+    let mut legs = Vec::new();
+    let mut rest = points;
+    for (id, free) in draft.burn_order()? {
+        if rest.is_zero() {
+            break;
+        }
+        let lot = draft.lot(id)?;
+        let taken = rest.min(free);
+        rest = rest.minus(taken)?;
+        legs.push(HoldLeg {
+            lot: id,
+            issuer: lot.issuer,
+            funding: lot.funding,
+            expires_at: lot.expires_at,
+            points: taken,
+            captured: Points::ZERO,
+            refunded: Points::ZERO,
+        });
+    }
+    if rest.is_positive() {
+        return Err(Refusal::PointsInsufficient { available: points.minus(rest)? });
+    }
+    Ok(legs)
+}
+
+fn hold(draft: &Draft<'_>, terms: &Terms, legs: Vec<HoldLeg>, state: HoldState) -> Hold {
+    let expires_at = match state {
+        HoldState::Open => time::after_seconds(draft.now(), terms.agreement.hold_life_seconds),
+        HoldState::Captured | HoldState::Voided | HoldState::Expired => draft.now(),
+    };
+    Hold {
+        authorized_by: draft.operation.seq,
+        request_id: draft.operation.request_id,
+        partner: terms.partner,
+        terms_version: terms.version,
+        state,
+        expires_at,
+        legs,
+    }
+}

@@ -1,0 +1,233 @@
+//! The decision on a command: prefill its operation, let the rule move points in a draft, test the
+//! caps, and keep the draft or undo it.
+
+use entente_ledger::{MemberId, Overflow, PartnerId, Points, RequestId, Seq};
+use jiff::Timestamp;
+
+use crate::{
+    Action, Command, Decision, Exposure, Member, Operation, OperationKind, Original, OriginalKind,
+    Refusal, ReversePart, State, burn, capture,
+    draft::Draft,
+    earn,
+    expire::{self, Due},
+    exposure::{self, ExposureKey},
+    journal::Journal,
+    reverse_burn, reverse_earn, void,
+};
+
+/// What a draft changed: the member, and exposures as they were before.
+struct Change {
+    journal: Journal,
+    exposures: Vec<(ExposureKey, Exposure)>,
+}
+
+impl State<'_> {
+    /// Brings a member to `now`: due holds, then due lots, expire as operations of their own,
+    /// numbered from `next`. On an overflow the state is as before.
+    ///
+    /// # Panics
+    /// When the batch does not hold the member.
+    pub fn bring_to(
+        &mut self,
+        member: MemberId,
+        next: Seq,
+        now: Timestamp,
+    ) -> Result<Vec<Decision>, Overflow> {
+        let mut ended = Vec::new();
+        if self.end_due(member, next, now, &mut ended).is_err() {
+            self.undo(member, ended);
+            return Err(Overflow);
+        }
+        for (_, change) in &ended {
+            self.mark(member, change);
+        }
+        Ok(ended.into_iter().map(|(decision, _)| decision).collect())
+    }
+
+    /// Decides a command on the state that its predecessors left, for a member that was brought to
+    /// `now`. On a refusal the state is as before.
+    ///
+    /// # Panics
+    /// When the batch does not hold the command's member.
+    pub fn decide(
+        &mut self,
+        command: &Command,
+        seq: Seq,
+        now: Timestamp,
+    ) -> Result<Decision, Refusal> {
+        let operation = self.asked(command, seq, now);
+        let (decision, change) = self.draft(operation, |draft| rule(draft, &command.action))?;
+        self.mark(command.member, &change);
+        Ok(decision)
+    }
+
+    /// The operation of a finally refused command: it has no effect.
+    ///
+    /// # Panics
+    /// When the batch does not hold the command's member.
+    pub fn refused(
+        &self,
+        command: &Command,
+        seq: Seq,
+        now: Timestamp,
+        refusal: Refusal,
+    ) -> Decision {
+        let operation = Operation { refusal: Some(refusal), ..self.asked(command, seq, now) };
+        let wallet = self.member(command.member).wallet;
+        Decision { operation, transfers: Vec::new(), wallet }
+    }
+
+    fn draft(
+        &mut self,
+        operation: Operation,
+        rule: impl FnOnce(&mut Draft<'_>) -> Result<(), Refusal>,
+    ) -> Result<(Decision, Change), Refusal> {
+        let Self { catalogue, members, exposures, .. } = self;
+        let terms = (*catalogue, operation.posted_at);
+        let is_capped = operation.kind.is_capped();
+        let member = members.get_mut(&operation.member).expect("the batch holds the member");
+        let mut draft = Draft::new(catalogue, member, operation);
+        let decided = rule(&mut draft)
+            .and_then(|()| exposure::after(exposures, &draft.owed, terms, is_capped));
+        match decided {
+            Ok(after) => {
+                let (decision, journal) = draft.decided();
+                let before = after.into_iter().filter_map(|(key, exposure)| {
+                    exposures.insert(key, exposure).map(|before| (key, before))
+                });
+                Ok((decision, Change { journal, exposures: before.collect() }))
+            }
+            Err(refusal) => {
+                draft.undo();
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Ends what is due, adding to `ended` until something cannot be ended.
+    fn end_due(
+        &mut self,
+        member: MemberId,
+        next: Seq,
+        now: Timestamp,
+        ended: &mut Vec<(Decision, Change)>,
+    ) -> Result<(), Refusal> {
+        for list_due in [expire::due_holds, expire::due_lots] {
+            for due in list_due(self.member(member), now) {
+                let operation = self.expiry(member, due, next.after(ended.len())?, now);
+                ended.push(self.draft(operation, |draft| expire::end(draft, due))?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Undoes what was not marked yet, the last first.
+    fn undo(&mut self, member: MemberId, ended: Vec<(Decision, Change)>) {
+        for (_, change) in ended.into_iter().rev() {
+            self.exposures.extend(change.exposures);
+            if let Some(member) = self.members.get_mut(&member) {
+                change.journal.undo(member);
+            }
+        }
+    }
+
+    /// Remembers what is to be written.
+    fn mark(&mut self, member: MemberId, change: &Change) {
+        self.changed_exposures.extend(change.exposures.iter().map(|(key, _)| *key));
+        if let Some(member) = self.members.get_mut(&member) {
+            change.journal.mark(member);
+        }
+    }
+
+    fn member(&self, id: MemberId) -> &Member {
+        self.members.get(&id).expect("the batch holds the member")
+    }
+
+    /// An operation as a command asks for it, before any rule.
+    fn asked(&self, command: &Command, seq: Seq, now: Timestamp) -> Operation {
+        let mut operation = Operation {
+            receipt_reference: command.receipt_reference.clone(),
+            ..self.blank((command.partner, command.request_id), command.member, seq, now)
+        };
+        operation.kind = command.kind();
+        match &command.action {
+            Action::Earn { spend, currency, category, activity_at } => {
+                let activity_at = activity_at.unwrap_or(now);
+                operation.spend = Some((*spend, *currency));
+                operation.category.clone_from(category);
+                operation.activity_at = Some(activity_at);
+                operation.prior_period = activity_at < self.window.opened_at;
+            }
+            Action::Burn(_) | Action::Authorize(_) => {}
+            Action::Capture { original, .. }
+            | Action::Void { original }
+            | Action::Reverse { original, .. } => {
+                operation.original = Some((original.seq, original.request_id));
+            }
+        }
+        operation
+    }
+
+    fn expiry(&self, member: MemberId, due: Due, seq: Seq, now: Timestamp) -> Operation {
+        let request_id = due.request_id(self.member(member).cell);
+        self.blank((PartnerId::HUB, request_id), member, seq, now)
+    }
+
+    /// An expiry of nothing.
+    fn blank(
+        &self,
+        (partner, request_id): (PartnerId, RequestId),
+        member: MemberId,
+        seq: Seq,
+        now: Timestamp,
+    ) -> Operation {
+        Operation {
+            cell: self.member(member).cell,
+            seq,
+            partner,
+            request_id,
+            member,
+            kind: OperationKind::Expire,
+            posted_at: now,
+            window: self.window.id,
+            activity_at: None,
+            terms_version: None,
+            points: Points::ZERO,
+            spend: None,
+            value: None,
+            category: String::new(),
+            receipt_reference: String::new(),
+            original: None,
+            hold_expires_at: None,
+            debt_created: Points::ZERO,
+            debt_repaid: Points::ZERO,
+            prior_period: false,
+            portions: Vec::new(),
+            refusal: None,
+        }
+    }
+}
+
+fn rule(draft: &mut Draft<'_>, action: &Action) -> Result<(), Refusal> {
+    match action {
+        Action::Earn { spend, currency, category, activity_at } => {
+            let activity_at = activity_at.unwrap_or(draft.now());
+            earn::earn(draft, (*spend, *currency), category, activity_at)
+        }
+        Action::Burn(amount) => burn::burn(draft, *amount),
+        Action::Authorize(amount) => burn::authorize(draft, *amount),
+        Action::Capture { original, points } => capture::capture(draft, *original, *points),
+        Action::Void { original } => void::void(draft, *original),
+        Action::Reverse { original, part } => reverse(draft, *original, *part),
+    }
+}
+
+fn reverse(draft: &mut Draft<'_>, original: Original, part: ReversePart) -> Result<(), Refusal> {
+    match (original.kind, original.lot(), original.hold()) {
+        (OriginalKind::Earn, Some(lot), _) => reverse_earn::reverse_earn(draft, lot, part),
+        (OriginalKind::Burn | OriginalKind::Capture { .. }, _, Some(hold)) => {
+            reverse_burn::reverse_burn(draft, hold, part)
+        }
+        _ => Err(Refusal::NotReversible),
+    }
+}

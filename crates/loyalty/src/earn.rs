@@ -1,0 +1,169 @@
+//! Earn: a purchase credits points into a lot of its own, at the terms in force when it happened.
+
+use entente_ledger::{
+    Account, AmountKind, Currency, Funding, Lot, LotId, Micros, Overflow, PartnerId, Points,
+    Purchase, floor_div, half_up_div,
+};
+use jiff::Timestamp;
+
+use crate::{
+    Agreement, EarnRounding, Partner, Refusal, Terms,
+    draft::Draft,
+    repay,
+    time::{FUTURE_TOLERANCE_SECONDS, after_days, after_seconds, year},
+};
+
+/// Credits a purchase of `spend` in `currency`, which happened at `activity_at`.
+pub(crate) fn earn(
+    draft: &mut Draft<'_>,
+    (spend, currency): (Micros, Currency),
+    category: &str,
+    activity_at: Timestamp,
+) -> Result<(), Refusal> {
+    let partner = active(draft)?;
+    let terms = pricing(partner, activity_at, draft.now())?;
+    let agreement = &terms.agreement;
+    if currency != agreement.currency {
+        return Err(Refusal::CurrencyNotOfTerms { currency: agreement.currency });
+    }
+    let earned = points_for(agreement, category, spend)?;
+    let points = cut_to_year(draft, partner, agreement, activity_at, earned)?;
+    let lot = open_lot(draft, terms, (category, spend), (activity_at, points));
+    issue(draft, terms, lot, points)?;
+    draft.operation.terms_version = Some(terms.version);
+    draft.operation.points = points;
+    repay::repay(draft)
+}
+
+/// The partner, which must not be suspended.
+pub(crate) fn active<'d>(draft: &Draft<'d>) -> Result<&'d Partner, Refusal> {
+    let partner =
+        draft.catalogue.partner(draft.operation.partner).ok_or(Refusal::NoTermsInForce)?;
+    if partner.suspended { Err(Refusal::PartnerSuspended) } else { Ok(partner) }
+}
+
+/// What a spend earns in one operation: the greatest minimum that is met prices the whole spend.
+pub(crate) fn points_for(
+    agreement: &Agreement,
+    category: &str,
+    spend: Micros,
+) -> Result<Points, Refusal> {
+    let named = |name: &str| agreement.categories.iter().find(|c| c.category == name);
+    let priced = named(category).or_else(|| named("*")).ok_or(Refusal::CategoryUnknown)?;
+    let rule = priced
+        .rules
+        .iter()
+        .filter(|rule| rule.minimum_spend <= spend)
+        .max_by_key(|rule| rule.minimum_spend);
+    let Some(rule) = rule else { return Ok(Points::ZERO) };
+    let product = i128::from(spend.0).checked_mul(i128::from(rule.points)).ok_or(Overflow)?;
+    let points = match agreement.rounding {
+        EarnRounding::Down => floor_div(product, i128::from(rule.per_spend.0)),
+        EarnRounding::HalfUp => half_up_div(product, i128::from(rule.per_spend.0)),
+    }?;
+    let most = agreement.max_points_per_operation.unwrap_or(Points(i64::MAX));
+    Ok(Points(points).min(most).max(Points::ZERO))
+}
+
+/// Adds to what the member earned in the activity's year, where any terms of the partner cap it.
+pub(crate) fn count_in_year(
+    draft: &mut Draft<'_>,
+    partner: PartnerId,
+    activity_at: Timestamp,
+    points: Points,
+) -> Result<(), Refusal> {
+    let capped = |terms: &Terms| terms.agreement.max_points_per_member_year.is_some();
+    if draft.catalogue.partner(partner).is_some_and(|p| p.terms.iter().any(capped)) {
+        let key = (partner, year(activity_at));
+        let earned = draft.earned_in_year(key).plus(points)?;
+        draft.set_earned_in_year(key, earned);
+    }
+    Ok(())
+}
+
+fn pricing(partner: &Partner, activity_at: Timestamp, now: Timestamp) -> Result<&Terms, Refusal> {
+    if activity_at > after_seconds(now, FUTURE_TOLERANCE_SECONDS) {
+        return Err(Refusal::ActivityInFuture);
+    }
+    let terms = partner.terms_at(activity_at.min(now)).ok_or(Refusal::NoTermsInForce)?;
+    let late_limit_days = terms.agreement.late_limit_days;
+    if after_days(activity_at, late_limit_days) < now {
+        return Err(Refusal::ActivityTooOld { late_limit_days });
+    }
+    Ok(terms)
+}
+
+fn cut_to_year(
+    draft: &mut Draft<'_>,
+    partner: &Partner,
+    agreement: &Agreement,
+    activity_at: Timestamp,
+    earned: Points,
+) -> Result<Points, Refusal> {
+    let points = match agreement.max_points_per_member_year {
+        None => earned,
+        Some(most) => {
+            let before = draft.earned_in_year((partner.id, year(activity_at)));
+            earned.min(most.minus(before)?).max(Points::ZERO)
+        }
+    };
+    count_in_year(draft, partner.id, activity_at, points)?;
+    Ok(points)
+}
+
+/// Opens the earn's lot, still empty. An earn of nothing has one too, so that it can be reversed.
+fn open_lot(
+    draft: &mut Draft<'_>,
+    terms: &Terms,
+    (category, spend): (&str, Micros),
+    (activity_at, points): (Timestamp, Points),
+) -> LotId {
+    let id = LotId { opened_by: draft.operation.seq, ordinal: 0 };
+    let expires_at = after_days(draft.now(), terms.agreement.lot_life_days.max(1));
+    let purchase = Purchase {
+        category: category.to_owned(),
+        spend,
+        spend_reversed: Micros::ZERO,
+        activity_at,
+        points_earned: points,
+        points_clawed: Points::ZERO,
+    };
+    draft.open_lot(Lot {
+        id,
+        issuer: terms.partner,
+        funding: terms.agreement.funding,
+        terms_version: terms.version,
+        currency: terms.agreement.currency,
+        expires_at,
+        remaining: Points::ZERO,
+        held: Points::ZERO,
+        expired: Points::ZERO,
+        purchase,
+    });
+    draft.touched(terms.partner, points, expires_at);
+    id
+}
+
+fn issue(draft: &mut Draft<'_>, terms: &Terms, lot: LotId, points: Points) -> Result<(), Refusal> {
+    let (issuer, currency) = (terms.partner, terms.agreement.currency);
+    let price = issue_price(&terms.agreement);
+    draft.add_free(lot, points)?;
+    draft.book_points(
+        AmountKind::Issue,
+        (Account::Issued(issuer), draft.wallet_account()),
+        points,
+        (lot, issuer),
+        (issuer, PartnerId::HUB),
+        (currency, price),
+    )?;
+    let accounts = (Account::Clearing(issuer), Account::Pool);
+    draft.book_money(AmountKind::Issue, accounts, points.at(price)?, currency)
+}
+
+/// What the issuer pays the pool for a point when it is issued: nothing when it funds redemptions.
+pub(crate) const fn issue_price(agreement: &Agreement) -> Micros {
+    match agreement.funding {
+        Funding::AtIssue => agreement.issue_price,
+        Funding::AtRedemption => Micros::ZERO,
+    }
+}

@@ -1,0 +1,53 @@
+//! What an operation changed, as it was before: enough to undo it, and to know what to write.
+
+use std::collections::BTreeMap;
+
+use entente_ledger::{Debt, DebtId, Hold, Lot, LotId, PartnerId, Points, Seq, Wallet};
+
+use crate::Member;
+
+/// What an operation changed of a member, as it was before; `None` for what was not there.
+pub(crate) struct Journal {
+    pub(crate) wallet: Wallet,
+    pub(crate) lots: BTreeMap<LotId, Option<Lot>>,
+    pub(crate) holds: BTreeMap<Seq, Option<Hold>>,
+    pub(crate) debts: BTreeMap<DebtId, Option<Debt>>,
+    pub(crate) earned_in_year: BTreeMap<(PartnerId, i16), Option<Points>>,
+}
+
+impl Journal {
+    pub(crate) fn new(wallet: Wallet) -> Self {
+        Self {
+            wallet,
+            lots: BTreeMap::new(),
+            holds: BTreeMap::new(),
+            debts: BTreeMap::new(),
+            earned_in_year: BTreeMap::new(),
+        }
+    }
+
+    /// The member as it was before.
+    pub(crate) fn undo(self, member: &mut Member) {
+        member.wallet = self.wallet;
+        put_back(&mut member.lots, self.lots);
+        put_back(&mut member.holds, self.holds);
+        put_back(&mut member.debts, self.debts);
+        put_back(&mut member.earned_in_year, self.earned_in_year);
+    }
+
+    /// Remembers what is to be written.
+    pub(crate) fn mark(&self, member: &mut Member) {
+        member.changed_lots.extend(self.lots.keys());
+        member.changed_holds.extend(self.holds.keys());
+        member.changed_debts.extend(self.debts.keys());
+    }
+}
+
+fn put_back<K: Ord, V>(values: &mut BTreeMap<K, V>, before: BTreeMap<K, Option<V>>) {
+    for (key, value) in before {
+        match value {
+            Some(value) => values.insert(key, value),
+            None => values.remove(&key),
+        };
+    }
+}

@@ -1,0 +1,21 @@
+//! Times that terms speak of: lives and limits counted from an instant, and calendar years.
+
+use jiff::{SignedDuration, Timestamp, tz::Offset};
+
+/// How far ahead of the ledger's clock a partner's clock may be.
+pub(crate) const FUTURE_TOLERANCE_SECONDS: i64 = 5 * 60;
+
+/// So many seconds later, or the last instant there is.
+pub(crate) fn after_seconds(at: Timestamp, seconds: i64) -> Timestamp {
+    at.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
+}
+
+/// So many days of 24 hours later, or the last instant there is.
+pub(crate) fn after_days(at: Timestamp, days: i32) -> Timestamp {
+    after_seconds(at, i64::from(days).saturating_mul(86_400))
+}
+
+/// The calendar year in UTC.
+pub(crate) fn year(at: Timestamp) -> i16 {
+    Offset::UTC.to_datetime(at).year()
+}
