@@ -1,0 +1,105 @@
+//! The writes of the API: one table of what a request id can be the id of. The codes are stored,
+//! so they never change.
+
+use entente_api::{member, partner, points, settlement};
+use prost::Message;
+
+/// A request that has an effect, named for ever by its `request_id`, which is its field 1.
+pub trait WriteRequest: Message + Default + 'static {
+    /// Which write it asks for.
+    const METHOD: Method;
+    /// What answers it.
+    type Response: WriteResponse;
+}
+
+/// What answers a write.
+pub trait WriteResponse: Message + Default + 'static {
+    /// Says that the request id had already been answered.
+    fn set_replayed(&mut self);
+}
+
+macro_rules! writes {
+    ($($(#[$doc:meta])* $method:ident = $code:literal: $package:ident :: $request:ident => $response:ident;)*) => {
+        /// A write, by the code that is stored with its outcome.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[repr(i16)]
+        pub enum Method {
+            $($(#[$doc])* $method = $code,)*
+            /// The hub's own expiries; they have no request.
+            Expire = 90,
+        }
+
+        impl Method {
+            /// The write of a code.
+            #[must_use]
+            pub const fn of_code(code: i16) -> Option<Self> {
+                match code {
+                    $($code => Some(Self::$method),)*
+                    90 => Some(Self::Expire),
+                    _ => None,
+                }
+            }
+
+            /// The full name of the request's message.
+            pub(crate) const fn request(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$method => Some(concat!(
+                        "entente.", stringify!($package), ".v1.", stringify!($request)
+                    )),)*
+                    Self::Expire => None,
+                }
+            }
+        }
+
+        $(
+            impl WriteRequest for $package::$request {
+                const METHOD: Method = Method::$method;
+                type Response = $package::$response;
+            }
+
+            impl WriteResponse for $package::$response {
+                fn set_replayed(&mut self) {
+                    self.replayed = true;
+                }
+            }
+        )*
+    };
+}
+
+writes! {
+    /// Credit points for a purchase.
+    Earn = 1: points::EarnRequest => EarnResponse;
+    /// Spend points at once.
+    Burn = 2: points::BurnRequest => BurnResponse;
+    /// Set points aside.
+    Authorize = 3: points::AuthorizeRequest => AuthorizeResponse;
+    /// Spend points that were set aside.
+    Capture = 4: points::CaptureRequest => CaptureResponse;
+    /// Release points that were set aside.
+    Void = 5: points::VoidRequest => VoidResponse;
+    /// Undo an earn, a burn or a capture.
+    Reverse = 6: points::ReverseRequest => ReverseResponse;
+    /// Give a partner's member a wallet.
+    EnrolMember = 20: member::EnrolMemberRequest => EnrolMemberResponse;
+    /// Give a member a second brand's reference.
+    AttachReference = 21: member::AttachReferenceRequest => AttachReferenceResponse;
+    /// Add a brand.
+    CreatePartner = 40: partner::CreatePartnerRequest => CreatePartnerResponse;
+    /// Stop a partner's earns, burns and authorizations.
+    SuspendPartner = 41: partner::SuspendPartnerRequest => SuspendPartnerResponse;
+    /// End a suspension.
+    ResumePartner = 42: partner::ResumePartnerRequest => ResumePartnerResponse;
+    /// Add a version of a partner's terms.
+    PublishTerms = 43: partner::PublishTermsRequest => PublishTermsResponse;
+    /// Record what a partner paid.
+    RecordPayment = 60: settlement::RecordPaymentRequest => RecordPaymentResponse;
+}
+
+impl Method {
+    /// The code that is stored.
+    #[must_use]
+    #[expect(clippy::as_conversions, reason = "the enum is made of its codes")]
+    pub const fn code(self) -> i16 {
+        self as i16
+    }
+}
