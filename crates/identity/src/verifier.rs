@@ -4,6 +4,7 @@
 //! asked whether the claim is true, so a chain that contains somebody else's CA helps nobody.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
@@ -121,6 +122,18 @@ impl ClientCertVerifier for EntenteClientVerifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
+    }
+}
+
+/// Why a handshake failed, in words for the hub's log: our own reason, if it is ours.
+pub fn explain(error: &io::Error) -> String {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
+    match tls {
+        Some(TlsError::InvalidCertificate(TlsCertificateError::Other(OtherError(ours)))) => {
+            ours.to_string()
+        }
+        Some(other) => other.to_string(),
+        None => error.to_string(),
     }
 }
 

@@ -1,19 +1,19 @@
 //! Real TLS handshakes, in memory: who gets in, who does not, and why not.
 
+use std::io;
 use std::sync::Arc;
 
 use entente_identity::forge::{Flaw, Forge, client_without_certificate, stolen, unchecked_client};
 use entente_identity::pem::read_certificates;
 use entente_identity::pki::{DomainDirectory, Overwrite};
-use entente_identity::verifier::Refused;
+use entente_identity::verifier::explain;
 use entente_identity::{
     Credentials, EntenteClientVerifier, Identity, IdentityRoots, Kind, client_config, server_config,
 };
 use jiff::{SignedDuration, Timestamp};
 use rustls::time_provider::TimeProvider;
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, ClientConnection, Error, OtherError,
-    ServerConnection,
+    AlertDescription, CertificateError, ClientConfig, ClientConnection, Error, ServerConnection,
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tempfile::TempDir;
@@ -159,14 +159,9 @@ fn handshake(client: &mut ClientConnection, server: &mut ServerConnection) -> Re
 /// The hub's error, and the client's.
 type Failure = Box<(Error, Option<Error>)>;
 
-/// The hub's reason in words: our own, or rustls's.
+/// The hub's reason as its log has it.
 fn reason(error: &Error) -> String {
-    match error {
-        Error::InvalidCertificate(CertificateError::Other(OtherError(other))) => {
-            other.downcast_ref::<Refused>().expect("a reason of ours").to_string()
-        }
-        other => other.to_string(),
-    }
+    explain(&io::Error::new(io::ErrorKind::InvalidData, error.clone()))
 }
 
 const BOTH: &[Kind] = &[Kind::Partner, Kind::Operator];

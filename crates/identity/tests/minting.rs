@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use entente_identity::pem::{read_certificates, read_key};
 use entente_identity::pki::{DomainDirectory, Overwrite, PkiError};
 use entente_identity::roots::RootsError;
 use entente_identity::{
@@ -11,8 +12,6 @@ use entente_identity::{
 };
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{CertificateParams, KeyPair, PublicKeyData as _, SanType};
-
-use entente_identity::pem::{read_certificates, read_key};
 
 fn morning() -> Timestamp {
     "2026-03-02T08:00:00Z".parse().expect("a good time")
@@ -96,7 +95,11 @@ fn a_bad_signing_request_is_refused() {
     let last = spoiled.len() - 1;
     spoiled[last] ^= 1;
     let spoiled = pem(&spoiled);
-    for text in ["", "-----BEGIN CERTIFICATE REQUEST-----\nAAAA", spoiled.as_str(), &pem(b"0")] {
+    let p521 = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P521_SHA512).expect("a key");
+    let p521 = CertificateParams::default().serialize_request(&p521).expect("a request");
+    let p521 = p521.pem().expect("PEM");
+    let cut = "-----BEGIN CERTIFICATE REQUEST-----\nAAAA";
+    for text in ["", cut, spoiled.as_str(), &pem(b"0"), &p521] {
         let signed = made.sign_request(&harbor(), text, None, morning(), Overwrite::Refuse);
         assert!(matches!(signed, Err(PkiError::Request(_))), "{signed:?}");
     }
@@ -145,6 +148,19 @@ fn no_certificate_outlives_its_authority() {
         assert!(matches!(issued, Err(PkiError::Validity { left: 10 })), "{issued:?}");
     }
     made.issue(&harbor(), Some(10), late, Overwrite::Refuse).expect("it just fits");
+}
+
+#[test]
+fn the_hub_changes_its_hosts_under_the_same_root() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let made = domain(folder.path());
+    let root = fs::read(made.ca_certificate(&Identity::Hub)).expect("read");
+    let hosts = ["hub.example", "10.0.0.7"];
+    made.issue_hub(&hosts, Some(30), morning(), Overwrite::Replace).expect("a leaf");
+    assert_eq!(fs::read(made.ca_certificate(&Identity::Hub)).expect("read"), root);
+    let listed = made.list(morning()).expect("a list");
+    assert_eq!((listed[1].subject.as_str(), listed[1].days_left), ("hub", 30));
+    assert_eq!(listed.len(), 4, "hub, its CA, operators' CA and a partner's");
 }
 
 #[test]

@@ -32,12 +32,13 @@ impl DomainDirectory {
         overwrite: Overwrite,
     ) -> Result<Self, PkiError> {
         let directory = Self { folder: folder.to_owned(), trust_domain };
-        let leaf = directory.hub_leaf(hosts)?;
-        let marker = directory.marker();
-        let (hub, operators) = (Identity::Hub, directory.path("operators-ca"));
-        let planned = [marker.clone(), directory.ca_certificate(&hub), directory.ca_key(&hub)];
-        let planned: Vec<_> = planned.iter().map(PathBuf::as_path).collect();
-        check_absent(&planned, overwrite)?;
+        let leaf = directory.hub_leaf(hosts, None)?;
+        let marker = directory.path("trust-domain");
+        let operators = directory.path("operators-ca");
+        check_absent(&[&marker], overwrite)?;
+        for stem in [&directory.path("hub-ca"), &directory.path("hub"), &operators] {
+            check_pair_absent(stem, overwrite)?;
+        }
         make_folder(folder)?;
         let root = Authority::create("hub", now)?;
         write_authority(&directory.path("hub-ca"), &root, overwrite)?;
@@ -129,10 +130,11 @@ impl DomainDirectory {
     pub fn issue_hub(
         &self,
         hosts: &[impl AsRef<str>],
+        days: Option<u16>,
         now: Timestamp,
         overwrite: Overwrite,
     ) -> Result<PathBuf, PkiError> {
-        let leaf = self.hub_leaf(hosts)?;
+        let leaf = self.hub_leaf(hosts, days)?;
         let minted = self.authority(&Identity::Hub)?.mint(&leaf, now)?;
         write_minted(&self.path("hub"), &minted, overwrite)?;
         Ok(self.certificate(&Identity::Hub))
@@ -213,7 +215,7 @@ impl DomainDirectory {
         roots_at(&self.ca_stem(identity))
     }
 
-    fn hub_leaf(&self, hosts: &[impl AsRef<str>]) -> Result<Leaf, PkiError> {
+    fn hub_leaf(&self, hosts: &[impl AsRef<str>], days: Option<u16>) -> Result<Leaf, PkiError> {
         let hosts = hosts
             .iter()
             .map(|host| {
@@ -224,8 +226,8 @@ impl DomainDirectory {
         if hosts.is_empty() {
             return Err(PkiError::NoHostName);
         }
-        let trust_domain = self.trust_domain.clone();
-        Ok(Leaf { identity: Identity::Hub, trust_domain, hosts, days: LEAF_DAYS })
+        let (trust_domain, days) = (self.trust_domain.clone(), days.unwrap_or(LEAF_DAYS));
+        Ok(Leaf { identity: Identity::Hub, trust_domain, hosts, days })
     }
 
     fn client_leaf(&self, identity: &Identity, days: Option<u16>) -> Result<Leaf, PkiError> {
@@ -238,10 +240,6 @@ impl DomainDirectory {
             hosts: Vec::new(),
             days: days.unwrap_or(LEAF_DAYS),
         })
-    }
-
-    fn marker(&self) -> PathBuf {
-        self.path("trust-domain")
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -287,8 +285,12 @@ fn write_pair(
     key_pem: &str,
     overwrite: Overwrite,
 ) -> Result<(), FileError> {
+    check_pair_absent(stem, overwrite)?;
+    write_key(&stem.with_added_extension("key"), key_pem, overwrite)?;
+    write_public(&stem.with_added_extension("pem"), certificate_pem, overwrite)
+}
+
+fn check_pair_absent(stem: &Path, overwrite: Overwrite) -> Result<(), FileError> {
     let (certificate, key) = (stem.with_added_extension("pem"), stem.with_added_extension("key"));
-    check_absent(&[&certificate, &key], overwrite)?;
-    write_key(&key, key_pem, overwrite)?;
-    write_public(&certificate, certificate_pem, overwrite)
+    check_absent(&[&certificate, &key], overwrite)
 }

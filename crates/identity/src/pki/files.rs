@@ -6,6 +6,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use aws_lc_rs::rand;
+
 use crate::pem::FileError;
 
 /// What happens where a file exists already.
@@ -45,7 +47,9 @@ pub(crate) fn write_public(path: &Path, text: &str, overwrite: Overwrite) -> Res
 }
 
 fn write(path: &Path, bytes: &[u8], mode: u32, overwrite: Overwrite) -> Result<(), FileError> {
-    let draft = path.with_added_extension(format!("{}.new", std::process::id()));
+    let mut tag = [0; 8];
+    rand::fill(&mut tag).map_err(|_| FileError::new(path, "no randomness", "try again"))?;
+    let draft = path.with_added_extension(format!("{:016x}.new", u64::from_be_bytes(tag)));
     let written = write_draft(&draft, bytes, mode).and_then(|()| match overwrite {
         Overwrite::Replace => fs::rename(&draft, path),
         // Unlike a rename, a link never replaces what another process has just put there.
