@@ -1,11 +1,14 @@
 //! What can go wrong between the ledger and its database. Refusals are not here: they are values.
 
-/// A fault of the database, or of what is in it.
+/// A fault of the database, or of what is in it. Its text never leaves the hub.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database answered an error, or none.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
+    /// A migration failed.
+    #[error("the schema could not be brought up to date")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
     /// Another transaction gave the request id its outcome first: run again, and answer that.
     #[error("another transaction claimed the request id")]
     Claimed,
@@ -16,9 +19,23 @@ pub enum StoreError {
         table: &'static str,
         /// The column.
         column: &'static str,
-        /// Which row, by its key.
+        /// Which row, by its key, or what was found.
         row: String,
     },
+    /// The database holds no ledger, or one that was created otherwise.
+    #[error("{0}")]
+    Ledger(String),
+}
+
+/// What to do about a failed batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cure {
+    /// The same batch may succeed when run again.
+    Rerun,
+    /// One of its commands poisons it: run them one at a time.
+    OneByOne,
+    /// The database is out of reach or at fault.
+    GiveUp,
 }
 
 impl StoreError {
@@ -27,15 +44,26 @@ impl StoreError {
         Self::Inconsistent { table, column, row: row.to_string() }
     }
 
+    /// SQLSTATE class 40 and claimed ids run again as they are; class 22 and 23 run again one
+    /// command at a time, so that a poisoned row harms only itself.
+    #[must_use]
+    pub fn cure(&self) -> Cure {
+        match self {
+            Self::Claimed => Cure::Rerun,
+            Self::Database(error) => match sqlstate_class(error).as_deref() {
+                Some("40") => Cure::Rerun,
+                Some("22" | "23") => Cure::OneByOne,
+                Some(_) | None => Cure::GiveUp,
+            },
+            Self::Migrate(_) | Self::Inconsistent { .. } | Self::Ledger(_) => Cure::GiveUp,
+        }
+    }
+
     /// Whether the same transaction may succeed when it runs again: a deadlock, a serialization
     /// failure, or a request id that was claimed meanwhile.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Claimed => true,
-            Self::Database(error) => sqlstate_class(error).as_deref() == Some("40"),
-            Self::Inconsistent { .. } => false,
-        }
+        self.cure() == Cure::Rerun
     }
 }
 

@@ -1,8 +1,17 @@
 #![doc = include_str!("../README.md")]
 
+pub mod batch;
 pub mod clock;
+mod codes;
 pub mod control;
 mod error;
+mod ledger;
+mod requests;
 
 pub use clock::LedgerKind;
-pub use error::{StoreError, sqlstate_class};
+pub use error::{Cure, StoreError, sqlstate_class};
+pub use ledger::{LedgerOptions, RUNTIME_ROLE, connect, ensure_months, ledger_kind, migrate};
+pub use requests::{
+    Outcome, Place, RequestRow, ResolvedLink, ResolvedOriginal, outcomes, resolve_links,
+    resolve_originals,
+};

@@ -1,0 +1,62 @@
+//! Exposures of capped partners: the only rows that several cells share.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use entente_ledger::{Currency, Micros, PartnerId};
+use entente_loyalty::Exposure;
+
+use super::Batch;
+use crate::{StoreError, codes};
+
+impl Batch {
+    /// Locks the exposures that are kept of these partners, in key order, and reads them.
+    pub async fn lock_exposures(
+        &mut self,
+        partners: &BTreeSet<PartnerId>,
+    ) -> Result<BTreeMap<(PartnerId, Currency), Exposure>, StoreError> {
+        let partners: Vec<i32> = partners.iter().map(|partner| partner.0).collect();
+        let rows = sqlx::query!(
+            "SELECT partner_id, currency, owed_micros FROM exposures
+             WHERE partner_id = ANY($1) ORDER BY partner_id, currency FOR UPDATE",
+            &partners
+        )
+        .fetch_all(self.connection())
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                let currency = codes::currency(&row.currency, "exposures", "currency")?;
+                let exposure = Exposure { owed: Micros(row.owed_micros) };
+                Ok(((PartnerId(row.partner_id), currency), exposure))
+            })
+            .collect()
+    }
+
+    pub(super) async fn write_exposures(
+        &mut self,
+        exposures: &BTreeMap<(PartnerId, Currency), Exposure>,
+        changed: &BTreeSet<(PartnerId, Currency)>,
+    ) -> Result<(), StoreError> {
+        let (mut partners, mut currencies, mut owed) = (vec![], vec![], vec![]);
+        for key in changed {
+            let Some(exposure) = exposures.get(key) else { continue };
+            partners.push(key.0.0);
+            currencies.push(key.1.to_string());
+            owed.push(exposure.owed.0);
+        }
+        if partners.is_empty() {
+            return Ok(());
+        }
+        sqlx::query!(
+            "UPDATE exposures SET owed_micros = n.owed_micros
+             FROM UNNEST($1::integer[], $2::text[], $3::bigint[])
+                 AS n (partner_id, currency, owed_micros)
+             WHERE exposures.partner_id = n.partner_id AND exposures.currency = n.currency",
+            &partners,
+            &currencies,
+            &owed
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+//! The heads: whoever holds them orders everything in their cells.
+
+use std::collections::BTreeMap;
+
+use entente_ledger::{Cell, Seq, WindowId};
+use entente_loyalty::Window;
+use jiff::Timestamp;
+
+use super::Batch;
+use crate::{StoreError, codes::inconsistent};
+
+/// A cell's head, locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// The number of the cell's last operation.
+    pub seq: Seq,
+}
+
+/// The heads of a batch, and what they say of the time.
+#[derive(Debug, Clone)]
+pub struct Heads {
+    /// By cell.
+    pub heads: BTreeMap<Cell, Head>,
+    /// The batch's time: the ledger's clock, never before a head's last.
+    pub now: Timestamp,
+    /// The open window.
+    pub window: Window,
+    /// The catalogue that must be known, at least.
+    pub catalogue_epoch: i64,
+}
+
+impl Batch {
+    /// Locks the heads of `cells` in cell order and reads the clock under them.
+    pub async fn lock_heads(&mut self, cells: &[Cell]) -> Result<Heads, StoreError> {
+        let wanted: Vec<i16> = cells.iter().map(|cell| cell.0).collect();
+        let rows = sqlx::query!(
+            r#"SELECT cell, seq, window_id, catalogue_epoch,
+                      last_time AS "last_time: jiff_sqlx::Timestamp"
+               FROM cells WHERE cell = ANY($1) ORDER BY cell FOR UPDATE"#,
+            &wanted
+        )
+        .fetch_all(self.connection())
+        .await?;
+        let first = rows.first().ok_or_else(|| inconsistent("cells", "cell", "no such cell"))?;
+        let (window_id, epoch) = (first.window_id, first.catalogue_epoch);
+        let (opened_at, clock) = self.clock(window_id).await?;
+        let last = rows.iter().map(|row| row.last_time.to_jiff()).max();
+        Ok(Heads {
+            heads: rows.iter().map(|row| (Cell(row.cell), Head { seq: Seq(row.seq) })).collect(),
+            now: last.map_or(clock, |last| last.max(clock)),
+            window: Window { id: WindowId(window_id), opened_at },
+            catalogue_epoch: epoch,
+        })
+    }
+
+    /// When the window began, and the ledger's clock: a simulation's row, or the database's own.
+    async fn clock(&mut self, window_id: i32) -> Result<(Timestamp, Timestamp), StoreError> {
+        let row = sqlx::query!(
+            r#"SELECT opened_at AS "opened_at: jiff_sqlx::Timestamp",
+                      COALESCE((SELECT now FROM clock), clock_timestamp())
+                          AS "now!: jiff_sqlx::Timestamp"
+               FROM windows WHERE window_id = $1"#,
+            window_id
+        )
+        .fetch_one(self.connection())
+        .await?;
+        Ok((row.opened_at.to_jiff(), row.now.to_jiff()))
+    }
+
+    pub(super) async fn move_heads(
+        &mut self,
+        heads: &Heads,
+        next: &BTreeMap<Cell, Seq>,
+    ) -> Result<(), StoreError> {
+        let (cells, seqs): (Vec<i16>, Vec<i64>) =
+            next.iter().map(|(cell, seq)| (cell.0, seq.0)).unzip();
+        sqlx::query!(
+            "UPDATE cells SET seq = n.seq, last_time = $3
+             FROM UNNEST($1::smallint[], $2::bigint[]) AS n (cell, seq)
+             WHERE cells.cell = n.cell",
+            &cells,
+            &seqs,
+            jiff_sqlx::Timestamp::from(heads.now) as _
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,170 @@
+//! Loading members: wallets for all, and lots, holds and debts only for those whose commands, whose
+//! debts or whose time need them. An earn whose member has nothing due reads one row.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use entente_ledger::{
+    Cell, Debt, DebtId, LotId, MemberId, Micros, PartnerId, Points, Seq, TermsVersion, Wallet,
+};
+use entente_loyalty::Member;
+use jiff::Timestamp;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Batch, holds, lots};
+use crate::{StoreError, codes};
+
+/// What the commands of a batch need of one member.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MemberNeeds {
+    /// All open lots, holds and debts.
+    pub everything_open: bool,
+    /// Lots that these earns opened, open or not.
+    pub earns: BTreeSet<Seq>,
+    /// Holds that these operations authorized, open or not, with their lots.
+    pub holds: BTreeSet<Seq>,
+    /// What was earned in these years.
+    pub years: BTreeSet<YearKey>,
+}
+
+/// A partner, and a calendar year (UTC) of activity.
+pub type YearKey = (PartnerId, i16);
+
+/// The members of a batch, as loaded.
+#[derive(Debug, Default)]
+pub struct LoadedMembers {
+    /// By id; one that has no wallet is absent.
+    pub members: HashMap<MemberId, Member>,
+    /// Those of which everything open is loaded.
+    pub(super) complete: HashSet<MemberId>,
+    /// Before this time, nothing of the member expires.
+    pub(super) next_due_at: HashMap<MemberId, Option<Timestamp>>,
+}
+
+impl LoadedMembers {
+    /// Every partner whose exposure a command on these members may change, but for its caller.
+    #[must_use]
+    pub fn partners(&self) -> BTreeSet<PartnerId> {
+        let members = self.members.values();
+        members
+            .flat_map(|member| {
+                let lots = member.lots.values().map(|lot| lot.issuer);
+                let holds = member
+                    .holds
+                    .values()
+                    .flat_map(|hold| hold.legs.iter().map(|leg| leg.issuer).chain([hold.partner]));
+                let debts = member.debts.values().flat_map(|debt| [debt.issuer, debt.creditor]);
+                lots.chain(holds).chain(debts)
+            })
+            .collect()
+    }
+}
+
+/// Members and cells as two columns, for UNNEST.
+pub(super) type Keys = (Vec<i16>, Vec<Uuid>);
+
+impl Batch {
+    /// Loads members under their heads. `now` decides who has something due.
+    pub async fn load(
+        &mut self,
+        needs: &BTreeMap<(Cell, MemberId), MemberNeeds>,
+        now: Timestamp,
+    ) -> Result<LoadedMembers, StoreError> {
+        let mut loaded = wallets(self.connection(), needs).await?;
+        let complete = incomplete(&loaded, needs, now);
+        if !complete.0.is_empty() {
+            lots::load(self.connection(), &mut loaded, &complete, needs).await?;
+            holds::load(self.connection(), &mut loaded, &complete, needs).await?;
+            if loaded.members.values().any(|member| member.wallet.debt.is_positive()) {
+                debts(self.connection(), &mut loaded, &complete).await?;
+            }
+        }
+        if needs.values().any(|needs| !needs.years.is_empty()) {
+            lots::earned_in_years(self.connection(), &mut loaded, needs).await?;
+        }
+        loaded.complete.extend(complete.1.iter().map(|member| MemberId(*member)));
+        Ok(loaded)
+    }
+}
+
+/// The members of which more than the wallet is needed.
+pub(super) fn incomplete(
+    loaded: &LoadedMembers,
+    needs: &BTreeMap<(Cell, MemberId), MemberNeeds>,
+    now: Timestamp,
+) -> Keys {
+    let mut keys = (Vec::new(), Vec::new());
+    for ((cell, id), needs) in needs {
+        let Some(member) = loaded.members.get(id) else { continue };
+        let due = loaded.next_due_at.get(id).copied().flatten().is_some_and(|due| due <= now);
+        if needs.everything_open || due || member.wallet.debt.is_positive() {
+            keys.0.push(cell.0);
+            keys.1.push(id.0);
+        }
+    }
+    keys
+}
+
+pub(super) async fn wallets(
+    connection: &mut PgConnection,
+    needs: &BTreeMap<(Cell, MemberId), MemberNeeds>,
+) -> Result<LoadedMembers, StoreError> {
+    let (cells, ids): Keys = needs.keys().map(|(cell, member)| (cell.0, member.0)).unzip();
+    let rows = sqlx::query!(
+        r#"SELECT w.cell, w.member_id, w.available, w.held, w.debt,
+                  w.next_due_at AS "next_due_at: jiff_sqlx::Timestamp"
+           FROM UNNEST($1::smallint[], $2::uuid[]) AS k (cell, member_id)
+           JOIN wallets w USING (cell, member_id)"#,
+        &cells,
+        &ids
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut loaded = LoadedMembers::default();
+    for row in rows {
+        let id = MemberId(row.member_id);
+        let mut member = Member::new(id, Cell(row.cell));
+        member.wallet = Wallet {
+            available: Points(row.available),
+            held: Points(row.held),
+            debt: Points(row.debt),
+        };
+        loaded.next_due_at.insert(id, row.next_due_at.map(jiff_sqlx::Timestamp::to_jiff));
+        loaded.members.insert(id, member);
+    }
+    Ok(loaded)
+}
+
+pub(super) async fn debts(
+    connection: &mut PgConnection,
+    loaded: &mut LoadedMembers,
+    (cells, ids): &Keys,
+) -> Result<(), StoreError> {
+    let rows = sqlx::query!(
+        "SELECT d.member_id, d.reversed_by, d.lot_opened_by, d.lot_ordinal, d.issuer, d.creditor,
+                d.terms_version, d.currency, d.price_micros, d.points
+         FROM UNNEST($1::smallint[], $2::uuid[]) AS k (cell, member_id)
+         JOIN debts d USING (cell, member_id)
+         WHERE d.open",
+        cells,
+        ids
+    )
+    .fetch_all(connection)
+    .await?;
+    for row in rows {
+        let Some(member) = loaded.members.get_mut(&MemberId(row.member_id)) else { continue };
+        let id = DebtId(Seq(row.reversed_by));
+        let debt = Debt {
+            id,
+            lot: LotId { opened_by: Seq(row.lot_opened_by), ordinal: row.lot_ordinal },
+            issuer: PartnerId(row.issuer),
+            creditor: PartnerId(row.creditor),
+            terms_version: TermsVersion(row.terms_version),
+            currency: codes::currency(&row.currency, "debts", "currency")?,
+            price: Micros(row.price_micros),
+            points: Points(row.points),
+        };
+        member.debts.insert(id, debt);
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! One batch, in one transaction: lock the heads, read, decide elsewhere, write, commit. Every step
+//! is one statement over all commands of the batch, so that the number of round trips does not
+//! depend on how many there are.
+//!
+//! Lock order: heads, then exposures, then request ids, each ascending. Member rows need no locks
+//! of their own: whoever changes one holds its cell's head.
+
+mod exposures;
+mod heads;
+mod holds;
+mod lots;
+mod members;
+mod read;
+mod write;
+mod write_members;
+mod write_operations;
+
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use entente_ledger::{PartnerId, RequestId};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+
+pub use heads::{Head, Heads};
+pub use members::{LoadedMembers, MemberNeeds, YearKey};
+pub use read::read_members;
+pub use write::Written;
+
+use crate::{Outcome, ResolvedLink, StoreError, requests};
+
+/// A batch's transaction. Dropped without [`Batch::commit`], it is rolled back.
+#[derive(Debug)]
+pub struct Batch {
+    tx: Transaction<'static, Postgres>,
+    round_trips: AtomicU64,
+}
+
+impl Batch {
+    /// Begins a transaction on a connection of the pool.
+    pub async fn begin(pool: &PgPool) -> Result<Self, StoreError> {
+        Ok(Self { tx: pool.begin().await?, round_trips: AtomicU64::new(1) })
+    }
+
+    /// How many times the batch has waited for the database so far.
+    #[must_use]
+    pub fn round_trips(&self) -> u64 {
+        self.round_trips.load(Ordering::Relaxed)
+    }
+
+    /// The outcomes of request ids that already have one.
+    pub async fn outcomes(
+        &mut self,
+        keys: &[(PartnerId, RequestId)],
+    ) -> Result<HashMap<(PartnerId, RequestId), Outcome>, StoreError> {
+        requests::outcomes(self.connection(), keys).await
+    }
+
+    /// The members behind references, read again under the heads.
+    pub async fn links(
+        &mut self,
+        keys: &[(PartnerId, String)],
+    ) -> Result<HashMap<(PartnerId, String), ResolvedLink>, StoreError> {
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        requests::resolve_links(self.connection(), keys).await
+    }
+
+    /// Makes everything written durable.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.tx.commit().await?)
+    }
+
+    /// The connection, for one statement.
+    fn connection(&mut self) -> &mut PgConnection {
+        self.round_trips.fetch_add(1, Ordering::Relaxed);
+        &mut self.tx
+    }
+}

@@ -1,0 +1,50 @@
+//! Writing a batch: requests first, since another batch may have taken an id.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use entente_ledger::{Cell, Currency, PartnerId, Seq};
+use entente_loyalty::{Decision, Exposure};
+
+use super::{Batch, Heads, LoadedMembers};
+use crate::{RequestRow, StoreError};
+
+/// Everything that a batch decided.
+#[derive(Debug)]
+pub struct Written<'a> {
+    /// The heads as they were locked.
+    pub heads: &'a Heads,
+    /// The number of the last operation of each cell.
+    pub last: &'a BTreeMap<Cell, Seq>,
+    /// The outcomes, in key order.
+    pub requests: &'a [RequestRow],
+    /// The operations and their transfers.
+    pub decisions: &'a [Decision],
+    /// The members, with what changed of them.
+    pub members: &'a LoadedMembers,
+    /// The exposures.
+    pub exposures: &'a BTreeMap<(PartnerId, Currency), Exposure>,
+    /// Those that changed.
+    pub changed_exposures: &'a BTreeSet<(PartnerId, Currency)>,
+}
+
+impl Batch {
+    /// Writes everything; nothing is durable before [`Batch::commit`].
+    pub async fn write(&mut self, written: &Written<'_>) -> Result<(), StoreError> {
+        self.write_requests(written.requests).await?;
+        self.write_operations(written.decisions).await?;
+        self.write_transfers(written.decisions).await?;
+        self.write_members(written.members).await?;
+        self.write_positions(written.decisions).await?;
+        self.write_exposures(written.exposures, written.changed_exposures).await?;
+        self.move_heads(written.heads, written.last).await
+    }
+
+    async fn write_requests(&mut self, rows: &[RequestRow]) -> Result<(), StoreError> {
+        let written = crate::requests::insert(self.connection(), rows).await?;
+        if usize::try_from(written).is_ok_and(|written| written == rows.len()) {
+            Ok(())
+        } else {
+            Err(StoreError::Claimed)
+        }
+    }
+}

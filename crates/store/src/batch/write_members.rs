@@ -1,0 +1,221 @@
+//! What changed of the batch's members: wallets, lots, holds with their legs, debts.
+
+use entente_ledger::{Debt, Hold, HoldLeg, HoldState, Lot};
+use entente_loyalty::Member;
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+
+use super::{Batch, LoadedMembers, write_operations::column};
+use crate::{
+    StoreError,
+    codes::{funding_code, hold_state_code, inconsistent},
+};
+
+impl Batch {
+    pub(super) async fn write_members(&mut self, loaded: &LoadedMembers) -> Result<(), StoreError> {
+        let changed: Vec<&Member> =
+            loaded.members.values().filter(|member| has_changed(member)).collect();
+        if changed.is_empty() {
+            return Ok(());
+        }
+        self.write_wallets(loaded, &changed).await?;
+        self.write_lots(&rows(&changed, |m| m.changed_lots.iter().filter_map(|id| m.lots.get(id))))
+            .await?;
+        let holds = rows(&changed, |m| m.changed_holds.iter().filter_map(|seq| m.holds.get(seq)));
+        self.write_holds(&holds).await?;
+        self.write_legs(&holds).await?;
+        self.write_debts(&rows(&changed, |m| {
+            m.changed_debts.iter().filter_map(|id| m.debts.get(id))
+        }))
+        .await
+    }
+
+    async fn write_wallets(
+        &mut self,
+        loaded: &LoadedMembers,
+        members: &[&Member],
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE wallets
+             SET available = n.available, held = n.held, debt = n.debt, next_due_at = n.next_due_at
+             FROM UNNEST($1::smallint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[],
+                         $6::timestamptz[])
+                 AS n (cell, member_id, available, held, debt, next_due_at)
+             WHERE wallets.cell = n.cell AND wallets.member_id = n.member_id",
+            &column(members, |m| m.cell.0),
+            &column(members, |m| m.id.0),
+            &column(members, |m| m.wallet.available.0),
+            &column(members, |m| m.wallet.held.0),
+            &column(members, |m| m.wallet.debt.0),
+            &column(members, |m| next_due_at(loaded, m).map(Timestamp::to_sqlx)) as _
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    async fn write_lots(&mut self, rows: &[(&Member, &Lot)]) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        sqlx::query!(
+            "INSERT INTO lots (cell, member_id, opened_by, ordinal, issuer, funding, terms_version,
+                 currency, expires_at, remaining, held, expired, open, category, spend_micros,
+                 spend_reversed_micros, activity_at, points_earned, points_clawed)
+             SELECT * FROM UNNEST($1::smallint[], $2::uuid[], $3::bigint[], $4::smallint[],
+                 $5::integer[], $6::smallint[], $7::integer[], $8::text[], $9::timestamptz[],
+                 $10::bigint[], $11::bigint[], $12::bigint[], $13::boolean[], $14::text[],
+                 $15::bigint[], $16::bigint[], $17::timestamptz[], $18::bigint[], $19::bigint[])
+             ON CONFLICT (cell, member_id, opened_by, ordinal) DO UPDATE
+             SET remaining = EXCLUDED.remaining, held = EXCLUDED.held, expired = EXCLUDED.expired,
+                 open = EXCLUDED.open, spend_reversed_micros = EXCLUDED.spend_reversed_micros,
+                 points_clawed = EXCLUDED.points_clawed",
+            &column(rows, |r| r.0.cell.0),
+            &column(rows, |r| r.0.id.0),
+            &column(rows, |r| r.1.id.opened_by.0),
+            &column(rows, |r| r.1.id.ordinal),
+            &column(rows, |r| r.1.issuer.0),
+            &column(rows, |r| funding_code(r.1.funding)),
+            &column(rows, |r| r.1.terms_version.0),
+            &column(rows, |r| r.1.currency.to_string()),
+            &column(rows, |r| r.1.expires_at.to_sqlx()) as _,
+            &column(rows, |r| r.1.remaining.0),
+            &column(rows, |r| r.1.held.0),
+            &column(rows, |r| r.1.expired.0),
+            &column(rows, |r| r.1.remaining.is_positive()),
+            &column(rows, |r| r.1.purchase.category.clone()),
+            &column(rows, |r| r.1.purchase.spend.0),
+            &column(rows, |r| r.1.purchase.spend_reversed.0),
+            &column(rows, |r| r.1.purchase.activity_at.to_sqlx()) as _,
+            &column(rows, |r| r.1.purchase.points_earned.0),
+            &column(rows, |r| r.1.purchase.points_clawed.0)
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    async fn write_holds(&mut self, rows: &[(&Member, &Hold)]) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        sqlx::query!(
+            "INSERT INTO holds (cell, member_id, authorized_by, request_id, partner_id,
+                 terms_version, state, open, expires_at)
+             SELECT * FROM UNNEST($1::smallint[], $2::uuid[], $3::bigint[], $4::uuid[],
+                 $5::integer[], $6::integer[], $7::smallint[], $8::boolean[], $9::timestamptz[])
+             ON CONFLICT (cell, member_id, authorized_by) DO UPDATE
+             SET state = EXCLUDED.state, open = EXCLUDED.open",
+            &column(rows, |r| r.0.cell.0),
+            &column(rows, |r| r.0.id.0),
+            &column(rows, |r| r.1.authorized_by.0),
+            &column(rows, |r| r.1.request_id.0),
+            &column(rows, |r| r.1.partner.0),
+            &column(rows, |r| r.1.terms_version.0),
+            &column(rows, |r| hold_state_code(r.1.state)),
+            &column(rows, |r| r.1.state == HoldState::Open),
+            &column(rows, |r| r.1.expires_at.to_sqlx()) as _
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    async fn write_legs(&mut self, holds: &[(&Member, &Hold)]) -> Result<(), StoreError> {
+        let mut rows: Vec<(&Member, &Hold, i16, &HoldLeg)> = Vec::new();
+        for (member, hold) in holds {
+            for (leg, part) in hold.legs.iter().enumerate() {
+                let leg = i16::try_from(leg).map_err(|_| inconsistent("hold_legs", "leg", leg))?;
+                rows.push((member, hold, leg, part));
+            }
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        sqlx::query!(
+            "INSERT INTO hold_legs (cell, member_id, authorized_by, leg, lot_opened_by, lot_ordinal,
+                 issuer, funding, expires_at, points, captured, refunded)
+             SELECT * FROM UNNEST($1::smallint[], $2::uuid[], $3::bigint[], $4::smallint[],
+                 $5::bigint[], $6::smallint[], $7::integer[], $8::smallint[], $9::timestamptz[],
+                 $10::bigint[], $11::bigint[], $12::bigint[])
+             ON CONFLICT (cell, member_id, authorized_by, leg) DO UPDATE
+             SET captured = EXCLUDED.captured, refunded = EXCLUDED.refunded",
+            &column(&rows, |r| r.0.cell.0),
+            &column(&rows, |r| r.0.id.0),
+            &column(&rows, |r| r.1.authorized_by.0),
+            &column(&rows, |r| r.2),
+            &column(&rows, |r| r.3.lot.opened_by.0),
+            &column(&rows, |r| r.3.lot.ordinal),
+            &column(&rows, |r| r.3.issuer.0),
+            &column(&rows, |r| funding_code(r.3.funding)),
+            &column(&rows, |r| r.3.expires_at.to_sqlx()) as _,
+            &column(&rows, |r| r.3.points.0),
+            &column(&rows, |r| r.3.captured.0),
+            &column(&rows, |r| r.3.refunded.0)
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    async fn write_debts(&mut self, rows: &[(&Member, &Debt)]) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        sqlx::query!(
+            "INSERT INTO debts (cell, member_id, reversed_by, lot_opened_by, lot_ordinal, issuer,
+                 creditor, terms_version, currency, price_micros, points, open)
+             SELECT * FROM UNNEST($1::smallint[], $2::uuid[], $3::bigint[], $4::bigint[],
+                 $5::smallint[], $6::integer[], $7::integer[], $8::integer[], $9::text[],
+                 $10::bigint[], $11::bigint[], $12::boolean[])
+             ON CONFLICT (cell, member_id, reversed_by) DO UPDATE
+             SET points = EXCLUDED.points, open = EXCLUDED.open",
+            &column(rows, |r| r.0.cell.0),
+            &column(rows, |r| r.0.id.0),
+            &column(rows, |r| r.1.id.0.0),
+            &column(rows, |r| r.1.lot.opened_by.0),
+            &column(rows, |r| r.1.lot.ordinal),
+            &column(rows, |r| r.1.issuer.0),
+            &column(rows, |r| r.1.creditor.0),
+            &column(rows, |r| r.1.terms_version.0),
+            &column(rows, |r| r.1.currency.to_string()),
+            &column(rows, |r| r.1.price.0),
+            &column(rows, |r| r.1.points.0),
+            &column(rows, |r| r.1.points.is_positive())
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+}
+
+fn has_changed(member: &Member) -> bool {
+    !(member.changed_lots.is_empty()
+        && member.changed_holds.is_empty()
+        && member.changed_debts.is_empty())
+}
+
+/// What changed of all members, each with its member.
+fn rows<'a, T, I>(
+    members: &[&'a Member],
+    changed: impl Fn(&'a Member) -> I,
+) -> Vec<(&'a Member, &'a T)>
+where
+    I: Iterator<Item = &'a T>,
+{
+    members.iter().flat_map(|member| changed(member).map(|row| (*member, row))).collect()
+}
+
+/// The earliest expiry of anything open. Of a member whose lots were not loaded, the lots that the
+/// batch opened may only bring it forward.
+fn next_due_at(loaded: &LoadedMembers, member: &Member) -> Option<Timestamp> {
+    let lots = member.lots.values().filter(|lot| lot.remaining.is_positive());
+    let holds = member.holds.values().filter(|hold| hold.state == HoldState::Open);
+    let earliest = lots.map(|lot| lot.expires_at).chain(holds.map(|hold| hold.expires_at)).min();
+    if loaded.complete.contains(&member.id) {
+        earliest
+    } else {
+        let before = loaded.next_due_at.get(&member.id).copied().flatten();
+        before.into_iter().chain(earliest).min()
+    }
+}

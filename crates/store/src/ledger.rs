@@ -1,0 +1,152 @@
+//! Making a ledger, and opening one.
+
+use std::{str::FromStr, time::Duration};
+
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use jiff_sqlx::ToSqlx;
+use sqlx::{
+    Connection, PgConnection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use crate::{LedgerKind, StoreError};
+
+/// The role that a hub runs as: it can append operations and transfers, and change neither.
+pub const RUNTIME_ROLE: &str = "entente_runtime";
+
+/// How a ledger is created; a ledger that exists keeps what it is.
+#[derive(Debug, Clone)]
+pub struct LedgerOptions {
+    /// `Some` makes a simulation, for ever, whose clock starts here.
+    pub simulation: Option<Timestamp>,
+    /// Into how many cells members are divided, 1 to 1,024.
+    pub cell_count: i16,
+    /// Sets the password of the runtime role, where it logs in by one.
+    pub runtime_password: Option<String>,
+}
+
+/// Brings the schema up to date as the owner, and creates the ledger where there is none.
+pub async fn migrate(owner_url: &str, options: &LedgerOptions) -> Result<LedgerKind, StoreError> {
+    let mut connection = PgConnection::connect(owner_url).await?;
+    sqlx::migrate!("../../migrations").run(&mut connection).await?;
+    create(&mut connection, options).await?;
+    if let Some(password) = &options.runtime_password {
+        let literal = password.replace('\'', "''");
+        let statement = format!("ALTER ROLE {RUNTIME_ROLE} PASSWORD '{literal}'");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await?;
+    }
+    let kind = ledger_kind(&mut connection).await?;
+    connection.close().await?;
+    Ok(kind)
+}
+
+/// What kind of ledger a database holds.
+pub async fn ledger_kind(connection: &mut PgConnection) -> Result<LedgerKind, StoreError> {
+    sqlx::query_as!(LedgerKind, "SELECT simulation, cell_count FROM ledger")
+        .fetch_optional(connection)
+        .await?
+        .ok_or_else(|| {
+            StoreError::Ledger("this database holds no ledger: run `entente migrate`".into())
+        })
+}
+
+/// A pool as the runtime role. A connection that comes back inside a transaction is rolled back,
+/// and the server ends transactions that sit idle.
+pub async fn connect(url: &str, max_connections: u32) -> Result<PgPool, StoreError> {
+    let options = PgConnectOptions::from_str(url)?.options([
+        ("idle_in_transaction_session_timeout", "30s"),
+        ("statement_timeout", "60s"),
+        ("lock_timeout", "20s"),
+        ("timezone", "UTC"),
+        ("plan_cache_mode", "force_generic_plan"),
+    ]);
+    let pool = PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(Duration::from_secs(5))
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                sqlx::raw_sql("ROLLBACK").execute(connection).await?;
+                Ok(true)
+            })
+        })
+        .connect_with(options)
+        .await?;
+    Ok(pool)
+}
+
+/// Makes the partitions of the month of `now` and of the three after it, and of the month before.
+pub async fn ensure_months(
+    connection: &mut PgConnection,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let first = now.to_zoned(TimeZone::UTC).first_of_month().map_err(out_of_range)?;
+    for months in -1..=3 {
+        let month = first.checked_add(months.months()).map_err(out_of_range)?.timestamp();
+        sqlx::query!("SELECT ensure_month($1)", month.to_sqlx() as _)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn create(connection: &mut PgConnection, options: &LedgerOptions) -> Result<(), StoreError> {
+    let mut tx = connection.begin().await?;
+    sqlx::query!("LOCK TABLE ledger").execute(&mut *tx).await?;
+    let existing =
+        sqlx::query!("SELECT simulation, cell_count FROM ledger").fetch_optional(&mut *tx).await?;
+    if let Some(ledger) = existing {
+        if ledger.simulation != options.simulation.is_some() {
+            let kind = if ledger.simulation { "a simulation" } else { "a real ledger" };
+            return Err(StoreError::Ledger(format!("this database holds {kind}, for ever")));
+        }
+        return Ok(());
+    }
+    let start = match options.simulation {
+        Some(start) => start,
+        None => database_time(&mut tx).await?,
+    };
+    sqlx::query!(
+        "INSERT INTO ledger (simulation, cell_count) VALUES ($1, $2)",
+        options.simulation.is_some(),
+        options.cell_count
+    )
+    .execute(&mut *tx)
+    .await?;
+    if options.simulation.is_some() {
+        sqlx::query!("INSERT INTO clock (now) VALUES ($1)", start.to_sqlx() as _)
+            .execute(&mut *tx)
+            .await?;
+    }
+    sqlx::query!("INSERT INTO windows (window_id, opened_at) VALUES (1, $1)", start.to_sqlx() as _)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query!(
+        "INSERT INTO cells (cell, window_id, last_time)
+         SELECT n::smallint, 1, $2 FROM generate_series(0, $1::integer - 1) AS n",
+        i32::from(options.cell_count),
+        start.to_sqlx() as _
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!(
+        "INSERT INTO partners (partner_id, code, display_name, created_at)
+         VALUES (0, 'hub', 'The hub', $1)",
+        start.to_sqlx() as _
+    )
+    .execute(&mut *tx)
+    .await?;
+    ensure_months(&mut tx, start).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn database_time(connection: &mut PgConnection) -> Result<Timestamp, StoreError> {
+    let now = sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!: jiff_sqlx::Timestamp""#)
+        .fetch_one(connection)
+        .await?;
+    Ok(now.to_jiff())
+}
+
+fn out_of_range(error: jiff::Error) -> StoreError {
+    StoreError::Ledger(format!("the ledger's clock is out of range: {error}"))
+}

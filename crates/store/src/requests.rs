@@ -1,0 +1,239 @@
+//! Requests and what became of them, and the partners' references of members: what the resolver
+//! reads before a command is queued.
+
+use std::collections::HashMap;
+
+use entente_ledger::{Cell, MemberId, PartnerId, RequestId, Seq};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{StoreError, codes::operation_kind};
+use entente_loyalty::{OperationKind, Original, OriginalKind};
+
+/// A request id's final outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The method that was called.
+    pub method: i16,
+    /// The request as sent, less its id.
+    pub fields: Vec<u8>,
+    /// Whether `answer` is a refusal's status.
+    pub refused: bool,
+    /// The first answer.
+    pub answer: Vec<u8>,
+    /// The operation behind it; a write that changes no points has none.
+    pub place: Option<Place>,
+}
+
+/// Where an operation is, and whose points it changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Its cell.
+    pub cell: Cell,
+    /// Its number there.
+    pub seq: Seq,
+    /// The member; an adjustment has none.
+    pub member: Option<MemberId>,
+    /// Of a capture: its authorization.
+    pub authorized_by: Option<Seq>,
+}
+
+/// A row of `requests` to be written.
+#[derive(Debug, Clone)]
+pub struct RequestRow {
+    /// Whose request.
+    pub partner: PartnerId,
+    /// The caller's id.
+    pub request_id: RequestId,
+    /// Its outcome.
+    pub outcome: Outcome,
+}
+
+/// The outcomes of request ids, for those that have one.
+pub async fn outcomes(
+    connection: &mut PgConnection,
+    keys: &[(PartnerId, RequestId)],
+) -> Result<HashMap<(PartnerId, RequestId), Outcome>, StoreError> {
+    let (partners, ids): (Vec<i32>, Vec<Uuid>) =
+        keys.iter().map(|(partner, id)| (partner.0, id.0)).unzip();
+    let rows = sqlx::query!(
+        "SELECT r.partner_id, r.request_id, r.method, r.fields, r.refused, r.answer, r.cell, r.seq,
+                r.member_id, r.authorized_by
+         FROM UNNEST($1::integer[], $2::uuid[]) AS k (partner_id, request_id)
+         JOIN requests r USING (partner_id, request_id)",
+        &partners,
+        &ids
+    )
+    .fetch_all(connection)
+    .await?;
+    let outcome = |row: (i16, Vec<u8>, bool, Vec<u8>), place| Outcome {
+        method: row.0,
+        fields: row.1,
+        refused: row.2,
+        answer: row.3,
+        place,
+    };
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let place = row.cell.zip(row.seq).map(|(cell, seq)| Place {
+                cell: Cell(cell),
+                seq: Seq(seq),
+                member: row.member_id.map(MemberId),
+                authorized_by: row.authorized_by.map(Seq),
+            });
+            let key = (PartnerId(row.partner_id), RequestId(row.request_id));
+            (key, outcome((row.method, row.fields, row.refused, row.answer), place))
+        })
+        .collect())
+}
+
+/// A member as one partner knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResolvedLink {
+    /// The member.
+    pub member: MemberId,
+    /// Its cell.
+    pub cell: Cell,
+    /// What names the member to the partner.
+    pub link_token: Uuid,
+}
+
+/// The members behind partners' references, for those that are linked.
+pub async fn resolve_links(
+    connection: &mut PgConnection,
+    keys: &[(PartnerId, String)],
+) -> Result<HashMap<(PartnerId, String), ResolvedLink>, StoreError> {
+    let (partners, references): (Vec<i32>, Vec<String>) =
+        keys.iter().map(|(partner, reference)| (partner.0, reference.clone())).unzip();
+    let rows = sqlx::query!(
+        "SELECT l.partner_id, l.reference, l.cell, l.member_id, l.link_token
+         FROM UNNEST($1::integer[], $2::text[]) AS k (partner_id, reference)
+         JOIN links l USING (partner_id, reference)",
+        &partners,
+        &references
+    )
+    .fetch_all(connection)
+    .await?;
+    let link = |row: (i16, Uuid, Uuid)| ResolvedLink {
+        cell: Cell(row.0),
+        member: MemberId(row.1),
+        link_token: row.2,
+    };
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let key = (PartnerId(row.partner_id), row.reference);
+            (key, link((row.cell, row.member_id, row.link_token)))
+        })
+        .collect())
+}
+
+/// An operation of a partner that another command names, and how it is linked to that partner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResolvedOriginal {
+    /// The operation.
+    pub original: Original,
+    /// The member, as the partner knows it.
+    pub link: ResolvedLink,
+}
+
+/// The operations behind a partner's request ids, for those that changed a member's points.
+pub async fn resolve_originals(
+    connection: &mut PgConnection,
+    keys: &[(PartnerId, RequestId)],
+) -> Result<HashMap<(PartnerId, RequestId), ResolvedOriginal>, StoreError> {
+    let (partners, ids): (Vec<i32>, Vec<Uuid>) =
+        keys.iter().map(|(partner, id)| (partner.0, id.0)).unzip();
+    let rows = sqlx::query!(
+        r#"SELECT r.partner_id, r.request_id, r.method, r.refused, r.cell AS "cell!",
+                  r.seq AS "seq!", r.authorized_by, l.member_id, l.link_token
+         FROM UNNEST($1::integer[], $2::uuid[]) AS k (partner_id, request_id)
+         JOIN requests r USING (partner_id, request_id)
+         JOIN links l ON l.member_id = r.member_id AND l.partner_id = r.partner_id
+         WHERE r.cell IS NOT NULL"#,
+        &partners,
+        &ids
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut originals = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let request_id = RequestId(row.request_id);
+        let kind = original_kind(row.method, row.refused, row.authorized_by.map(Seq));
+        let original = Original { seq: Seq(row.seq), request_id, kind };
+        let link = ResolvedLink {
+            member: MemberId(row.member_id),
+            cell: Cell(row.cell),
+            link_token: row.link_token,
+        };
+        let key = (PartnerId(row.partner_id), request_id);
+        originals.insert(key, ResolvedOriginal { original, link });
+    }
+    Ok(originals)
+}
+
+/// The methods that change points have the numbers of the operations that they make.
+fn original_kind(method: i16, refused: bool, authorized_by: Option<Seq>) -> OriginalKind {
+    match (operation_kind(method), authorized_by) {
+        _ if refused => OriginalKind::Other,
+        (Ok(OperationKind::Earn), _) => OriginalKind::Earn,
+        (Ok(OperationKind::Burn), _) => OriginalKind::Burn,
+        (Ok(OperationKind::Authorize), _) => OriginalKind::Authorize,
+        (Ok(OperationKind::Capture), Some(authorized_by)) => {
+            OriginalKind::Capture { authorized_by }
+        }
+        (
+            Ok(
+                OperationKind::Capture
+                | OperationKind::Void
+                | OperationKind::Reverse
+                | OperationKind::Expire
+                | OperationKind::Adjust,
+            )
+            | Err(_),
+            _,
+        ) => OriginalKind::Other,
+    }
+}
+
+/// Inserts outcomes in key order, and says how many: an id that is taken is left as it is.
+pub(crate) async fn insert(
+    connection: &mut PgConnection,
+    rows: &[RequestRow],
+) -> Result<u64, StoreError> {
+    let column = |place: fn(&Place) -> i64| -> Vec<Option<i64>> {
+        rows.iter().map(|row| row.outcome.place.as_ref().map(place)).collect()
+    };
+    let cells: Vec<Option<i16>> =
+        rows.iter().map(|row| row.outcome.place.map(|place| place.cell.0)).collect();
+    let members: Vec<Option<Uuid>> = rows
+        .iter()
+        .map(|row| row.outcome.place.and_then(|place| place.member).map(|member| member.0))
+        .collect();
+    let authorized_by: Vec<Option<i64>> = rows
+        .iter()
+        .map(|row| row.outcome.place.and_then(|place| place.authorized_by).map(|seq| seq.0))
+        .collect();
+    let result = sqlx::query!(
+        "INSERT INTO requests (partner_id, request_id, method, fields, refused, answer, cell, seq,
+                               member_id, authorized_by)
+         SELECT * FROM UNNEST($1::integer[], $2::uuid[], $3::smallint[], $4::bytea[], $5::boolean[],
+                              $6::bytea[], $7::smallint[], $8::bigint[], $9::uuid[], $10::bigint[])
+         ORDER BY 1, 2
+         ON CONFLICT (partner_id, request_id) DO NOTHING",
+        &rows.iter().map(|row| row.partner.0).collect::<Vec<_>>(),
+        &rows.iter().map(|row| row.request_id.0).collect::<Vec<_>>(),
+        &rows.iter().map(|row| row.outcome.method).collect::<Vec<_>>(),
+        &rows.iter().map(|row| row.outcome.fields.clone()).collect::<Vec<_>>(),
+        &rows.iter().map(|row| row.outcome.refused).collect::<Vec<_>>(),
+        &rows.iter().map(|row| row.outcome.answer.clone()).collect::<Vec<_>>(),
+        &cells as _,
+        &column(|place| place.seq.0) as _,
+        &members as _,
+        &authorized_by as _
+    )
+    .execute(connection)
+    .await?;
+    Ok(result.rows_affected())
+}
