@@ -1,0 +1,143 @@
+//! Refusals of the loyalty rules as published reasons.
+
+use entente_api::error::ErrorReason;
+use entente_loyalty::{Partner, Refusal};
+
+use super::Refused;
+
+impl Refused {
+    /// What a partner is told of a refusal of its own command. A cap is named to the partner that
+    /// it limits and to nobody else: it is that partner's affair.
+    #[must_use]
+    pub fn of_refusal(refusal: &Refusal, caller: &Partner) -> Self {
+        let refused = Self::new(reason(refusal), refusal.to_string());
+        match *refusal {
+            Refusal::ActivityTooOld { late_limit_days } => {
+                refused.with("late_limit_days", late_limit_days)
+            }
+            Refusal::CurrencyNotOfTerms { currency } => refused.with("currency", currency),
+            Refusal::CaptureExceedsHold { held } => refused.with("held", held),
+            Refusal::ReversalExceedsRest { rest } => refused.with("rest", rest),
+            Refusal::PointsInsufficient { available } => refused.with("available", available),
+            Refusal::NetDebitCapExceeded { partner, currency, cap } if partner == caller.id => {
+                let refused = refused.with("partner", &caller.code);
+                refused.with("currency", currency).with("cap_micros", cap)
+            }
+            Refusal::NetDebitCapExceeded { .. }
+            | Refusal::PartnerSuspended
+            | Refusal::ActivityInFuture
+            | Refusal::NoTermsInForce
+            | Refusal::CategoryUnknown
+            | Refusal::AmountTooLarge
+            | Refusal::NothingToBurn
+            | Refusal::NotAnAuthorization
+            | Refusal::HoldCaptured
+            | Refusal::HoldVoided
+            | Refusal::HoldExpired
+            | Refusal::NotReversible
+            | Refusal::ReversalUnitWrong => refused,
+        }
+    }
+}
+
+const fn reason(refusal: &Refusal) -> ErrorReason {
+    match refusal {
+        Refusal::PartnerSuspended => ErrorReason::PartnerSuspended,
+        Refusal::ActivityInFuture => ErrorReason::ActivityInFuture,
+        Refusal::ActivityTooOld { .. } => ErrorReason::ActivityTooOld,
+        Refusal::NoTermsInForce => ErrorReason::NoTermsInForce,
+        Refusal::CurrencyNotOfTerms { .. } => ErrorReason::CurrencyNotOfTerms,
+        Refusal::CategoryUnknown => ErrorReason::CategoryUnknown,
+        Refusal::AmountTooLarge => ErrorReason::AmountTooLarge,
+        Refusal::NothingToBurn => ErrorReason::NothingToBurn,
+        Refusal::NotAnAuthorization => ErrorReason::NotAnAuthorization,
+        Refusal::HoldCaptured => ErrorReason::HoldCaptured,
+        Refusal::HoldVoided => ErrorReason::HoldVoided,
+        Refusal::HoldExpired => ErrorReason::HoldExpired,
+        Refusal::CaptureExceedsHold { .. } => ErrorReason::CaptureExceedsHold,
+        Refusal::NotReversible => ErrorReason::NotReversible,
+        Refusal::ReversalUnitWrong => ErrorReason::ReversalUnitWrong,
+        Refusal::ReversalExceedsRest { .. } => ErrorReason::ReversalExceedsRest,
+        Refusal::PointsInsufficient { .. } => ErrorReason::PointsInsufficient,
+        Refusal::NetDebitCapExceeded { .. } => ErrorReason::NetDebitCapExceeded,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use entente_ledger::{Micros, PartnerId, Points};
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn harbor() -> Partner {
+        Partner {
+            id: PartnerId(1),
+            code: "harbor-hotels".parse().expect("a good code"),
+            display_name: "Harbor Hotels".to_owned(),
+            suspended: false,
+            created_at: Timestamp::UNIX_EPOCH,
+            terms: Vec::new(),
+        }
+    }
+
+    /// One of each, in order of precedence.
+    fn every_refusal() -> Vec<Refusal> {
+        let currency = "EUR".parse().expect("ISO 4217");
+        vec![
+            Refusal::PartnerSuspended,
+            Refusal::ActivityInFuture,
+            Refusal::ActivityTooOld { late_limit_days: 30 },
+            Refusal::NoTermsInForce,
+            Refusal::CurrencyNotOfTerms { currency },
+            Refusal::CategoryUnknown,
+            Refusal::AmountTooLarge,
+            Refusal::NothingToBurn,
+            Refusal::NotAnAuthorization,
+            Refusal::HoldCaptured,
+            Refusal::HoldVoided,
+            Refusal::HoldExpired,
+            Refusal::CaptureExceedsHold { held: Points(7) },
+            Refusal::NotReversible,
+            Refusal::ReversalUnitWrong,
+            Refusal::ReversalExceedsRest { rest: 9 },
+            Refusal::PointsInsufficient { available: Points(3) },
+            Refusal::NetDebitCapExceeded { partner: PartnerId(1), currency, cap: Micros(5) },
+        ]
+    }
+
+    #[test]
+    fn the_rules_and_the_contract_agree_on_precedence_and_on_what_is_kept() {
+        let refusals = every_refusal();
+        assert!(refusals.is_sorted());
+        assert!(refusals.iter().map(reason).map(i32::from).is_sorted());
+        for refusal in refusals {
+            let refused = Refused::of_refusal(&refusal, &harbor());
+            assert_eq!(refused.is_kept(), refusal.is_final(), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_cap_is_named_to_the_partner_it_limits_alone() {
+        let currency = "EUR".parse().expect("ISO 4217");
+        let told = |partner| {
+            let refusal = Refusal::NetDebitCapExceeded { partner, currency, cap: Micros(5) };
+            Refused::of_refusal(&refusal, &harbor())
+        };
+        let own = told(PartnerId(1));
+        assert_eq!(own.metadata("partner"), Some("harbor-hotels"));
+        assert_eq!(own.metadata("currency"), Some("EUR"));
+        assert_eq!(own.metadata("cap_micros"), Some("5"));
+        let others = told(PartnerId(2));
+        assert!(["partner", "currency", "cap_micros"].iter().all(|k| others.metadata(k).is_none()));
+    }
+
+    #[test]
+    fn a_refusal_tells_what_cures_it() {
+        let told = |refusal| Refused::of_refusal(&refusal, &harbor());
+        let too_old = told(Refusal::ActivityTooOld { late_limit_days: 30 });
+        assert_eq!(too_old.metadata("late_limit_days"), Some("30"));
+        let too_few = told(Refusal::PointsInsufficient { available: Points(3) });
+        assert_eq!(too_few.metadata("available"), Some("3"));
+    }
+}
