@@ -5,7 +5,6 @@ pub mod entente {
     /// Why a call was refused.
     pub mod error {
         /// Version 1.
-        #[expect(clippy::all, clippy::pedantic, reason = "generated code")]
         pub mod v1 {
             tonic::include_proto!("entente.error.v1");
         }
@@ -13,7 +12,6 @@ pub mod entente {
     /// The ledger: its kind and its clock.
     pub mod ledger {
         /// Version 1.
-        #[expect(clippy::all, clippy::pedantic, reason = "generated code")]
         pub mod v1 {
             tonic::include_proto!("entente.ledger.v1");
         }
@@ -21,7 +19,6 @@ pub mod entente {
     /// Members.
     pub mod member {
         /// Version 1.
-        #[expect(clippy::all, clippy::pedantic, reason = "generated code")]
         pub mod v1 {
             tonic::include_proto!("entente.member.v1");
         }
@@ -29,7 +26,6 @@ pub mod entente {
     /// Partners and their terms.
     pub mod partner {
         /// Version 1.
-        #[expect(clippy::all, clippy::pedantic, reason = "generated code")]
         pub mod v1 {
             tonic::include_proto!("entente.partner.v1");
         }
@@ -37,7 +33,6 @@ pub mod entente {
     /// Points.
     pub mod points {
         /// Version 1.
-        #[expect(clippy::all, clippy::pedantic, reason = "generated code")]
         pub mod v1 {
             tonic::include_proto!("entente.points.v1");
         }
@@ -45,7 +40,6 @@ pub mod entente {
     /// Windows, positions, statements.
     pub mod settlement {
         /// Version 1.
-        #[expect(clippy::all, clippy::pedantic, reason = "generated code")]
         pub mod v1 {
             tonic::include_proto!("entente.settlement.v1");
         }
@@ -53,7 +47,6 @@ pub mod entente {
     /// Money, operations, balances.
     pub mod r#type {
         /// Version 1.
-        #[expect(clippy::all, clippy::pedantic, reason = "generated code")]
         pub mod v1 {
             tonic::include_proto!("entente.r#type.v1");
         }
