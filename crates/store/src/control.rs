@@ -10,11 +10,12 @@ use entente_ledger::{Cell, PartnerId, RequestId, Seq, WindowId};
 use entente_loyalty::Window;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, Transaction};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 use crate::{
-    StoreError,
+    Outcome, RequestRow, StoreError,
     clock::{self, LedgerKind},
+    requests,
 };
 
 /// A transaction under all heads, or under none. Dropped, it rolls back.
@@ -50,19 +51,6 @@ pub struct Head {
     pub catalogue_epoch: i64,
     /// The time of its last batch.
     pub last_time: Timestamp,
-}
-
-/// The final outcome of a request id.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
-    /// The code of the RPC.
-    pub method: i16,
-    /// The request as sent, less its id.
-    pub fields: Vec<u8>,
-    /// Whether it was finally refused.
-    pub refused: bool,
-    /// The first answer, encoded; of a refusal, the status.
-    pub answer: Vec<u8>,
 }
 
 impl Control<Heads> {
@@ -156,53 +144,21 @@ impl<H> Control<H> {
         partner: PartnerId,
         request_id: RequestId,
     ) -> Result<Option<Outcome>, StoreError> {
-        outcome(&mut *self.transaction, partner, request_id).await
+        let key = (partner, request_id);
+        Ok(requests::outcomes(&mut self.transaction, &[key]).await?.remove(&key))
     }
 
     /// Gives a request id its outcome for ever. Where it has one by now, the answer is
     /// [`StoreError::Claimed`]: roll back and run again.
-    pub async fn record(
-        &mut self,
-        partner: PartnerId,
-        request_id: RequestId,
-        outcome: &Outcome,
-    ) -> Result<(), StoreError> {
-        let recorded = sqlx::query!(
-            "INSERT INTO requests (partner_id, request_id, method, fields, refused, answer)
-             VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT DO NOTHING",
-            partner.0,
-            request_id.0,
-            outcome.method,
-            outcome.fields,
-            outcome.refused,
-            outcome.answer,
-        )
-        .execute(&mut *self.transaction)
-        .await?;
-        if recorded.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Claimed) }
+    pub async fn record(&mut self, row: &RequestRow) -> Result<(), StoreError> {
+        let recorded = requests::insert(&mut self.transaction, std::slice::from_ref(row)).await?;
+        if recorded == 1 { Ok(()) } else { Err(StoreError::Claimed) }
     }
 
     /// Gives up what was written.
     pub async fn rollback(self) -> Result<(), StoreError> {
         Ok(self.transaction.rollback().await?)
     }
-}
-
-/// The outcome that a request id already has.
-pub async fn outcome(
-    executor: impl PgExecutor<'_>,
-    partner: PartnerId,
-    request_id: RequestId,
-) -> Result<Option<Outcome>, StoreError> {
-    let outcome = sqlx::query_as!(
-        Outcome,
-        "SELECT method, fields, refused, answer FROM requests
-         WHERE partner_id = $1 AND request_id = $2",
-        partner.0,
-        request_id.0,
-    );
-    Ok(outcome.fetch_optional(executor).await?)
 }
 
 async fn lock_heads(connection: &mut PgConnection) -> Result<Vec<Head>, StoreError> {

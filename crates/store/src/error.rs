@@ -40,6 +40,7 @@ pub enum Cure {
 
 impl StoreError {
     /// An inconsistency of one column.
+    #[expect(clippy::needless_pass_by_value, reason = "it is given literals and ids")]
     pub fn inconsistent(table: &'static str, column: &'static str, row: impl ToString) -> Self {
         Self::Inconsistent { table, column, row: row.to_string() }
     }

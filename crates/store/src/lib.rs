@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 pub mod batch;
+pub mod catalogue;
 pub mod clock;
 mod codes;
 pub mod control;
 mod error;
 mod ledger;
+pub mod member;
 mod requests;
 
 pub use clock::LedgerKind;
