@@ -2,7 +2,20 @@
 
 pub mod authorization;
 pub mod caller;
+pub mod config;
+pub mod deadline;
+pub mod edge;
 pub mod error;
 pub mod fingerprint;
+pub mod hub;
 pub mod method;
+pub mod observe;
+pub mod page_token;
 pub mod parse;
+mod plain;
+pub mod services;
+
+pub use config::Config;
+pub use hub::Hub;
+pub use plain::ReadyCheck;
+pub use services::Services;

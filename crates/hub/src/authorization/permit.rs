@@ -15,7 +15,6 @@ pub struct Permit {
 }
 
 impl Permit {
-    #[cfg_attr(not(test), expect(dead_code, reason = "the layer that gives permits follows"))]
     pub(in crate::authorization) fn new(caller: Caller) -> Self {
         Self { caller }
     }

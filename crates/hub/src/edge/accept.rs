@@ -1,0 +1,134 @@
+//! Accepts connections and shakes hands, each in a task of its own and within a time.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use entente_identity::Identity;
+use jiff::Timestamp;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, mpsc, watch},
+    time::Instant,
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use super::{
+    connection::{ConnectInfo, Connection},
+    places::Places,
+    tls::ListenerTls,
+};
+use crate::{
+    caller::{Caller, OperatorName, Role},
+    observe,
+};
+
+/// How long to wait when a connection cannot be accepted: mostly, file descriptors ran out.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Accepts for one listener.
+#[derive(Clone)]
+pub(crate) struct Acceptor {
+    pub(crate) role: Role,
+    pub(crate) tls: watch::Receiver<Arc<ListenerTls>>,
+    pub(crate) places: Places,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) kill: watch::Receiver<bool>,
+    pub(crate) accepted: mpsc::Sender<io::Result<Connection>>,
+}
+
+/// Why a connection came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum Unfit {
+    #[error("the handshake took too long")]
+    Slow,
+    #[error("the handshake failed: {0}")]
+    Handshake(#[from] io::Error),
+    #[error("the certificate names nobody that this listener serves")]
+    Nobody,
+    #[error("the caller has its share of connections already")]
+    Share,
+}
+
+impl Acceptor {
+    /// Accepts until stopped. A listener without free places leaves callers in the system's
+    /// backlog.
+    pub(crate) async fn run(self, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+        let accepting = async {
+            loop {
+                let place = self.places.any().await;
+                match listener.accept().await {
+                    Ok((stream, peer)) => {
+                        tokio::spawn(self.clone().welcome(stream, peer, place));
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, role = %self.role, "cannot accept a connection");
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            () = accepting => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    async fn welcome(self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
+        match self.connect(stream, peer, place).await {
+            // The server is gone only when it drains.
+            Ok(connection) => drop(self.accepted.send(Ok(connection)).await),
+            Err(unfit) => {
+                observe::connection_refused(self.role, unfit.label());
+                tracing::info!(%peer, role = %self.role, reason = %unfit, "turned away a connection");
+            }
+        }
+    }
+
+    async fn connect(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        place: OwnedSemaphorePermit,
+    ) -> Result<Connection, Unfit> {
+        stream.set_nodelay(true)?;
+        let tls = Arc::clone(&self.tls.borrow());
+        let handshake = TlsAcceptor::from(Arc::clone(&tls.config)).accept(stream);
+        let finished = tokio::time::timeout(self.handshake_timeout, handshake).await;
+        let stream = finished.map_err(|_| Unfit::Slow)??;
+        let info = self.identify(&tls, &stream, peer).ok_or(Unfit::Nobody)?;
+        let place = self.places.give(place, info.caller.clone()).ok_or(Unfit::Share)?;
+        Ok(Connection::new(stream, info, self.kill.clone(), place))
+    }
+
+    /// Who is at the other end. The verifier has checked the chain; this reads the leaf.
+    fn identify(
+        &self,
+        tls: &ListenerTls,
+        stream: &TlsStream<TcpStream>,
+        peer: SocketAddr,
+    ) -> Option<ConnectInfo> {
+        let (_, session) = stream.get_ref();
+        let certificate = tls.verifier.caller(session.peer_certificates()?).ok()?;
+        let caller = match &certificate.identity {
+            Identity::Partner(code) => Caller::Partner(code.as_str().parse().ok()?),
+            Identity::Operator(name) => Caller::Operator(OperatorName::new(name.as_str())),
+            Identity::Hub => return None,
+        };
+        // Both checks repeat the verifier's: this is the only place where a caller is made.
+        (caller.role() == self.role).then_some(())?;
+        let left = certificate.not_after.duration_since(Timestamp::now());
+        let left = Duration::try_from(left).ok()?;
+        let valid_until = Instant::now() + left;
+        Some(ConnectInfo { caller, thumbprint: certificate.thumbprint, valid_until, peer })
+    }
+}
+
+impl Unfit {
+    const fn label(&self) -> &'static str {
+        match self {
+            Self::Slow => "timeout",
+            Self::Handshake(_) => "handshake",
+            Self::Nobody => "identity",
+            Self::Share => "share",
+        }
+    }
+}

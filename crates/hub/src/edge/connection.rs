@@ -1,0 +1,129 @@
+//! One accepted connection, and who is at its other end.
+
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use entente_identity::Thumbprint;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    sync::watch,
+    time::Instant,
+};
+use tokio_rustls::server::TlsStream;
+use tonic::transport::server::Connected;
+
+use super::places::Place;
+use crate::{caller::Caller, observe};
+
+/// What is known of a connection. It is an extension of every request that comes over it.
+#[derive(Debug, Clone)]
+pub struct ConnectInfo {
+    /// Whom the verified certificate names.
+    pub caller: Caller,
+    /// The certificate, to which tokens are bound and by which it is revoked.
+    pub thumbprint: Thumbprint,
+    /// When the certificate ends; no call is served after it.
+    pub valid_until: Instant,
+    /// From where.
+    pub peer: SocketAddr,
+}
+
+/// A connection whose handshake is done. It holds its place under the cap until it is dropped, and
+/// reads fail as soon as the kill switch is thrown.
+pub(crate) struct Connection {
+    stream: Box<TlsStream<TcpStream>>,
+    info: ConnectInfo,
+    /// `None` once the kill switch was thrown.
+    alive: Option<Killed>,
+    _place: Place,
+}
+
+type Killed = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Connection {
+    pub(crate) fn new(
+        stream: TlsStream<TcpStream>,
+        info: ConnectInfo,
+        mut kill: watch::Receiver<bool>,
+        place: Place,
+    ) -> Self {
+        // The edge keeps the sender as long as it runs; when it is gone, so is the connection.
+        let killed: Killed = Box::pin(async move {
+            let _ = kill.wait_for(|killed| *killed).await;
+        });
+        observe::connections(info.caller.role(), 1.0);
+        Self { stream: Box::new(stream), info, alive: Some(killed), _place: place }
+    }
+
+    /// The stream, unless the switch was thrown. Asked before every read and write, since a peer
+    /// that reads nothing would otherwise keep its connection.
+    fn stream(&mut self, context: &mut Context<'_>) -> io::Result<Pin<&mut TlsStream<TcpStream>>> {
+        let killed =
+            self.alive.as_mut().is_none_or(|alive| alive.as_mut().poll(context).is_ready());
+        if killed {
+            self.alive = None;
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        Ok(Pin::new(&mut self.stream))
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        observe::connections(self.info.caller.role(), -1.0);
+    }
+}
+
+impl Connected for Connection {
+    type ConnectInfo = ConnectInfo;
+
+    fn connect_info(&self) -> ConnectInfo {
+        self.info.clone()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.stream(context)?.poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.stream(context)?.poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream(context)?.poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream(context)?.poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.stream(context)?.poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

@@ -1,0 +1,135 @@
+//! Serves HTTP/2 on the connections that the acceptor delivers, and ends in an orderly way.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{
+    service::Routes,
+    transport::{Server, server::Router},
+};
+
+use super::{accept::Acceptor, body, places::Places, tls::ListenerTls};
+use crate::{
+    authorization,
+    caller::Role,
+    config::Limits,
+    deadline,
+    observe::{self, InFlight},
+};
+
+/// Connections that wait to be served; the server takes them at once.
+const ACCEPTED_QUEUE: usize = 64;
+
+/// How long nothing has to be in flight before a drain ends though peers keep their connections.
+const QUIET: Duration = Duration::from_millis(500);
+
+/// How long the connections get to end once they are cut.
+const CUT: Duration = Duration::from_secs(1);
+
+/// One listener, and everything that serves it.
+pub(crate) struct Edge {
+    address: SocketAddr,
+    role: Role,
+    in_flight: InFlight,
+    stop: watch::Sender<bool>,
+    kill: watch::Sender<bool>,
+    accepting: JoinHandle<()>,
+    serving: JoinHandle<Result<(), tonic::transport::Error>>,
+}
+
+impl Edge {
+    /// Binds an address and serves the routes to callers of one role.
+    pub(crate) async fn start(
+        address: SocketAddr,
+        role: Role,
+        routes: Routes,
+        tls: watch::Receiver<Arc<ListenerTls>>,
+        limits: &Limits,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let ((stop, stopped), (kill, killed)) = (watch::channel(false), watch::channel(false));
+        let (accepted, incoming) = mpsc::channel(ACCEPTED_QUEUE);
+        let acceptor = Acceptor {
+            role,
+            tls,
+            places: Places::new(limits.connections, limits.connections_per_caller),
+            handshake_timeout: limits.handshake_timeout(),
+            kill: killed,
+            accepted,
+        };
+        let accepting = tokio::spawn(acceptor.run(listener, stopped.clone()));
+        let in_flight = InFlight::default();
+        let server = server(layered(routes, limits, &in_flight), limits);
+        let stopping = async move {
+            let mut stopped = stopped;
+            let _ = stopped.wait_for(|stop| *stop).await;
+        };
+        let incoming = ReceiverStream::new(incoming);
+        let serving = tokio::spawn(server.serve_with_incoming_shutdown(incoming, stopping));
+        Ok(Self { address, role, in_flight, stop, kill, accepting, serving })
+    }
+
+    /// The address that is bound.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops accepting, lets calls end, and cuts what is left: at the latest `within`, or as soon
+    /// as nothing is in flight. A silent peer, or one that watches the health, delays nothing.
+    pub(crate) async fn drain(mut self, within: Duration) {
+        self.stop.send_replace(true);
+        tokio::select! {
+            _ = &mut self.serving => return,
+            () = self.in_flight.quiet_for(QUIET) => {}
+            () = tokio::time::sleep(within) => {
+                let count = self.in_flight.count();
+                tracing::warn!(role = %self.role, count, "cut calls that did not end in time");
+            }
+        }
+        self.kill.send_replace(true);
+        if tokio::time::timeout(CUT, &mut self.serving).await.is_err() {
+            self.serving.abort();
+        }
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        self.kill.send_replace(true);
+        self.accepting.abort();
+        self.serving.abort();
+    }
+}
+
+/// From the outside in: count and time, bound and dress, authorize, apply the deadline.
+fn layered(routes: Routes, limits: &Limits, in_flight: &InFlight) -> Routes {
+    use axum::middleware::{from_fn, from_fn_with_state};
+    let router = routes
+        .into_axum_router()
+        .layer(from_fn_with_state(limits.clone(), deadline::bound))
+        .layer(from_fn(authorization::authorize))
+        .layer(from_fn_with_state(limits.clone(), body::dress))
+        .layer(from_fn_with_state(in_flight.clone(), observe::call));
+    Routes::from(router)
+}
+
+/// HTTP/2 with its limits. tonic's own defaults switch the cap on locally reset streams off.
+fn server(routes: Routes, limits: &Limits) -> Router {
+    Server::builder()
+        .max_concurrent_streams(Some(limits.concurrent_streams))
+        .http2_max_header_list_size(Some(limits.max_header_bytes))
+        .http2_max_local_error_reset_streams(Some(1_024))
+        .http2_max_pending_accept_reset_streams(Some(20))
+        .http2_keepalive_interval(Some(Duration::from_secs(20)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .max_frame_size(Some(16_384))
+        .initial_connection_window_size(Some(512 * 1_024))
+        .initial_stream_window_size(Some(64 * 1_024))
+        .add_routes(routes)
+}

@@ -1,0 +1,96 @@
+//! What the hub serves: each RPC module plugs in with one line.
+
+use std::{convert::Infallible, sync::Arc};
+
+use axum::response::IntoResponse;
+use entente_api::DESCRIPTOR_SET;
+use http::Request;
+use tonic::{
+    body::Body,
+    server::NamedService,
+    service::{Routes, RoutesBuilder},
+};
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
+use tower::Service;
+
+use crate::{hub::Finish, plain::ReadyCheck};
+
+/// The services of both listeners, composed.
+pub struct Services {
+    pub(crate) partners: Routes,
+    pub(crate) operators: Routes,
+    pub(crate) names: Arc<[&'static str]>,
+    pub(crate) health: HealthReporter,
+    pub(crate) ready: ReadyCheck,
+    pub(crate) finish: Finish,
+}
+
+/// Composes services. Health is on both listeners, reflection on the operators' alone.
+pub struct ServicesBuilder {
+    partners: RoutesBuilder,
+    operators: RoutesBuilder,
+    names: Vec<&'static str>,
+    health: HealthReporter,
+}
+
+impl Services {
+    /// Nothing but health and reflection.
+    #[must_use]
+    pub fn builder() -> ServicesBuilder {
+        let health = HealthReporter::new();
+        let server = HealthServer::new(HealthService::from_health_reporter(health.clone()));
+        let (mut partners, mut operators) = (RoutesBuilder::default(), RoutesBuilder::default());
+        partners.add_service(server.clone());
+        operators.add_service(server);
+        reflection(&mut operators);
+        ServicesBuilder { partners, operators, names: Vec::new(), health }
+    }
+}
+
+impl ServicesBuilder {
+    /// Adds a service to both listeners: the table says who may call which of its RPCs.
+    #[must_use]
+    pub fn with<S>(mut self, service: S) -> Self
+    where
+        S: Service<Request<Body>, Error = Infallible>
+            + NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Response: IntoResponse,
+        S::Future: Send + 'static,
+    {
+        self.partners.add_service(service.clone());
+        self.operators.add_service(service);
+        self.names.push(S::NAME);
+        self
+    }
+
+    /// The services; `ready` asks for what they depend on, and `finish` ends what they run, once
+    /// the last call has ended.
+    #[must_use]
+    pub fn build(self, ready: ReadyCheck, finish: Finish) -> Services {
+        Services {
+            partners: self.partners.routes(),
+            operators: self.operators.routes(),
+            names: self.names.into(),
+            health: self.health,
+            ready,
+            finish,
+        }
+    }
+}
+
+/// Both versions: tools ask for the older one still.
+fn reflection(routes: &mut RoutesBuilder) {
+    let builder = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let readable = "the contract's descriptor set is compiled in";
+    routes.add_service(builder().build_v1().expect(readable));
+    routes.add_service(builder().build_v1alpha().expect(readable));
+}
