@@ -1,1 +1,23 @@
 #![doc = include_str!("../README.md")]
+
+mod client;
+mod connector;
+mod error;
+mod options;
+mod refusal;
+mod retry;
+mod rpc;
+
+pub use client::Client;
+pub use entente_api as api;
+pub use error::{Error, OptionsError, TransportError, UnknownOutcome};
+pub use options::{Options, Retry};
+pub use refusal::{Refusal, Violation};
+pub use rpc::StatementStream;
+
+/// A new request id: a random UUID. Make it once for each command and keep it until the command's
+/// outcome is known.
+#[must_use]
+pub fn new_request_id() -> String {
+    uuid::Uuid::new_v4().to_string()
+}

@@ -1,0 +1,92 @@
+//! Where the hub is, who we are, and how long a call may take.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How to reach one hub as one identity.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `https://host:port` or `host:port`.
+    pub endpoint: String,
+    /// The name that the hub's certificate must show; the endpoint's host when absent.
+    pub server_name: Option<String>,
+    /// PEM file of the roots that sign the hub's certificate.
+    pub hub_root: PathBuf,
+    /// PEM file of our own certificate, leaf first.
+    pub certificate: PathBuf,
+    /// PEM file of our key.
+    pub key: PathBuf,
+    /// How long a connection may take to be made, TLS included.
+    pub connect_timeout: Duration,
+    /// Deadlines and attempts.
+    pub retry: Retry,
+}
+
+impl Options {
+    /// Options with the usual deadlines.
+    pub fn new(
+        endpoint: impl Into<String>,
+        hub_root: impl Into<PathBuf>,
+        certificate: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+    ) -> Self {
+        Self {
+            endpoint: endpoint.into(),
+            server_name: None,
+            hub_root: hub_root.into(),
+            certificate: certificate.into(),
+            key: key.into(),
+            connect_timeout: Duration::from_secs(5),
+            retry: Retry::default(),
+        }
+    }
+
+    /// Names the host in the hub's certificate, where it differs from the endpoint's.
+    #[must_use]
+    pub fn server_name(mut self, name: impl Into<String>) -> Self {
+        self.server_name = Some(name.into());
+        self
+    }
+
+    /// Sets deadlines and attempts.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+}
+
+/// How long and how often a call is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// For the whole call, waits and all attempts counted.
+    pub deadline: Duration,
+    /// For one attempt; the hub allows at most 30 s.
+    pub attempt_deadline: Duration,
+    /// How often a request is sent at most; 1 for never again.
+    pub attempts: u32,
+    /// The wait before the second attempt, which doubles with each further one.
+    pub first_wait: Duration,
+    /// The longest wait that is chosen here; the hub may ask for a longer one.
+    pub longest_wait: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(20),
+            attempt_deadline: Duration::from_secs(5),
+            attempts: 6,
+            first_wait: Duration::from_millis(50),
+            longest_wait: Duration::from_secs(2),
+        }
+    }
+}
+
+impl Retry {
+    /// Every call is sent once.
+    #[must_use]
+    pub fn never() -> Self {
+        Self { attempts: 1, ..Self::default() }
+    }
+}

@@ -1,0 +1,148 @@
+//! One method for each RPC of the contract. What each does, and by which reasons it is refused, is
+//! said in the contract.
+
+use entente_api::ledger::ledger_service_client::LedgerServiceClient;
+use entente_api::member::member_service_client::MemberServiceClient;
+use entente_api::partner::partner_service_client::PartnerServiceClient;
+use entente_api::points::points_service_client::PointsServiceClient;
+use entente_api::settlement::settlement_service_client::SettlementServiceClient;
+use entente_api::{ledger, member, partner, points, settlement};
+use tonic::Streaming;
+
+use crate::error::UnknownOutcome;
+use crate::retry::call;
+use crate::{Client, Error};
+
+macro_rules! calls {
+    ($service:ident: $($(#[$doc:meta])* $method:ident($request:ty) -> $response:ty;)+) => {
+        impl Client {
+            $(
+                $(#[$doc])*
+                pub async fn $method(&self, request: $request) -> Result<$response, Error> {
+                    let service = $service::new(self.channel.clone());
+                    let send = move |request| {
+                        let mut service = service.clone();
+                        async move { service.$method(request).await }
+                    };
+                    call(&self.endpoint, self.retry, request, send).await
+                }
+            )+
+        }
+    };
+}
+
+calls! { PointsServiceClient:
+    /// Credits points for a purchase.
+    earn(points::EarnRequest) -> points::EarnResponse;
+    /// Spends points at once.
+    burn(points::BurnRequest) -> points::BurnResponse;
+    /// Sets points aside.
+    authorize(points::AuthorizeRequest) -> points::AuthorizeResponse;
+    /// Spends points that an authorization holds.
+    capture(points::CaptureRequest) -> points::CaptureResponse;
+    /// Releases an authorization.
+    void(points::VoidRequest) -> points::VoidResponse;
+    /// Undoes an earn, a burn or a capture.
+    reverse(points::ReverseRequest) -> points::ReverseResponse;
+    /// Tells what became of a request id.
+    get_operation(points::GetOperationRequest) -> points::GetOperationResponse;
+    /// Tells what an earn would credit now.
+    quote_earn(points::QuoteEarnRequest) -> points::QuoteEarnResponse;
+    /// Tells what a burn would take now.
+    quote_burn(points::QuoteBurnRequest) -> points::QuoteBurnResponse;
+}
+
+calls! { MemberServiceClient:
+    /// Gives a member a wallet.
+    enrol_member(member::EnrolMemberRequest) -> member::EnrolMemberResponse;
+    /// Gives a member a reference at a second brand.
+    attach_reference(member::AttachReferenceRequest) -> member::AttachReferenceResponse;
+    /// Tells what a member has.
+    get_balance(member::GetBalanceRequest) -> member::GetBalanceResponse;
+    /// Lists the caller's own operations.
+    list_operations(member::ListOperationsRequest) -> member::ListOperationsResponse;
+}
+
+calls! { PartnerServiceClient:
+    /// Adds a brand.
+    create_partner(partner::CreatePartnerRequest) -> partner::CreatePartnerResponse;
+    /// Reads one partner.
+    get_partner(partner::GetPartnerRequest) -> partner::GetPartnerResponse;
+    /// Lists partners.
+    list_partners(partner::ListPartnersRequest) -> partner::ListPartnersResponse;
+    /// Stops a partner's earns, burns and authorizations.
+    suspend_partner(partner::SuspendPartnerRequest) -> partner::SuspendPartnerResponse;
+    /// Ends a suspension.
+    resume_partner(partner::ResumePartnerRequest) -> partner::ResumePartnerResponse;
+    /// Adds a version of a partner's terms.
+    publish_terms(partner::PublishTermsRequest) -> partner::PublishTermsResponse;
+    /// Lists a partner's versions.
+    list_terms(partner::ListTermsRequest) -> partner::ListTermsResponse;
+    /// Reads the version in force at a time.
+    get_terms_in_force(partner::GetTermsInForceRequest) -> partner::GetTermsInForceResponse;
+}
+
+calls! { SettlementServiceClient:
+    /// Reads gross amounts and nets of a window.
+    get_position(settlement::GetPositionRequest) -> settlement::GetPositionResponse;
+    /// Closes the open window under a name.
+    close_window(settlement::CloseWindowRequest) -> settlement::CloseWindowResponse;
+    /// Lists windows.
+    list_windows(settlement::ListWindowsRequest) -> settlement::ListWindowsResponse;
+    /// Records what a partner paid.
+    record_payment(settlement::RecordPaymentRequest) -> settlement::RecordPaymentResponse;
+}
+
+calls! { LedgerServiceClient:
+    /// Reads the ledger's kind, clock and shape.
+    get_ledger(ledger::GetLedgerRequest) -> ledger::GetLedgerResponse;
+    /// Moves a simulation's clock forward.
+    advance_clock(ledger::AdvanceClockRequest) -> ledger::AdvanceClockResponse;
+}
+
+impl Client {
+    /// Opens a statement. It is opened again as other calls are; once parts have come, a lost
+    /// connection ends it, and the caller begins anew: a statement is the same bytes each time.
+    pub async fn get_statement(
+        &self,
+        request: settlement::GetStatementRequest,
+    ) -> Result<StatementStream, Error> {
+        let service = SettlementServiceClient::new(self.channel.clone());
+        let send = move |request| {
+            let mut service = service.clone();
+            async move { service.get_statement(request).await }
+        };
+        // The attempt's deadline covers the whole stream.
+        let retry = crate::Retry { attempt_deadline: self.retry.deadline, ..self.retry };
+        call(&self.endpoint, retry, request, send).await.map(StatementStream)
+    }
+}
+
+/// The parts of a statement, in order.
+#[derive(Debug)]
+pub struct StatementStream(Streaming<settlement::GetStatementResponse>);
+
+impl StatementStream {
+    /// The next part; `None` at the end.
+    ///
+    /// # Errors
+    /// `Unknown` when the stream broke.
+    pub async fn next(
+        &mut self,
+    ) -> Result<Option<settlement::get_statement_response::Part>, Error> {
+        loop {
+            match self.0.message().await {
+                Ok(Some(message)) if message.part.is_none() => {}
+                Ok(message) => return Ok(message.and_then(|message| message.part)),
+                Err(status) => {
+                    let (code, message) = (status.code(), status.message().to_owned());
+                    return Err(Error::Unknown(Box::new(UnknownOutcome {
+                        attempts: 1,
+                        code,
+                        message,
+                    })));
+                }
+            }
+        }
+    }
+}
