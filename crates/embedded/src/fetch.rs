@@ -43,6 +43,7 @@ pub(crate) async fn fetch(
 
 /// Built without the feature `fetch`.
 #[cfg(not(feature = "fetch"))]
+#[expect(clippy::unused_async, reason = "called like the one that fetches")]
 pub(crate) async fn fetch(
     _kept: &Path,
     _major: Option<u32>,

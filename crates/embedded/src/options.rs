@@ -154,7 +154,7 @@ impl fmt::Display for Notice {
         match self {
             Self::Fetching { url, wanted, into } => write!(
                 f,
-                "no PostgreSQL is installed: fetching version {wanted} from {url} into {}",
+                "no usable PostgreSQL is installed: fetching version {wanted} from {url} into {}",
                 into.display()
             ),
             Self::Elsewhere { wanted, home, user } => write!(
