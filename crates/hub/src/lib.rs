@@ -2,20 +2,25 @@
 
 pub mod authorization;
 pub mod caller;
+pub mod catalogue;
 pub mod config;
 pub mod deadline;
 pub mod edge;
 pub mod error;
 pub mod fingerprint;
 pub mod hub;
+pub mod ledger;
 pub mod method;
 pub mod observe;
 pub mod page_token;
 pub mod parse;
 mod plain;
+pub mod posting;
+pub mod rpc;
 pub mod services;
 
 pub use config::Config;
 pub use hub::Hub;
+pub use ledger::Ledger;
 pub use plain::ReadyCheck;
 pub use services::Services;

@@ -79,9 +79,11 @@ pub async fn ensure_months(
     connection: &mut PgConnection,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let first = now.to_zoned(TimeZone::UTC).first_of_month().map_err(out_of_range)?;
+    let first =
+        now.to_zoned(TimeZone::UTC).first_of_month().map_err(|error| out_of_range(&error))?;
     for months in -1..=3 {
-        let month = first.checked_add(months.months()).map_err(out_of_range)?.timestamp();
+        let month =
+            first.checked_add(months.months()).map_err(|error| out_of_range(&error))?.timestamp();
         sqlx::query!("SELECT ensure_month($1)", month.to_sqlx() as _)
             .execute(&mut *connection)
             .await?;
@@ -147,6 +149,6 @@ async fn database_time(connection: &mut PgConnection) -> Result<Timestamp, Store
     Ok(now.to_jiff())
 }
 
-fn out_of_range(error: jiff::Error) -> StoreError {
+fn out_of_range(error: &jiff::Error) -> StoreError {
     StoreError::Ledger(format!("the ledger's clock is out of range: {error}"))
 }

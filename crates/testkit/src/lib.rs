@@ -1,5 +1,1 @@
 #![doc = include_str!("../README.md")]
-
-mod postgres;
-
-pub use postgres::{Database, morning};

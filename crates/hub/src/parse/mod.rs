@@ -4,6 +4,7 @@
 //! once. No description repeats what was sent: it came from outside, and may be personal.
 
 mod amount;
+pub mod points;
 mod text;
 mod time;
 
@@ -11,7 +12,7 @@ use std::borrow::Cow;
 
 use crate::error::{Refused, Violation};
 
-pub use amount::{Amount, points};
+pub use amount::{Amount, points as points_number};
 pub use text::{
     MemberReference, category, member_reference, page_size, partner_code, printable,
     receipt_reference, request_id, window_name,

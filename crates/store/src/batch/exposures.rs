@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use entente_ledger::{Currency, Micros, PartnerId};
 use entente_loyalty::Exposure;
 
+use sqlx::PgConnection;
+
 use super::Batch;
 use crate::{StoreError, codes};
 
@@ -23,11 +25,7 @@ impl Batch {
         .fetch_all(self.connection())
         .await?;
         rows.into_iter()
-            .map(|row| {
-                let currency = codes::currency(&row.currency, "exposures", "currency")?;
-                let exposure = Exposure { owed: Micros(row.owed_micros) };
-                Ok(((PartnerId(row.partner_id), currency), exposure))
-            })
+            .map(|row| exposure(row.partner_id, &row.currency, row.owed_micros))
             .collect()
     }
 
@@ -59,4 +57,28 @@ impl Batch {
         .await?;
         Ok(())
     }
+}
+
+/// The exposures that are kept of these partners, without locks.
+pub(super) async fn read(
+    connection: &mut PgConnection,
+    partners: &BTreeSet<PartnerId>,
+) -> Result<BTreeMap<(PartnerId, Currency), Exposure>, StoreError> {
+    let partners: Vec<i32> = partners.iter().map(|partner| partner.0).collect();
+    let rows = sqlx::query!(
+        "SELECT partner_id, currency, owed_micros FROM exposures WHERE partner_id = ANY($1)",
+        &partners
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(|row| exposure(row.partner_id, &row.currency, row.owed_micros)).collect()
+}
+
+fn exposure(
+    partner: i32,
+    currency: &str,
+    owed_micros: i64,
+) -> Result<((PartnerId, Currency), Exposure), StoreError> {
+    let currency = codes::currency(currency, "exposures", "currency")?;
+    Ok(((PartnerId(partner), currency), Exposure { owed: Micros(owed_micros) }))
 }

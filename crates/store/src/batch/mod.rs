@@ -25,7 +25,7 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 pub use heads::{Head, Heads};
 pub use members::{LoadedMembers, MemberNeeds, YearKey};
-pub use read::read_members;
+pub use read::Snapshot;
 pub use write::Written;
 
 use crate::{Outcome, ResolvedLink, StoreError, requests};

@@ -1,26 +1,87 @@
-//! Members as of now, without locks: for balances and quotes, which have no effect.
+//! Members as of now, in one snapshot and without locks: for balances and quotes, which have no
+//! effect.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use entente_ledger::{Cell, MemberId};
-use sqlx::PgConnection;
+use entente_ledger::{Cell, Currency, MemberId, PartnerId, WindowId};
+use entente_loyalty::{Exposure, Window};
+use jiff::Timestamp;
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 use super::{
-    holds, lots,
+    exposures, holds, lots,
     members::{self, Keys, LoadedMembers, MemberNeeds},
 };
-use crate::StoreError;
+use crate::{ResolvedLink, StoreError, requests};
 
-/// Everything open of members, in one snapshot when `connection` is in one.
-pub async fn read_members(
-    connection: &mut PgConnection,
-    needs: &BTreeMap<(Cell, MemberId), MemberNeeds>,
-) -> Result<LoadedMembers, StoreError> {
-    let mut loaded = members::wallets(connection, needs).await?;
-    let keys: Keys = needs.keys().map(|(cell, member)| (cell.0, member.0)).unzip();
-    lots::load(connection, &mut loaded, &keys, needs).await?;
-    holds::load(connection, &mut loaded, &keys, needs).await?;
-    members::debts(connection, &mut loaded, &keys).await?;
-    lots::earned_in_years(connection, &mut loaded, needs).await?;
-    Ok(loaded)
+/// A read-only transaction that sees one moment of the ledger.
+#[derive(Debug)]
+pub struct Snapshot {
+    tx: Transaction<'static, Postgres>,
+    /// The ledger's clock.
+    pub now: Timestamp,
+    /// The open window.
+    pub window: Window,
+    /// The catalogue that must be known, at least.
+    pub catalogue_epoch: i64,
+}
+
+impl Snapshot {
+    /// Begins to read.
+    pub async fn begin(pool: &PgPool) -> Result<Self, StoreError> {
+        let mut tx = pool.begin().await?;
+        sqlx::query!("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            .execute(&mut *tx)
+            .await?;
+        let row = sqlx::query!(
+            r#"SELECT w.window_id, w.opened_at AS "opened_at: jiff_sqlx::Timestamp",
+                      (SELECT MAX(catalogue_epoch) FROM cells) AS "epoch!",
+                      GREATEST(COALESCE((SELECT now FROM clock), clock_timestamp()),
+                               (SELECT MAX(last_time) FROM cells))
+                          AS "now!: jiff_sqlx::Timestamp"
+               FROM windows w WHERE w.closed_at IS NULL"#
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        let window = Window { id: WindowId(row.window_id), opened_at: row.opened_at.to_jiff() };
+        Ok(Self { tx, now: row.now.to_jiff(), window, catalogue_epoch: row.epoch })
+    }
+
+    /// The member behind a partner's reference.
+    pub async fn link(
+        &mut self,
+        partner: PartnerId,
+        reference: &str,
+    ) -> Result<Option<ResolvedLink>, StoreError> {
+        let key = (partner, reference.to_owned());
+        let links = requests::resolve_links(&mut self.tx, std::slice::from_ref(&key)).await?;
+        Ok(links.get(&key).copied())
+    }
+
+    /// Everything open of members.
+    pub async fn members(
+        &mut self,
+        needs: &BTreeMap<(Cell, MemberId), MemberNeeds>,
+    ) -> Result<LoadedMembers, StoreError> {
+        let mut loaded = members::wallets(&mut self.tx, needs).await?;
+        let keys: Keys = needs.keys().map(|(cell, member)| (cell.0, member.0)).unzip();
+        lots::load(&mut self.tx, &mut loaded, &keys, needs).await?;
+        holds::load(&mut self.tx, &mut loaded, &keys, needs).await?;
+        members::debts(&mut self.tx, &mut loaded, &keys).await?;
+        lots::earned_in_years(&mut self.tx, &mut loaded, needs).await?;
+        Ok(loaded)
+    }
+
+    /// The exposures that are kept of these partners.
+    pub async fn exposures(
+        &mut self,
+        partners: &BTreeSet<PartnerId>,
+    ) -> Result<BTreeMap<(PartnerId, Currency), Exposure>, StoreError> {
+        exposures::read(&mut self.tx, partners).await
+    }
+
+    /// The connection, for other reads of the same moment.
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
 }

@@ -1,0 +1,98 @@
+//! The ledger behind a hub: its database, its catalogue, its pipeline, and the services over them.
+
+use std::{sync::Arc, time::Duration};
+
+use entente_api::points::points_service_server::PointsServiceServer;
+use entente_store::{StoreError, batch::Snapshot};
+use sqlx::PgPool;
+use tokio::task::JoinHandle;
+
+use crate::{
+    Config, ReadyCheck, Services,
+    catalogue::CatalogueCache,
+    config::ConfigError,
+    posting::{Posting, PostingTasks, Quotes},
+    rpc::Points,
+};
+
+/// How often the months ahead are made sure of.
+const MONTHS_EVERY: Duration = Duration::from_hours(1);
+
+/// How long the pipeline gets to answer what is queued when the hub stops.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// An open ledger.
+#[derive(Debug)]
+pub struct Ledger {
+    pool: PgPool,
+    catalogue: Arc<CatalogueCache>,
+    posting: Posting,
+    tasks: PostingTasks,
+    months: JoinHandle<()>,
+}
+
+/// Why a ledger cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// No database is configured.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database is out of reach, or holds no ledger.
+    #[error("the ledger cannot be opened: {0}")]
+    Store(#[from] StoreError),
+}
+
+impl Ledger {
+    /// Connects to the database as the runtime role and starts the pipeline.
+    pub async fn open(config: &Config) -> Result<Self, OpenError> {
+        let url = config.database_url()?;
+        let pool = entente_store::connect(url.reveal(), connections(config)).await?;
+        ensure_months(&pool).await?;
+        let catalogue = CatalogueCache::load(pool.clone()).await?;
+        let (posting, tasks) = Posting::start(&pool, &catalogue, &config.posting);
+        let months = tokio::spawn(keep_months(pool.clone()));
+        Ok(Self { pool, catalogue, posting, tasks, months })
+    }
+
+    /// The services over the ledger.
+    #[must_use]
+    pub fn services(self) -> Services {
+        let Self { pool, catalogue, posting, tasks, months } = self;
+        let quotes = Quotes::new(pool.clone(), Arc::clone(&catalogue), 8);
+        let points = Points { posting, quotes, pool: pool.clone(), catalogue };
+        let finish = Box::pin(async move {
+            months.abort();
+            if !tasks.drained(DRAIN).await {
+                tracing::warn!("the pipeline did not end in time");
+            }
+        });
+        Services::builder().with(PointsServiceServer::new(points)).build(ready(pool), finish)
+    }
+}
+
+/// Two for each writer, which may load the catalogue in the middle of a batch, and some for reads.
+fn connections(config: &Config) -> u32 {
+    u32::try_from(config.posting.writers.saturating_mul(2)).unwrap_or(64).min(64) + 16
+}
+
+fn ready(pool: PgPool) -> ReadyCheck {
+    Arc::new(move || {
+        let pool = pool.clone();
+        Box::pin(async move { sqlx::query!("SELECT 1 AS one").fetch_one(&pool).await.is_ok() })
+    })
+}
+
+async fn keep_months(pool: PgPool) {
+    loop {
+        tokio::time::sleep(MONTHS_EVERY).await;
+        if let Err(error) = ensure_months(&pool).await {
+            tracing::error!(%error, "the months ahead could not be made");
+        }
+    }
+}
+
+async fn ensure_months(pool: &PgPool) -> Result<(), StoreError> {
+    let now = Snapshot::begin(pool).await?.now;
+    let mut connection = pool.acquire().await?;
+    entente_store::ensure_months(&mut connection, now).await
+}

@@ -1,0 +1,96 @@
+//! Decisions as answers on the wire. Every write of points answers in the same three fields, so one
+//! encoding serves them all.
+
+use entente_api::{points::EarnResponse, types};
+use entente_ledger::{Currency, Micros, PartnerId, Points, Wallet};
+use entente_loyalty::{Catalogue, Decision, Operation, OperationKind, Partner};
+use prost::Message;
+use uuid::Uuid;
+
+use crate::parse::wire_timestamp;
+
+/// What lots of other issuers show as.
+pub const COALITION: &str = "coalition";
+
+/// The encoded answer to a partner.
+pub(super) fn of_partner(caller: &Partner, link_token: Uuid, decision: &Decision) -> Vec<u8> {
+    let operation = operation(caller, link_token, &decision.operation);
+    encoded(operation, decision.wallet)
+}
+
+/// The encoded answer of what the hub does by itself.
+pub(super) fn of_hub(catalogue: &Catalogue, decision: &Decision) -> Vec<u8> {
+    let issuer = |id| catalogue.partner(id).map_or(COALITION, |partner| partner.code.as_str());
+    let operation = wire(&decision.operation, "hub", String::new(), issuer);
+    encoded(operation, decision.wallet)
+}
+
+/// An operation as its partner sees it: lots of others are the coalition's.
+#[must_use]
+pub fn operation(caller: &Partner, link_token: Uuid, operation: &Operation) -> types::Operation {
+    let code = caller.code.as_str();
+    let issuer = |id| if id == caller.id { code } else { COALITION };
+    wire(operation, code, link_token.to_string(), issuer)
+}
+
+/// A wallet on the wire.
+#[must_use]
+pub fn balances(wallet: Wallet) -> types::Balances {
+    let Wallet { available: Points(available), held: Points(held), debt: Points(debt) } = wallet;
+    types::Balances { available, held, debt }
+}
+
+fn encoded(operation: types::Operation, wallet: Wallet) -> Vec<u8> {
+    let balances = Some(balances(wallet));
+    EarnResponse { operation: Some(operation), balances, replayed: false }.encode_to_vec()
+}
+
+fn wire<'a>(
+    operation: &Operation,
+    partner: &str,
+    member_token: String,
+    issuer: impl Fn(PartnerId) -> &'a str,
+) -> types::Operation {
+    let portions = operation.portions.iter().map(|portion| types::Portion {
+        issuer: issuer(portion.issuer).to_owned(),
+        points: portion.points.0,
+        expires_at: Some(wire_timestamp(portion.expires_at)),
+    });
+    types::Operation {
+        request_id: operation.request_id.0.to_string(),
+        kind: kind(operation.kind).into(),
+        partner: partner.to_owned(),
+        member_token,
+        posted_at: Some(wire_timestamp(operation.posted_at)),
+        activity_at: operation.activity_at.map(wire_timestamp),
+        terms_version: operation.terms_version.map_or(0, |version| version.0),
+        points: operation.points.0,
+        spend: operation.spend.map(money),
+        value: operation.value.map(money),
+        category: operation.category.clone(),
+        receipt_reference: operation.receipt_reference.clone(),
+        original_request_id: operation.original.map(|(_, id)| id.0.to_string()).unwrap_or_default(),
+        hold_expires_at: operation.hold_expires_at.map(wire_timestamp),
+        debt_created: operation.debt_created.0,
+        debt_repaid: operation.debt_repaid.0,
+        prior_period: operation.prior_period,
+        portions: portions.collect(),
+    }
+}
+
+fn money((Micros(micros), currency): (Micros, Currency)) -> types::Money {
+    types::Money { currency: currency.to_string(), micros }
+}
+
+const fn kind(kind: OperationKind) -> types::OperationKind {
+    match kind {
+        OperationKind::Earn => types::OperationKind::Earn,
+        OperationKind::Burn => types::OperationKind::Burn,
+        OperationKind::Authorize => types::OperationKind::Authorize,
+        OperationKind::Capture => types::OperationKind::Capture,
+        OperationKind::Void => types::OperationKind::Void,
+        OperationKind::Reverse => types::OperationKind::Reverse,
+        OperationKind::Expire => types::OperationKind::Expire,
+        OperationKind::Adjust => types::OperationKind::Adjust,
+    }
+}

@@ -1,0 +1,245 @@
+//! One batch: phases 1 to 5 of a write, for all commands at once.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use entente_api::error::ErrorReason;
+use entente_ledger::{Cell, Overflow, PartnerId, RequestId, Seq};
+use entente_loyalty::{Decision, Original, OriginalKind, State};
+use entente_store::{
+    Outcome, Place, RequestRow, ResolvedLink, StoreError,
+    batch::{Batch, Heads, LoadedMembers, Written},
+};
+use sqlx::PgPool;
+
+use super::{
+    answer, measure, needs,
+    resolver::member_unknown,
+    submission::{Posted, Queued},
+};
+use crate::{
+    catalogue::CatalogueCache,
+    error::{Refused, RpcError},
+    fingerprint::Fingerprint,
+    method::Method,
+};
+
+/// What a writer works with.
+#[derive(Debug, Clone)]
+pub(super) struct Context {
+    pub(super) pool: PgPool,
+    pub(super) catalogue: Arc<CatalogueCache>,
+}
+
+type Key = (PartnerId, RequestId);
+type Answer = Result<Posted, RpcError>;
+
+/// Posts commands in one transaction, and answers them in their order. On an error, nothing is
+/// posted, or the commit's outcome is unknown; either way the same commands may be run again.
+pub(super) async fn run(context: &Context, commands: &[Queued]) -> Result<Vec<Answer>, StoreError> {
+    // 1. Lock the heads, in cell order; read the clock under them.
+    let mut batch = Batch::begin(&context.pool).await?;
+    let cells: BTreeSet<Cell> = commands.iter().map(|command| command.link.cell).collect();
+    let heads = batch.lock_heads(&cells.into_iter().collect::<Vec<_>>()).await?;
+    let catalogue = context.catalogue.at_least(heads.catalogue_epoch).await?;
+
+    // 2. Read: earlier outcomes, links, members, exposures.
+    let outcomes = batch.outcomes(&commands.iter().map(key).collect::<Vec<_>>()).await?;
+    let links = batch.links(&references(commands)).await?;
+    let wanted = needs::of_members(commands, &catalogue, heads.now);
+    let mut loaded = batch.load(&wanted, heads.now).await?;
+    let capped = needs::capped(&catalogue);
+    let exposures = if capped.is_empty() {
+        BTreeMap::new()
+    } else {
+        let callers = commands.iter().map(|command| command.command.partner);
+        let touched = loaded.partners().into_iter().chain(callers);
+        batch.lock_exposures(&touched.filter(|id| capped.contains(id)).collect()).await?
+    };
+
+    // 3. Decide, one after another, each on the state that its predecessors left.
+    let state = State {
+        catalogue: &catalogue,
+        window: heads.window,
+        members: std::mem::take(&mut loaded.members),
+        exposures,
+        changed_exposures: BTreeSet::new(),
+    };
+    let mut deciding = Deciding::new(state, &heads, outcomes);
+    let answers: Vec<Answer> =
+        commands.iter().map(|command| deciding.answer(command, &links)).collect();
+
+    // 4. Write everything. 5. Commit.
+    if !deciding.decisions.is_empty() {
+        deciding.write(&mut batch, loaded).await?;
+    }
+    let round_trips = batch.round_trips() + 1;
+    batch.commit().await?;
+    measure::batch(commands.len(), round_trips);
+    Ok(answers)
+}
+
+/// The answer that was given to the same request before, or a refusal of another one.
+pub(super) fn replay(fingerprint: &Fingerprint, outcome: &Outcome) -> Answer {
+    if let Some(field) = fingerprint.difference(outcome.method, &outcome.fields) {
+        let message = "the request id was used for other content";
+        return Err(Refused::new(ErrorReason::RequestIdReused, message)
+            .with("field", field)
+            .into());
+    }
+    if outcome.refused {
+        return Err(RpcError::replayed(&outcome.answer));
+    }
+    Ok(Posted { answer: outcome.answer.clone(), replayed: true })
+}
+
+/// The decisions of a batch so far.
+struct Deciding<'a> {
+    state: State<'a>,
+    heads: &'a Heads,
+    last: BTreeMap<Cell, Seq>,
+    outcomes: HashMap<Key, Outcome>,
+    requests: Vec<RequestRow>,
+    decisions: Vec<Decision>,
+}
+
+impl<'a> Deciding<'a> {
+    fn new(state: State<'a>, heads: &'a Heads, outcomes: HashMap<Key, Outcome>) -> Self {
+        let last = heads.heads.iter().map(|(cell, head)| (*cell, head.seq)).collect();
+        Self { state, heads, last, outcomes, requests: Vec::new(), decisions: Vec::new() }
+    }
+
+    fn answer(
+        &mut self,
+        queued: &Queued,
+        links: &HashMap<(PartnerId, String), ResolvedLink>,
+    ) -> Answer {
+        if let Some(outcome) = self.outcomes.get(&key(queued)) {
+            return replay(&queued.fingerprint, outcome);
+        }
+        let command = &queued.command;
+        if let Some(reference) = &queued.reference {
+            let link = links.get(&(command.partner, reference.clone()));
+            if link != Some(&queued.link) {
+                return Err(member_unknown());
+            }
+        }
+        if !self.state.members.contains_key(&command.member) {
+            return Err(RpcError::fault("a linked member has no wallet"));
+        }
+        self.expire_due(queued).map_err(RpcError::internal)?;
+        self.decide(queued)
+    }
+
+    /// What is due expires first, whatever becomes of the command.
+    fn expire_due(&mut self, queued: &Queued) -> Result<(), Overflow> {
+        let (cell, member) = (queued.link.cell, queued.command.member);
+        let expired = self.state.bring_to(member, self.next(cell), self.heads.now)?;
+        for decision in expired {
+            let answer = answer::of_hub(self.state.catalogue, &decision);
+            let fingerprint = Fingerprint { method: Method::Expire, fields: Vec::new() };
+            self.record(&fingerprint, decision, answer, None);
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, queued: &Queued) -> Answer {
+        let command = &queued.command;
+        let (seq, now) = (self.next(queued.link.cell), self.heads.now);
+        let Some(caller) = self.state.catalogue.partner(command.partner) else {
+            return Err(Refused::unauthenticated().into());
+        };
+        let (fingerprint, authorized_by) = (&queued.fingerprint, authorized_by(queued));
+        match self.state.decide(command, seq, now) {
+            Ok(decision) => {
+                let answer = answer::of_partner(caller, queued.link.link_token, &decision);
+                self.record(fingerprint, decision, answer.clone(), authorized_by);
+                Ok(Posted { answer, replayed: false })
+            }
+            Err(refusal) => {
+                let refused = Refused::of_refusal(&refusal, caller);
+                if refused.is_kept() {
+                    let decision = self.state.refused(command, seq, now, refusal);
+                    self.record(fingerprint, decision, refused.encoded(), None);
+                }
+                Err(refused.into())
+            }
+        }
+    }
+
+    fn record(
+        &mut self,
+        fingerprint: &Fingerprint,
+        decision: Decision,
+        answer: Vec<u8>,
+        authorized_by: Option<Seq>,
+    ) {
+        let operation = &decision.operation;
+        let place = Place {
+            cell: operation.cell,
+            seq: operation.seq,
+            member: Some(operation.member),
+            authorized_by,
+        };
+        let outcome = Outcome {
+            method: fingerprint.method.code(),
+            fields: fingerprint.fields.clone(),
+            refused: operation.refusal.is_some(),
+            answer,
+            place: Some(place),
+        };
+        let (partner, request_id) = (operation.partner, operation.request_id);
+        self.last.insert(operation.cell, operation.seq);
+        self.outcomes.insert((partner, request_id), outcome.clone());
+        self.requests.push(RequestRow { partner, request_id, outcome });
+        self.decisions.push(decision);
+    }
+
+    fn next(&self, cell: Cell) -> Seq {
+        Seq(self.last.get(&cell).map_or(1, |last| last.0 + 1))
+    }
+
+    async fn write(
+        mut self,
+        batch: &mut Batch,
+        mut loaded: LoadedMembers,
+    ) -> Result<(), StoreError> {
+        self.requests.sort_by_key(|row| (row.partner, row.request_id));
+        loaded.members = self.state.members;
+        let written = Written {
+            heads: self.heads,
+            last: &self.last,
+            requests: &self.requests,
+            decisions: &self.decisions,
+            members: &loaded,
+            exposures: &self.state.exposures,
+            changed_exposures: &self.state.changed_exposures,
+        };
+        batch.write(&written).await
+    }
+}
+
+fn key(queued: &Queued) -> Key {
+    (queued.command.partner, queued.command.request_id)
+}
+
+fn references(commands: &[Queued]) -> Vec<(PartnerId, String)> {
+    let references = commands.iter().filter_map(|queued| {
+        queued.reference.clone().map(|reference| (queued.command.partner, reference))
+    });
+    let distinct: BTreeSet<_> = references.collect();
+    distinct.into_iter().collect()
+}
+
+/// Of a capture: the authorization, so that the capture's reversal finds its hold.
+fn authorized_by(queued: &Queued) -> Option<Seq> {
+    match &queued.command.action {
+        entente_loyalty::Action::Capture {
+            original: Original { seq, kind: OriginalKind::Authorize, .. },
+            ..
+        } => Some(*seq),
+        _ => None,
+    }
+}

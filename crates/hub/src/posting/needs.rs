@@ -1,0 +1,75 @@
+//! What a batch's commands need to be read, before any of them is decided.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use entente_ledger::{Cell, MemberId, PartnerId};
+use entente_loyalty::{Action, Catalogue, Command, Original, OriginalKind};
+use entente_store::batch::MemberNeeds;
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::submission::Queued;
+
+/// What the commands need of each member.
+pub(super) fn of_members(
+    commands: &[Queued],
+    catalogue: &Catalogue,
+    now: Timestamp,
+) -> BTreeMap<(Cell, MemberId), MemberNeeds> {
+    let mut needs: BTreeMap<(Cell, MemberId), MemberNeeds> = BTreeMap::new();
+    for queued in commands {
+        let member = (queued.link.cell, queued.link.member);
+        add(needs.entry(member).or_default(), &queued.command, catalogue, now);
+    }
+    needs
+}
+
+/// What one command needs of its member.
+pub(super) fn add(
+    needs: &mut MemberNeeds,
+    command: &Command,
+    catalogue: &Catalogue,
+    now: Timestamp,
+) {
+    match &command.action {
+        Action::Earn { activity_at, .. } => {
+            if caps_years(catalogue, command.partner) {
+                needs.years.extend([(command.partner, year(activity_at.unwrap_or(now)))]);
+            }
+        }
+        Action::Burn(_) | Action::Authorize(_) => needs.everything_open = true,
+        Action::Capture { original, .. }
+        | Action::Void { original }
+        | Action::Reverse { original, .. } => {
+            needs.everything_open = true;
+            add_original(needs, original);
+        }
+    }
+}
+
+fn add_original(needs: &mut MemberNeeds, original: &Original) {
+    needs.holds.extend(original.hold());
+    if original.kind == OriginalKind::Earn {
+        needs.earns.insert(original.seq);
+    }
+}
+
+/// The callers whose exposure is kept, and whether any partner's is.
+pub(super) fn capped(catalogue: &Catalogue) -> BTreeSet<PartnerId> {
+    catalogue
+        .partners()
+        .filter(|partner| {
+            partner.terms.iter().any(|terms| !terms.agreement.net_debit_caps.is_empty())
+        })
+        .map(|partner| partner.id)
+        .collect()
+}
+
+fn caps_years(catalogue: &Catalogue, partner: PartnerId) -> bool {
+    catalogue.partner(partner).is_some_and(|partner| {
+        partner.terms.iter().any(|terms| terms.agreement.max_points_per_member_year.is_some())
+    })
+}
+
+fn year(at: Timestamp) -> i16 {
+    at.to_zoned(TimeZone::UTC).year()
+}

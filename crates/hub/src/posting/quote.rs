@@ -1,0 +1,119 @@
+//! Quotes: the same decision, on a snapshot that is thrown away.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use entente_ledger::{Cell, MemberId, PartnerId, RequestId, Seq};
+use entente_loyalty::{Action, Catalogue, Command, Decision, State};
+use entente_store::{
+    ResolvedLink, StoreError,
+    batch::{MemberNeeds, Snapshot},
+};
+use sqlx::PgPool;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use super::{needs, resolver::member_unknown};
+use crate::{
+    catalogue::CatalogueCache,
+    error::{Refused, RpcError},
+    parse::MemberReference,
+};
+
+/// What a command would do now.
+#[derive(Debug)]
+pub struct Quote {
+    /// The operation as it would be; it has no request id and no number.
+    pub decision: Decision,
+    /// What names the member to the partner.
+    pub link_token: Uuid,
+}
+
+/// Answers quotes, a bounded number at a time.
+#[derive(Debug, Clone)]
+pub struct Quotes {
+    pool: PgPool,
+    catalogue: Arc<CatalogueCache>,
+    places: Arc<Semaphore>,
+}
+
+impl Quotes {
+    /// Quotes from this database, `at_once` of them at most.
+    #[must_use]
+    pub fn new(pool: PgPool, catalogue: Arc<CatalogueCache>, at_once: usize) -> Self {
+        Self { pool, catalogue, places: Arc::new(Semaphore::new(at_once)) }
+    }
+
+    /// What an action by a partner on its member would do now. It has no effect.
+    pub async fn quote(
+        &self,
+        partner: PartnerId,
+        reference: MemberReference,
+        action: Action,
+    ) -> Result<Quote, RpcError> {
+        let place = Arc::clone(&self.places);
+        let place = place.acquire_owned().await.map_err(|_| Refused::shutting_down())?;
+        let (pool, catalogue) = (self.pool.clone(), Arc::clone(&self.catalogue));
+        // The transaction lives in a task of its own: a caller that cancels cannot cut it short.
+        let task = tokio::spawn(async move {
+            let _place = place;
+            read_and_decide(&pool, &catalogue, partner, reference, action).await
+        });
+        task.await.map_err(RpcError::internal)?
+    }
+}
+
+async fn read_and_decide(
+    pool: &PgPool,
+    cache: &CatalogueCache,
+    partner: PartnerId,
+    reference: MemberReference,
+    action: Action,
+) -> Result<Quote, RpcError> {
+    let mut snapshot = Snapshot::begin(pool).await.map_err(RpcError::internal)?;
+    let link = snapshot.link(partner, reference.as_str()).await.map_err(RpcError::internal)?;
+    let link = link.ok_or_else(member_unknown)?;
+    let epoch = snapshot.catalogue_epoch;
+    let catalogue = cache.at_least(epoch).await.map_err(RpcError::internal)?;
+    let caller = catalogue.partner(partner).ok_or_else(Refused::unauthenticated)?;
+    let command = Command {
+        partner,
+        request_id: RequestId(Uuid::nil()),
+        member: link.member,
+        receipt_reference: String::new(),
+        action,
+    };
+    let now = snapshot.now;
+    let state = read(&mut snapshot, &catalogue, &link, &command);
+    let mut state = state.await.map_err(RpcError::internal)?;
+    state.bring_to(link.member, Seq(1 << 60), now).map_err(RpcError::internal)?;
+    let decision = state
+        .decide(&command, Seq(i64::MAX), now)
+        .map_err(|refusal| Refused::of_refusal(&refusal, caller))?;
+    Ok(Quote { decision, link_token: link.link_token })
+}
+
+/// The state that a snapshot holds of one member.
+async fn read<'a>(
+    snapshot: &mut Snapshot,
+    catalogue: &'a Catalogue,
+    link: &ResolvedLink,
+    command: &Command,
+) -> Result<State<'a>, StoreError> {
+    let mut needs = MemberNeeds::default();
+    needs::add(&mut needs, command, catalogue, snapshot.now);
+    let needs: BTreeMap<(Cell, MemberId), MemberNeeds> =
+        BTreeMap::from([((link.cell, link.member), needs)]);
+    let loaded = snapshot.members(&needs).await?;
+    let partners: BTreeSet<PartnerId> =
+        loaded.partners().into_iter().chain([command.partner]).collect();
+    Ok(State {
+        catalogue,
+        window: snapshot.window,
+        exposures: snapshot.exposures(&partners).await?,
+        members: loaded.members,
+        changed_exposures: BTreeSet::new(),
+    })
+}

@@ -1,0 +1,170 @@
+//! The resolver: from what a request names to a member and its cell. It reads in batches of its
+//! own, and remembers a bounded number of references.
+
+use std::sync::Arc;
+
+use entente_ledger::{PartnerId, RequestId};
+use entente_store::{
+    Outcome, ResolvedLink, StoreError, outcomes, resolve_links, resolve_originals,
+};
+use quick_cache::sync::Cache;
+use sqlx::PgPool;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{
+    REFERENCES,
+    submission::{Resolution, Submission, Target},
+    take,
+};
+use crate::{
+    config::PostingLimits,
+    error::{Refused, RpcError},
+};
+use entente_api::error::ErrorReason;
+
+/// The way to the resolver.
+#[derive(Debug, Clone)]
+pub(super) struct Resolver {
+    links: Arc<Cache<(PartnerId, String), ResolvedLink>>,
+    questions: mpsc::Sender<Question>,
+}
+
+/// What a request comes to.
+#[derive(Debug)]
+pub(super) enum Resolved {
+    /// Its id already has an outcome.
+    Answered(Outcome),
+    /// It is about this member.
+    Found(Resolution),
+}
+
+#[derive(Debug)]
+struct Question {
+    partner: PartnerId,
+    request_id: RequestId,
+    target: Target,
+    reply: oneshot::Sender<Result<Resolved, RpcError>>,
+}
+
+impl Resolver {
+    /// The resolver, and the task that answers it.
+    pub(super) fn start(
+        pool: PgPool,
+        limits: &PostingLimits,
+        stopped: watch::Receiver<bool>,
+    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let (questions, asked) = mpsc::channel(limits.queue);
+        let links = Arc::new(Cache::new(REFERENCES));
+        let task = answer_all(pool, Arc::clone(&links), asked, limits.batch, stopped);
+        (Self { links, questions }, task)
+    }
+
+    /// Resolves a submission. A reference that is remembered costs nothing: its request id is
+    /// looked up under the head, with everything else of the batch.
+    pub(super) async fn resolve(&self, submission: &Submission) -> Result<Resolved, RpcError> {
+        if let Target::Reference(reference) = &submission.target {
+            let key = (submission.partner, reference.as_str().to_owned());
+            if let Some(link) = self.links.get(&key) {
+                return Ok(Resolved::Found(Resolution::Link(link)));
+            }
+        }
+        let (reply, answer) = oneshot::channel();
+        let question = Question {
+            partner: submission.partner,
+            request_id: submission.request_id,
+            target: submission.target.clone(),
+            reply,
+        };
+        self.questions.try_send(question).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Refused::overloaded(),
+            mpsc::error::TrySendError::Closed(_) => Refused::shutting_down(),
+        })?;
+        answer.await.unwrap_or_else(|_| Err(Refused::overloaded().into()))
+    }
+}
+
+/// Answers questions, all that wait at once, until no resolver is left.
+async fn answer_all(
+    pool: PgPool,
+    links: Arc<Cache<(PartnerId, String), ResolvedLink>>,
+    mut asked: mpsc::Receiver<Question>,
+    batch: usize,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let mut questions = Vec::with_capacity(batch);
+    while take(&mut asked, &mut questions, batch, &mut stopped).await {
+        let batch = std::mem::take(&mut questions);
+        if let Err((error, unanswered)) = answer(&pool, &links, batch).await {
+            tracing::error!(%error, "resolving failed");
+            for question in unanswered {
+                let _ = question.reply.send(Err(Refused::overloaded().into()));
+            }
+        }
+    }
+}
+
+async fn answer(
+    pool: &PgPool,
+    links: &Cache<(PartnerId, String), ResolvedLink>,
+    questions: Vec<Question>,
+) -> Result<(), (StoreError, Vec<Question>)> {
+    let found = match read(pool, &questions).await {
+        Ok(found) => found,
+        Err(error) => return Err((error, questions)),
+    };
+    let (mut outcomes, references, originals) = found;
+    for question in questions {
+        let key = (question.partner, question.request_id);
+        let resolved = match (outcomes.remove(&key), question.target) {
+            (Some(outcome), _) => Ok(Resolved::Answered(outcome)),
+            (None, Target::Reference(reference)) => {
+                let key = (question.partner, reference.into_string());
+                let link = references.get(&key).copied();
+                link.map(|link| {
+                    links.insert(key, link);
+                    Resolved::Found(Resolution::Link(link))
+                })
+                .ok_or_else(member_unknown)
+            }
+            (None, Target::Original(id)) => originals
+                .get(&(question.partner, id))
+                .map(|found| Resolved::Found(Resolution::Original(*found)))
+                .ok_or_else(operation_unknown),
+        };
+        let _ = question.reply.send(resolved);
+    }
+    Ok(())
+}
+
+type Found = (
+    std::collections::HashMap<(PartnerId, RequestId), Outcome>,
+    std::collections::HashMap<(PartnerId, String), ResolvedLink>,
+    std::collections::HashMap<(PartnerId, RequestId), entente_store::ResolvedOriginal>,
+);
+
+async fn read(pool: &PgPool, questions: &[Question]) -> Result<Found, StoreError> {
+    let (mut ids, mut references, mut originals) = (vec![], vec![], vec![]);
+    for question in questions {
+        ids.push((question.partner, question.request_id));
+        match &question.target {
+            Target::Reference(reference) => {
+                references.push((question.partner, reference.as_str().to_owned()));
+            }
+            Target::Original(id) => originals.push((question.partner, *id)),
+        }
+    }
+    let mut connection = pool.acquire().await?;
+    let outcomes = outcomes(&mut connection, &ids).await?;
+    let references = resolve_links(&mut connection, &references).await?;
+    let originals = resolve_originals(&mut connection, &originals).await?;
+    Ok((outcomes, references, originals))
+}
+
+pub(super) fn member_unknown() -> RpcError {
+    Refused::new(ErrorReason::MemberUnknown, "this partner has no member by this reference").into()
+}
+
+fn operation_unknown() -> RpcError {
+    let message = "this partner has no operation by this request id";
+    Refused::new(ErrorReason::OperationUnknown, message).into()
+}

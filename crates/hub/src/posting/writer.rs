@@ -1,0 +1,113 @@
+//! A writer: takes all that is queued, runs it as a batch, and answers.
+
+use std::time::{Duration, Instant};
+
+use entente_store::{Cure, StoreError};
+use tokio::sync::{mpsc, watch};
+
+use super::{
+    batch::{self, Context},
+    submission::{Posted, Queued},
+    take,
+};
+use crate::error::{Refused, RpcError};
+
+/// How often a batch is run again before its commands run one by one.
+const RERUNS: u32 = 5;
+
+/// Runs batches until the queue is closed and empty.
+pub(super) async fn run(
+    context: Context,
+    mut queued: mpsc::Receiver<Queued>,
+    batch: usize,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let mut commands = Vec::with_capacity(batch);
+    while take(&mut queued, &mut commands, batch, &mut stopped).await {
+        let now = Instant::now();
+        let (live, late): (Vec<_>, Vec<_>) =
+            commands.drain(..).partition(|command| command.deadline > now);
+        for command in late {
+            let _ = command.reply.send(Err(Refused::deadline_passed().into()));
+        }
+        if !live.is_empty() {
+            post(&context, live).await;
+        }
+    }
+}
+
+/// Runs a batch, as its errors ask, and answers each caller.
+async fn post(context: &Context, commands: Vec<Queued>) {
+    let mut reruns = 0;
+    loop {
+        let error = match batch::run(context, &commands).await {
+            Ok(answers) => return reply(commands, answers),
+            Err(error) => error,
+        };
+        match error.cure() {
+            Cure::Rerun if reruns < RERUNS => {
+                reruns += 1;
+                tracing::debug!(%error, reruns, "running a batch again");
+                tokio::time::sleep(Duration::from_millis(u64::from(reruns))).await;
+            }
+            Cure::Rerun | Cure::OneByOne if commands.len() > 1 => {
+                tracing::warn!(%error, count = commands.len(), "running a batch one by one");
+                for command in commands {
+                    Box::pin(post(context, vec![command])).await;
+                }
+                return;
+            }
+            Cure::Rerun | Cure::OneByOne | Cure::GiveUp => return give_up(commands, &error),
+        }
+    }
+}
+
+fn reply(commands: Vec<Queued>, answers: Vec<Result<Posted, RpcError>>) {
+    for (command, answer) in commands.into_iter().zip(answers) {
+        // The caller may be gone; what was posted stays posted.
+        let _ = command.reply.send(answer);
+    }
+}
+
+/// A database out of reach leaves the outcome unknown, and the same id may be sent again. Anything
+/// else is a fault of the hub.
+fn give_up(commands: Vec<Queued>, error: &StoreError) {
+    let (fault, unreachable) = (chain(error), is_unreachable(error));
+    tracing::error!(error = fault, count = commands.len(), "a batch failed");
+    for command in commands {
+        let answer = if unreachable {
+            RpcError::from(Refused::overloaded())
+        } else {
+            RpcError::internal(fault.clone())
+        };
+        let _ = command.reply.send(Err(answer));
+    }
+}
+
+fn is_unreachable(error: &StoreError) -> bool {
+    match error {
+        StoreError::Database(error) => {
+            let class = entente_store::sqlstate_class(error);
+            // 08 connection, 53 resources, 57 intervention of an operator, 25 read-only.
+            match class.as_deref() {
+                Some("08" | "53" | "57" | "25") => true,
+                Some(_) => false,
+                None => !matches!(
+                    error,
+                    sqlx::Error::ColumnDecode { .. }
+                        | sqlx::Error::Decode(_)
+                        | sqlx::Error::Encode(_)
+                ),
+            }
+        }
+        StoreError::Claimed => true,
+        StoreError::Migrate(_) | StoreError::Inconsistent { .. } | StoreError::Ledger(_) => false,
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}

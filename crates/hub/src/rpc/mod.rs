@@ -1,0 +1,4 @@
+//! The services of the contract, each thin: parse, call, map.
+
+mod points;
+pub use points::Points;

@@ -1,0 +1,183 @@
+//! PointsService: parse, post, map. The rules are in `entente_loyalty`, the pipeline in `posting`.
+
+use std::sync::Arc;
+
+use entente_api::{
+    error::ErrorReason,
+    points::{
+        AuthorizeRequest, AuthorizeResponse, BurnRequest, BurnResponse, CaptureRequest,
+        CaptureResponse, EarnRequest, EarnResponse, GetOperationRequest, GetOperationResponse,
+        QuoteBurnRequest, QuoteBurnResponse, QuoteEarnRequest, QuoteEarnResponse, ReverseRequest,
+        ReverseResponse, VoidRequest, VoidResponse, get_operation_response::Outcome as WireOutcome,
+        points_service_server::PointsService,
+    },
+    types,
+};
+use entente_loyalty::Partner;
+use entente_store::Outcome;
+use prost::Message;
+use sqlx::PgPool;
+use tonic::{Request, Response, Status};
+use tonic_types::pb;
+
+use crate::{
+    authorization::Permit,
+    catalogue::CatalogueCache,
+    deadline::Deadline,
+    error::{Refused, RpcError},
+    fingerprint::Fingerprint,
+    method::{WriteRequest, WriteResponse},
+    parse::{
+        self, Violations,
+        points::{Asked, AskedQuote},
+    },
+    posting::{self, Posting, Quotes, Submission},
+};
+
+/// PointsService over the pipeline.
+#[derive(Debug)]
+pub struct Points {
+    /// Where writes go.
+    pub posting: Posting,
+    /// Where quotes go.
+    pub quotes: Quotes,
+    /// Where outcomes are read.
+    pub pool: PgPool,
+    /// Who the partners are.
+    pub catalogue: Arc<CatalogueCache>,
+}
+
+impl Points {
+    /// Every write of points, in one straight line: who asks, what is asked, post it, answer.
+    async fn post<R>(&self, request: Request<R>) -> Result<Response<R::Response>, Status>
+    where
+        R: WriteRequest,
+        for<'a> Asked: TryFrom<&'a R, Error = Refused>,
+    {
+        let deadline = Deadline::of(&request);
+        let caller = self.caller(&request).await?;
+        let request = request.into_inner();
+        let asked = Asked::try_from(&request).map_err(RpcError::from)?;
+        let submission = Submission {
+            partner: caller.id,
+            request_id: asked.request_id,
+            fingerprint: Fingerprint::of(&request),
+            receipt_reference: asked.receipt_reference,
+            ask: asked.ask,
+            target: asked.target,
+            deadline: deadline.0.into(),
+        };
+        let posted = self.posting.submit(submission).await?;
+        let mut response =
+            R::Response::decode(posted.answer.as_slice()).map_err(RpcError::internal)?;
+        if posted.replayed {
+            response.set_replayed();
+        }
+        Ok(Response::new(response))
+    }
+
+    async fn quote<R>(
+        &self,
+        request: Request<R>,
+        parse: fn(&R) -> Result<AskedQuote, Refused>,
+    ) -> Result<(types::Operation, types::Balances), Status> {
+        let caller = self.caller(&request).await?;
+        let (member, action) = parse(request.get_ref()).map_err(RpcError::from)?;
+        let quote = self.quotes.quote(caller.id, member, action).await?;
+        let operation = &quote.decision.operation;
+        let mut operation = posting::wire_operation(&caller, quote.link_token, operation);
+        operation.request_id.clear();
+        Ok((operation, posting::wire_balances(quote.decision.wallet)))
+    }
+
+    async fn caller<R>(&self, request: &Request<R>) -> Result<Partner, RpcError> {
+        self.catalogue.caller(Permit::of(request)?).await
+    }
+}
+
+#[tonic::async_trait]
+impl PointsService for Points {
+    async fn earn(&self, request: Request<EarnRequest>) -> Result<Response<EarnResponse>, Status> {
+        self.post(request).await
+    }
+
+    async fn burn(&self, request: Request<BurnRequest>) -> Result<Response<BurnResponse>, Status> {
+        self.post(request).await
+    }
+
+    async fn authorize(
+        &self,
+        request: Request<AuthorizeRequest>,
+    ) -> Result<Response<AuthorizeResponse>, Status> {
+        self.post(request).await
+    }
+
+    async fn capture(
+        &self,
+        request: Request<CaptureRequest>,
+    ) -> Result<Response<CaptureResponse>, Status> {
+        self.post(request).await
+    }
+
+    async fn void(&self, request: Request<VoidRequest>) -> Result<Response<VoidResponse>, Status> {
+        self.post(request).await
+    }
+
+    async fn reverse(
+        &self,
+        request: Request<ReverseRequest>,
+    ) -> Result<Response<ReverseResponse>, Status> {
+        self.post(request).await
+    }
+
+    async fn get_operation(
+        &self,
+        request: Request<GetOperationRequest>,
+    ) -> Result<Response<GetOperationResponse>, Status> {
+        let caller = self.caller(&request).await?;
+        let mut violations = Violations::default();
+        let id = violations.field("request_id", parse::request_id(&request.get_ref().request_id));
+        let id = id.ok_or_else(|| RpcError::from(violations.refused()))?;
+        let key = (caller.id, id);
+        let mut connection = self.pool.acquire().await.map_err(RpcError::internal)?;
+        let outcomes = entente_store::outcomes(&mut connection, &[key]).await;
+        let outcome = outcomes.map_err(RpcError::internal)?.remove(&key);
+        // A write that changes no points has an outcome too, but no operation.
+        let outcome = outcome.filter(|outcome| outcome.place.is_some());
+        Ok(Response::new(wire_outcome(&outcome.ok_or_else(unknown)?)?))
+    }
+
+    async fn quote_earn(
+        &self,
+        request: Request<QuoteEarnRequest>,
+    ) -> Result<Response<QuoteEarnResponse>, Status> {
+        let (operation, balances) = self.quote(request, parse::points::quote_earn).await?;
+        let (operation, balances) = (Some(operation), Some(balances));
+        Ok(Response::new(QuoteEarnResponse { operation, balances }))
+    }
+
+    async fn quote_burn(
+        &self,
+        request: Request<QuoteBurnRequest>,
+    ) -> Result<Response<QuoteBurnResponse>, Status> {
+        let (operation, balances) = self.quote(request, parse::points::quote_burn).await?;
+        let (operation, balances) = (Some(operation), Some(balances));
+        Ok(Response::new(QuoteBurnResponse { operation, balances }))
+    }
+}
+
+fn wire_outcome(outcome: &Outcome) -> Result<GetOperationResponse, RpcError> {
+    if outcome.refused {
+        let refusal = pb::Status::decode(outcome.answer.as_slice()).map_err(RpcError::internal)?;
+        let outcome = Some(WireOutcome::Refusal(refusal));
+        return Ok(GetOperationResponse { outcome, balances: None });
+    }
+    let answer = EarnResponse::decode(outcome.answer.as_slice()).map_err(RpcError::internal)?;
+    let outcome = answer.operation.map(WireOutcome::Operation);
+    Ok(GetOperationResponse { outcome, balances: answer.balances })
+}
+
+fn unknown() -> RpcError {
+    let message = "this partner has no final outcome under this request id";
+    Refused::new(ErrorReason::OperationUnknown, message).into()
+}
