@@ -50,6 +50,9 @@ pub(crate) fn points_for(
 ) -> Result<Points, Refusal> {
     let named = |name: &str| agreement.categories.iter().find(|c| c.category == name);
     let priced = named(category).or_else(|| named("*")).ok_or(Refusal::CategoryUnknown)?;
+    if !spend.is_positive() {
+        return Err(Refusal::AmountTooLarge);
+    }
     let rule = priced
         .rules
         .iter()

@@ -8,6 +8,9 @@
 
 mod burn;
 mod capture;
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "tests count in small, plain numbers")]
+mod cast;
 mod catalogue;
 mod command;
 mod decide;
@@ -24,6 +27,9 @@ mod reverse_burn;
 mod reverse_earn;
 mod state;
 mod terms;
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "tests count in small, plain numbers")]
+mod tests;
 mod time;
 mod void;
 

@@ -1,0 +1,331 @@
+//! The cast of the tests: Harbor Hotels, Rover Rides, Green Grocer, a guest, and a book that keeps
+//! rows as the store does: it loads what a batch needs and writes back only what changed.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use entente_ledger::{
+    Cell, Currency, DebtId, Funding, HoldState, LotId, MemberId, Micros, PartnerId, Points,
+    RequestId, Seq, TermsVersion, TrialBalance, WindowId,
+};
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use crate::{
+    Action, Agreement, BurnAmount, Catalogue, Command, Decision, EarnCategory, EarnRounding,
+    EarnRule, Exposure, ExposureKey, Member, OperationKind, Original, OriginalKind, Partner,
+    Refusal, ReversePart, State, Terms, Window, time::year,
+};
+
+pub(crate) const HARBOR: PartnerId = PartnerId(1);
+pub(crate) const ROVER: PartnerId = PartnerId(2);
+pub(crate) const GROCER: PartnerId = PartnerId(3);
+pub(crate) const GUEST: MemberId = MemberId(Uuid::from_u128(0xa1));
+pub(crate) const CELL: Cell = Cell(7);
+
+/// So many hundredths, in micros.
+pub(crate) fn cents(hundredths: i64) -> Micros {
+    Micros(hundredths * 10_000)
+}
+
+pub(crate) fn currency(code: &str) -> Currency {
+    code.parse().expect("ISO 4217")
+}
+
+pub(crate) fn time(at: &str) -> Timestamp {
+    at.parse().expect("RFC 3339")
+}
+
+pub(crate) fn rule(minimum_spend: Micros, points: i64, per_spend: Micros) -> EarnRule {
+    EarnRule { minimum_spend, points, per_spend }
+}
+
+pub(crate) fn category(name: &str, rules: Vec<EarnRule>) -> EarnCategory {
+    EarnCategory { category: name.to_owned(), rules }
+}
+
+/// One point per 1.00 on everything, AT_REDEMPTION, no fee, no cap; tests change what they tell of.
+pub(crate) fn agreement(code: &str) -> Agreement {
+    Agreement {
+        currency: currency(code),
+        categories: vec![category("*", vec![rule(Micros::ZERO, 1, cents(100))])],
+        rounding: EarnRounding::Down,
+        max_points_per_operation: None,
+        max_points_per_member_year: None,
+        issue_price: Micros(10_000),
+        reimbursement: Micros(8_000),
+        point_value: Micros(10_000),
+        hub_fee_basis_points: 0,
+        funding: Funding::AtRedemption,
+        lot_life_days: 365,
+        hold_life_seconds: 86_400,
+        late_limit_days: 7,
+        net_debit_caps: BTreeMap::new(),
+    }
+}
+
+/// A partner with one version of its agreement, for ever.
+pub(crate) fn partner(id: PartnerId, agreement: Agreement) -> Partner {
+    partner_with(id, vec![(time("2020-01-01T00:00:00Z"), agreement)])
+}
+
+/// A partner with versions, each in force until the next.
+pub(crate) fn partner_with(id: PartnerId, versions: Vec<(Timestamp, Agreement)>) -> Partner {
+    let ends: Vec<_> = versions.iter().skip(1).map(|(from, _)| Some(*from)).chain([None]).collect();
+    let numbered = versions.into_iter().zip(ends).zip(1..);
+    let terms = numbered.map(|(((effective_from, agreement), effective_to), number)| Terms {
+        partner: id,
+        version: TermsVersion(number),
+        effective_from,
+        effective_to,
+        agreement,
+    });
+    Partner {
+        id,
+        code: format!("partner-{id}").parse().expect("a code"),
+        display_name: String::new(),
+        suspended: false,
+        created_at: time("2020-01-01T00:00:00Z"),
+        terms: terms.collect(),
+    }
+}
+
+/// Everything that was posted, as rows.
+#[derive(Debug, Clone)]
+pub(crate) struct Book {
+    pub(crate) catalogue: Catalogue,
+    pub(crate) window: Window,
+    pub(crate) now: Timestamp,
+    pub(crate) members: BTreeMap<MemberId, Member>,
+    pub(crate) exposures: BTreeMap<ExposureKey, Exposure>,
+    pub(crate) decisions: Vec<Decision>,
+    requests: u128,
+}
+
+impl Book {
+    /// An empty book on a fixed morning.
+    pub(crate) fn new(partners: Vec<Partner>) -> Self {
+        let mut exposures = BTreeMap::new();
+        for terms in partners.iter().flat_map(|partner| &partner.terms) {
+            for currency in terms.agreement.net_debit_caps.keys() {
+                exposures.insert((terms.partner, *currency), Exposure::default());
+            }
+        }
+        let now = time("2026-01-15T09:00:00Z");
+        Self {
+            catalogue: Catalogue::new(1, partners),
+            window: Window { id: WindowId(1), opened_at: time("2026-01-01T00:00:00Z") },
+            now,
+            members: BTreeMap::from([(GUEST, Member::new(GUEST, CELL))]),
+            exposures,
+            decisions: Vec::new(),
+            requests: 0,
+        }
+    }
+
+    pub(crate) fn guest(&self) -> &Member {
+        &self.members[&GUEST]
+    }
+
+    /// Available, held and debt.
+    pub(crate) fn has(&self) -> (i64, i64, i64) {
+        let wallet = self.guest().wallet;
+        (wallet.available.0, wallet.held.0, wallet.debt.0)
+    }
+
+    /// What is left in each of the guest's open lots, in burn order.
+    pub(crate) fn lots(&self) -> Vec<(PartnerId, i64)> {
+        let mut lots: Vec<_> =
+            self.guest().lots.values().filter(|lot| lot.remaining.is_positive()).collect();
+        lots.sort_by_key(|lot| (lot.expires_at, lot.id));
+        lots.iter().map(|lot| (lot.issuer, lot.remaining.0)).collect()
+    }
+
+    pub(crate) fn exposure(&self, partner: PartnerId, code: &str) -> Micros {
+        self.exposures[&(partner, currency(code))].owed
+    }
+
+    /// The accounts as all transfers left them.
+    pub(crate) fn trial(&self) -> TrialBalance {
+        let mut trial = TrialBalance::default();
+        for transfer in self.decisions.iter().flat_map(|decision| &decision.transfers) {
+            trial.post(transfer).expect("amounts of tests are small");
+        }
+        trial
+    }
+
+    pub(crate) fn wait(&mut self, seconds: i64) {
+        self.now = self.now.checked_add(SignedDuration::from_secs(seconds)).expect("in range");
+    }
+
+    /// A command of a partner about the guest, under an id of its own.
+    pub(crate) fn command(&mut self, partner: PartnerId, action: Action) -> Command {
+        self.requests += 1;
+        Command {
+            partner,
+            request_id: RequestId(Uuid::from_u128(self.requests)),
+            member: GUEST,
+            receipt_reference: String::new(),
+            action,
+        }
+    }
+
+    /// Posts one command alone.
+    pub(crate) fn post(&mut self, partner: PartnerId, action: Action) -> Result<Decision, Refusal> {
+        let command = self.command(partner, action);
+        self.post_batch(&[command]).pop().expect("one command, one outcome")
+    }
+
+    /// Brings the guest to now, with no command.
+    pub(crate) fn sweep(&mut self) -> Vec<Decision> {
+        let (now, before) = (self.now, self.decisions.len());
+        let catalogue = self.catalogue.clone();
+        let mut state = self.load(&catalogue, &[]);
+        let expired = state.bring_to(GUEST, self.next(), now).expect("in range");
+        self.decisions.extend(expired);
+        self.write(state);
+        self.decisions[before..].to_vec()
+    }
+
+    /// Posts commands as one batch: loaded once, decided in order, written once.
+    pub(crate) fn post_batch(&mut self, commands: &[Command]) -> Vec<Result<Decision, Refusal>> {
+        let catalogue = self.catalogue.clone();
+        let mut state = self.load(&catalogue, commands);
+        let mut outcomes = Vec::new();
+        for command in commands {
+            let expired = state.bring_to(command.member, self.next(), self.now).expect("in range");
+            self.decisions.extend(expired);
+            let before = (state.members[&command.member].clone(), state.exposures.clone());
+            let outcome = state.decide(command, self.next(), self.now);
+            if let Err(refusal) = outcome {
+                let after = (state.members[&command.member].clone(), state.exposures.clone());
+                assert_eq!(before, after, "a refused command leaves the state as it was");
+                let refused = state.refused(command, self.next(), self.now, refusal);
+                self.decisions.push(refused);
+            }
+            self.decisions.extend(outcome.clone());
+            outcomes.push(outcome);
+        }
+        self.write(state);
+        outcomes
+    }
+
+    fn next(&self) -> Seq {
+        Seq(1).after(self.decisions.len()).expect("few")
+    }
+
+    /// Open rows, and those that commands name.
+    fn load<'a>(&self, catalogue: &'a Catalogue, commands: &[Command]) -> State<'a> {
+        let mut members = HashMap::new();
+        for (id, row) in &self.members {
+            let mut member = row.clone();
+            let originals: Vec<_> = commands
+                .iter()
+                .filter(|command| command.member == *id)
+                .filter_map(Command::original)
+                .collect();
+            let holds: Vec<Seq> = originals.iter().filter_map(|original| original.hold()).collect();
+            let legs = holds.iter().filter_map(|seq| row.holds.get(seq)).flat_map(|h| &h.legs);
+            let lots: Vec<LotId> = originals
+                .iter()
+                .filter_map(|original| original.lot())
+                .chain(legs.map(|leg| leg.lot))
+                .collect();
+            member.lots.retain(|id, lot| lot.remaining.is_positive() || lots.contains(id));
+            member.holds.retain(|id, hold| hold.state == HoldState::Open || holds.contains(id));
+            member.debts.retain(|_, debt| debt.points.is_positive());
+            member.earned_in_year = earned_in_year(row);
+            members.insert(*id, member);
+        }
+        State {
+            catalogue,
+            window: self.window,
+            members,
+            exposures: self.exposures.clone(),
+            changed_exposures: BTreeSet::new(),
+        }
+    }
+
+    fn write(&mut self, state: State<'_>) {
+        for (id, member) in state.members {
+            let row = self.members.get_mut(&id).expect("loaded from it");
+            row.wallet = member.wallet;
+            row.lots.extend(member.changed_lots.iter().map(|id| (*id, member.lots[id].clone())));
+            row.holds.extend(member.changed_holds.iter().map(|id| (*id, member.holds[id].clone())));
+            let debt = |id: &DebtId| (*id, member.debts[id]);
+            row.debts.extend(member.changed_debts.iter().map(debt));
+        }
+        for key in state.changed_exposures {
+            self.exposures.insert(key, state.exposures[&key]);
+        }
+    }
+}
+
+/// What the store sums up from the lots.
+fn earned_in_year(member: &Member) -> BTreeMap<(PartnerId, i16), Points> {
+    let mut earned: BTreeMap<_, Points> = BTreeMap::new();
+    for lot in member.lots.values() {
+        let net = lot.purchase.points_earned.0 - lot.purchase.points_clawed.0;
+        let sum = earned.entry((lot.issuer, year(lot.purchase.activity_at))).or_default();
+        sum.0 = sum.0.saturating_add(net);
+    }
+    earned
+}
+
+/// A decision as the original of a later command.
+pub(crate) fn original(decision: &Decision) -> Original {
+    let operation = &decision.operation;
+    let kind = match operation.kind {
+        _ if operation.refusal.is_some() => OriginalKind::Other,
+        OperationKind::Earn => OriginalKind::Earn,
+        OperationKind::Burn => OriginalKind::Burn,
+        OperationKind::Authorize => OriginalKind::Authorize,
+        OperationKind::Capture => {
+            let (authorized_by, _) = operation.original.expect("a capture has an original");
+            OriginalKind::Capture { authorized_by }
+        }
+        _ => OriginalKind::Other,
+    };
+    Original { seq: operation.seq, request_id: operation.request_id, kind }
+}
+
+pub(crate) fn earn(spend: Micros, code: &str) -> Action {
+    earn_at(spend, code, "ride", None)
+}
+
+pub(crate) fn earn_at(
+    spend: Micros,
+    code: &str,
+    category: &str,
+    activity_at: Option<Timestamp>,
+) -> Action {
+    let category = category.to_owned();
+    Action::Earn { spend, currency: currency(code), category, activity_at }
+}
+
+pub(crate) fn burn(points: i64) -> Action {
+    Action::Burn(BurnAmount::Points(Points(points)))
+}
+
+pub(crate) fn authorize(points: i64) -> Action {
+    Action::Authorize(BurnAmount::Points(Points(points)))
+}
+
+pub(crate) fn capture(decision: &Decision, points: Option<i64>) -> Action {
+    Action::Capture { original: original(decision), points: points.map(Points) }
+}
+
+pub(crate) fn void(decision: &Decision) -> Action {
+    Action::Void { original: original(decision) }
+}
+
+pub(crate) fn reverse(decision: &Decision, part: ReversePart) -> Action {
+    Action::Reverse { original: original(decision), part }
+}
+
+pub(crate) fn refund_points(decision: &Decision, points: i64) -> Action {
+    reverse(decision, ReversePart::Points(Points(points)))
+}
+
+pub(crate) fn refund_spend(decision: &Decision, spend: Micros, code: &str) -> Action {
+    reverse(decision, ReversePart::Spend(spend, currency(code)))
+}

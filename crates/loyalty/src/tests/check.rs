@@ -1,0 +1,127 @@
+//! The invariants of a book, each recomputed from rows and transfers alone, in wider numbers.
+
+use std::collections::BTreeMap;
+
+use entente_ledger::{Account, HoldState, LotId, Micros, PartnerId, Unit, positions};
+
+use crate::{
+    Exposure, ExposureKey, Member,
+    cast::{Book, GUEST},
+    exposure_change, redemption, reservation,
+};
+
+/// Panics, naming the invariant, when one does not hold.
+pub(crate) fn check(book: &Book) {
+    let guest = book.guest();
+    rows_agree(guest);
+    transfers_explain_the_wallet(book, guest);
+    fees_are_those_of_captured_points(book, guest);
+    exposures_are_positions_and_open_holds(book, guest);
+}
+
+/// The invariants that hold for any amounts whatever.
+pub(crate) fn rows_agree(member: &Member) {
+    let wallet = member.wallet;
+    let sum = |amounts: &mut dyn Iterator<Item = i64>| amounts.map(i128::from).sum::<i128>();
+    let lots = || member.lots.values();
+    let has = i128::from(wallet.available.0) + i128::from(wallet.held.0);
+    assert_eq!(sum(&mut lots().map(|lot| lot.remaining.0)), has, "lots = available + held");
+    assert_eq!(sum(&mut lots().map(|lot| lot.held.0)), i128::from(wallet.held.0), "held");
+    let debts = sum(&mut member.debts.values().map(|debt| debt.points.0));
+    assert_eq!(debts, i128::from(wallet.debt.0), "debts");
+    assert!(wallet.available.0 >= 0, "available is not negative");
+    assert!(wallet.debt.0 == 0 || wallet.available.0 == 0, "debt only when nothing is available");
+    assert!(member.debts.values().all(|debt| debt.points.0 >= 0), "no negative debt");
+    for lot in lots() {
+        assert!((0..=lot.remaining.0).contains(&lot.held.0), "held within remaining: {lot:?}");
+        assert!(lot.expired.0 >= 0, "expired is not negative: {lot:?}");
+        let purchase = &lot.purchase;
+        assert!((0..=purchase.points_earned.0).contains(&purchase.points_clawed.0), "{lot:?}");
+        assert!((0..=purchase.spend.0.max(0)).contains(&purchase.spend_reversed.0), "{lot:?}");
+    }
+    holds_agree(member);
+}
+
+fn holds_agree(member: &Member) {
+    let mut held: BTreeMap<LotId, i64> = BTreeMap::new();
+    for hold in member.holds.values() {
+        for leg in &hold.legs {
+            assert!((0..=leg.points.0).contains(&leg.captured.0), "captured: {hold:?}");
+            assert!((0..=leg.captured.0).contains(&leg.refunded.0), "refunded: {hold:?}");
+            if hold.state == HoldState::Open {
+                *held.entry(leg.lot).or_default() += leg.points.0;
+            }
+        }
+    }
+    for lot in member.lots.values() {
+        assert_eq!(lot.held.0, held.remove(&lot.id).unwrap_or(0), "legs of open holds: {lot:?}");
+    }
+    assert!(held.is_empty(), "every leg names a lot");
+}
+
+fn transfers_explain_the_wallet(book: &Book, guest: &Member) {
+    let wallet = Account::Wallet(GUEST);
+    let account = book.trial().of(wallet, None);
+    let has = guest.wallet.available.0 + guest.wallet.held.0 - guest.wallet.debt.0;
+    assert_eq!(account, has, "wallet account = available + held - debt");
+    let mut by_lot: BTreeMap<LotId, i64> = BTreeMap::new();
+    for transfer in book.decisions.iter().flat_map(|decision| &decision.transfers) {
+        if let Unit::Points { lot, issuer } = transfer.unit() {
+            assert_eq!(guest.lots[&lot].issuer, issuer, "a transfer names its lot's issuer");
+            let sum = by_lot.entry(lot).or_default();
+            *sum += if transfer.credit() == wallet { transfer.amount() } else { 0 };
+            *sum -= if transfer.debit() == wallet { transfer.amount() } else { 0 };
+        }
+    }
+    for lot in guest.lots.values() {
+        let owed: i64 = guest.debts.values().filter(|d| d.lot == lot.id).map(|d| d.points.0).sum();
+        let explained = by_lot.get(&lot.id).copied().unwrap_or(0);
+        assert_eq!(explained, lot.remaining.0 - owed, "transfers of a lot = remaining - debt");
+    }
+}
+
+fn fees_are_those_of_captured_points(book: &Book, guest: &Member) {
+    let mut fees = BTreeMap::new();
+    for hold in guest.holds.values() {
+        let partner = book.catalogue.partner(hold.partner).expect("in the cast");
+        let agreement = &partner.terms_version(hold.terms_version).expect("published").agreement;
+        for leg in &hold.legs {
+            let captured = leg.captured.minus(leg.refunded).expect("small");
+            *fees.entry(agreement.currency).or_insert(0) +=
+                redemption::fee(captured, agreement).expect("small").0;
+        }
+    }
+    let trial = book.trial();
+    for (currency, fee) in fees {
+        assert_eq!(trial.of(Account::Fee, Some(currency)), fee, "fees of captured points");
+    }
+}
+
+fn exposures_are_positions_and_open_holds(book: &Book, guest: &Member) {
+    let transfers = || book.decisions.iter().flat_map(|decision| &decision.transfers);
+    let mut owed: BTreeMap<ExposureKey, i64> = BTreeMap::new();
+    for (key, amount) in positions(transfers()).expect("small") {
+        assert!(amount.points.0 >= 0 && amount.micros.0 >= 0, "positions are gross");
+        if key.payer != key.payee {
+            *owed.entry((key.payer, key.currency)).or_default() += amount.micros.0;
+            *owed.entry((key.payee, key.currency)).or_default() -= amount.micros.0;
+        }
+    }
+    for (key, amount) in exposure_change(transfers()).expect("small") {
+        assert_eq!(owed.get(&key).copied().unwrap_or(0), amount.0, "transfers and positions");
+    }
+    let nets: i64 = owed.values().sum();
+    assert_eq!(nets, 0, "all nets sum to zero");
+    for hold in guest.holds.values().filter(|hold| hold.state == HoldState::Open) {
+        let partner = book.catalogue.partner(hold.partner).expect("in the cast");
+        let terms = partner.terms_version(hold.terms_version).expect("published");
+        for (key, amount) in reservation(hold, terms).expect("small") {
+            *owed.entry(key).or_default() += amount.0;
+        }
+    }
+    for (key, exposure) in &book.exposures {
+        assert_ne!(key.0, PartnerId::HUB);
+        let owed = Exposure { owed: Micros(owed.get(key).copied().unwrap_or(0)) };
+        assert_eq!(*exposure, owed, "exposure of {key:?}");
+    }
+}

@@ -1,0 +1,9 @@
+//! What the rules mean, told by examples, by refusals and by properties.
+
+mod check;
+mod clawbacks;
+mod earns;
+mod exposures;
+mod holds;
+mod properties;
+mod refusals;
