@@ -1,1 +1,1 @@
-//! Journeys live in `journeys/`; the rules of the house in `tidy.rs`.
+//! Journeys live in `journeys/`; the rules of the house in `tidy/`.
