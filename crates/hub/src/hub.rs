@@ -96,8 +96,8 @@ impl Hub {
         let plain = Plain::start(config.plain_listen, readiness.clone(), metrics).await;
         let plain = plain.map_err(cannot_listen(config.plain_listen))?;
 
-        let (partner_tls, partner_tls_now) = watch::channel(loaded.partners);
-        let (operator_tls, operator_tls_now) = watch::channel(loaded.operators);
+        let (partner_tls, partner_tls_now) = watch::channel(Arc::clone(&loaded.partners));
+        let (operator_tls, operator_tls_now) = watch::channel(Arc::clone(&loaded.operators));
         let start = async |address, role, routes, tls| {
             let started = Edge::start(address, role, routes, tls, &config.limits).await;
             started.map_err(cannot_listen(address))
@@ -108,7 +108,7 @@ impl Hub {
         let operators =
             start(config.operator_listen, Role::Operator, operators, operator_tls_now).await?;
 
-        let reloading = tokio::spawn(certificates.keep_loading(partner_tls, operator_tls));
+        let reloading = tokio::spawn(certificates.keep_loading(loaded, partner_tls, operator_tls));
         let health = tokio::spawn(keep_health(services.health, services.names, readiness));
         let addresses = Addresses {
             partners: partners.address(),

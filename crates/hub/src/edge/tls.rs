@@ -54,6 +54,8 @@ pub(crate) struct ListenerTls {
 
 /// The certificates of both listeners.
 pub(crate) struct Loaded {
+    /// The files as they were before they were read: what changes meanwhile is read again.
+    marks: Option<Vec<Mark>>,
     pub(crate) trust_domain: String,
     pub(crate) partners: Arc<ListenerTls>,
     pub(crate) operators: Arc<ListenerTls>,
@@ -74,6 +76,7 @@ impl Certificates {
     }
 
     pub(crate) fn load(&self) -> Result<Loaded, CertificatesError> {
+        let marks = self.marks().ok();
         let directory = DomainDirectory::open(&self.folder)?;
         let at = |given: &Option<PathBuf>, usual: PathBuf| given.clone().unwrap_or(usual);
         let certificate = at(&self.hub_certificate, directory.certificate(&Identity::Hub));
@@ -89,6 +92,7 @@ impl Certificates {
             Ok::<_, CertificatesError>(Arc::new(ListenerTls { config, verifier }))
         };
         Ok(Loaded {
+            marks,
             trust_domain: directory.trust_domain().to_string(),
             partners: listener(Role::Partner)?,
             operators: listener(Role::Operator)?,
@@ -110,31 +114,35 @@ impl Certificates {
     /// logged, and what was loaded before stays in use.
     pub(crate) async fn keep_loading(
         self,
+        mut loaded: Loaded,
         partners: watch::Sender<Arc<ListenerTls>>,
         operators: watch::Sender<Arc<ListenerTls>>,
     ) {
-        let mut seen = self.marks().ok();
+        loop {
+            partners.send_replace(Arc::clone(&loaded.partners));
+            operators.send_replace(Arc::clone(&loaded.operators));
+            loaded = self.changed(loaded.marks).await;
+            tracing::info!("loaded the changed certificates");
+        }
+    }
+
+    /// Waits for a change that can be loaded.
+    async fn changed(&self, mut seen: Option<Vec<Mark>>) -> Loaded {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             let (certificates, before) = (self.clone(), seen.clone());
             let look = move || {
                 let now = certificates.marks().ok();
-                let changed = now != before;
-                (now, changed.then(|| certificates.load()))
+                (now != before).then(|| (now, certificates.load()))
             };
-            let Ok((now, loaded)) = tokio::task::spawn_blocking(look).await else { continue };
-            match loaded {
-                None => continue,
-                Some(Ok(loaded)) => {
-                    partners.send_replace(loaded.partners);
-                    operators.send_replace(loaded.operators);
-                    tracing::info!("loaded the certificates again");
-                }
-                Some(Err(error)) => {
+            match tokio::task::spawn_blocking(look).await {
+                Ok(None) | Err(_) => {}
+                Ok(Some((_, Ok(loaded)))) => return loaded,
+                Ok(Some((now, Err(error)))) => {
                     tracing::error!(%error, "cannot load the changed certificates");
+                    seen = now;
                 }
             }
-            seen = now;
         }
     }
 }
