@@ -65,13 +65,11 @@ fn split(encoded: &[u8]) -> Fields<'_> {
         let start = rest;
         let number = field(&mut rest);
         let length = start.len() - rest.len();
-        match number {
-            Some(number) => fields.entry(number).or_default().push(&start[..length]),
-            None => {
-                fields.entry(0).or_default().push(start);
-                break;
-            }
-        }
+        let Some(number) = number else {
+            fields.entry(0).or_default().push(start);
+            break;
+        };
+        fields.entry(number).or_default().push(&start[..length]);
     }
     fields
 }

@@ -2,7 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use entente_api::points::points_service_server::PointsServiceServer;
+use entente_api::{
+    ledger::ledger_service_server::LedgerServiceServer,
+    member::member_service_server::MemberServiceServer,
+    partner::partner_service_server::PartnerServiceServer,
+    points::points_service_server::PointsServiceServer,
+};
 use entente_store::{StoreError, batch::Snapshot};
 use sqlx::PgPool;
 use tokio::task::JoinHandle;
@@ -11,8 +16,11 @@ use crate::{
     Config, ReadyCheck, Services,
     catalogue::CatalogueCache,
     config::ConfigError,
+    control::Controls,
+    page_token::{KeyError, PageTokens},
     posting::{Posting, PostingTasks, Quotes},
-    rpc::Points,
+    reading::Reading,
+    rpc::{Clock, Members, Partners, Points},
 };
 
 /// How often the months ahead are made sure of.
@@ -26,6 +34,7 @@ const DRAIN: Duration = Duration::from_secs(20);
 pub struct Ledger {
     pool: PgPool,
     catalogue: Arc<CatalogueCache>,
+    page_tokens: Arc<PageTokens>,
     posting: Posting,
     tasks: PostingTasks,
     months: JoinHandle<()>,
@@ -40,6 +49,9 @@ pub enum OpenError {
     /// The database is out of reach, or holds no ledger.
     #[error("the ledger cannot be opened: {0}")]
     Store(#[from] StoreError),
+    /// The key of page tokens cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
 }
 
 impl Ledger {
@@ -50,29 +62,55 @@ impl Ledger {
         ensure_months(&pool).await?;
         let catalogue = CatalogueCache::load(pool.clone()).await?;
         let (posting, tasks) = Posting::start(&pool, &catalogue, &config.posting);
+        let page_tokens = Arc::new(PageTokens::open(&config.keys)?);
         let months = tokio::spawn(keep_months(pool.clone()));
-        Ok(Self { pool, catalogue, posting, tasks, months })
+        Ok(Self { pool, catalogue, page_tokens, posting, tasks, months })
     }
 
     /// The services over the ledger.
     #[must_use]
     pub fn services(self) -> Services {
-        let Self { pool, catalogue, posting, tasks, months } = self;
-        let quotes = Quotes::new(pool.clone(), Arc::clone(&catalogue), 8);
-        let points = Points { posting, quotes, pool: pool.clone(), catalogue };
+        let Self { pool, catalogue, page_tokens, posting, tasks, months } = self;
+        let known = || Arc::clone(&catalogue);
+        let controls = Controls::new(pool.clone(), known());
+        let points = Points {
+            posting,
+            quotes: Quotes::new(pool.clone(), known(), 8),
+            pool: pool.clone(),
+            catalogue: known(),
+        };
+        let members = Members {
+            controls: controls.clone(),
+            reading: Reading::new(pool.clone(), known()),
+            catalogue: known(),
+            page_tokens: Arc::clone(&page_tokens),
+        };
+        let partners = Partners {
+            controls: controls.clone(),
+            catalogue: known(),
+            pool: pool.clone(),
+            page_tokens,
+        };
+        let clock = Clock { controls, pool: pool.clone(), catalogue: known() };
         let finish = Box::pin(async move {
             months.abort();
             if !tasks.drained(DRAIN).await {
                 tracing::warn!("the pipeline did not end in time");
             }
         });
-        Services::builder().with(PointsServiceServer::new(points)).build(ready(pool), finish)
+        Services::builder()
+            .with(PointsServiceServer::new(points))
+            .with(MemberServiceServer::new(members))
+            .with(PartnerServiceServer::new(partners))
+            .with(LedgerServiceServer::new(clock))
+            .build(ready(pool), finish)
     }
 }
 
-/// Two for each writer, which may load the catalogue in the middle of a batch, and some for reads.
+/// Two for each writer, which may load the catalogue in the middle of a batch, and some for control
+/// writes and reads.
 fn connections(config: &Config) -> u32 {
-    u32::try_from(config.posting.writers.saturating_mul(2)).unwrap_or(64).min(64) + 16
+    u32::try_from(config.posting.writers.saturating_mul(2)).unwrap_or(64).min(64) + 28
 }
 
 fn ready(pool: PgPool) -> ReadyCheck {

@@ -15,6 +15,7 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use crate::{
     Outcome, RequestRow, StoreError,
     clock::{self, LedgerKind},
+    ledger::ensure_months,
     requests,
 };
 
@@ -75,7 +76,7 @@ impl Control<Heads> {
         &self.heads.heads
     }
 
-    /// The catalogue's epoch, as locked.
+    /// The catalogue's epoch: as locked, or as raised since.
     pub fn catalogue_epoch(&self) -> i64 {
         self.heads.heads.iter().map(|head| head.catalogue_epoch).max().unwrap_or_default()
     }
@@ -86,12 +87,17 @@ impl Control<Heads> {
         sqlx::query!("UPDATE cells SET catalogue_epoch = $1", epoch)
             .execute(&mut *self.transaction)
             .await?;
+        for head in &mut self.heads.heads {
+            head.catalogue_epoch = epoch;
+        }
         Ok(epoch)
     }
 
-    /// Moves the clock of a simulation to a time that is not before `now`.
+    /// Moves the clock of a simulation to a time that is not before `now`, and makes the partitions
+    /// that operations will need there.
     pub async fn advance_clock(&mut self, to: Timestamp) -> Result<(), StoreError> {
         self.now = to;
+        ensure_months(&mut self.transaction, to).await?;
         sqlx::query!("UPDATE clock SET now = $1", to.to_sqlx() as _)
             .execute(&mut *self.transaction)
             .await?;

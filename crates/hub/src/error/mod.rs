@@ -5,6 +5,7 @@
 
 mod reason;
 mod refusal;
+mod store;
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -4,7 +4,11 @@
 //! once. No description repeats what was sent: it came from outside, and may be personal.
 
 mod amount;
+pub mod member;
+mod page;
+pub mod partner;
 pub mod points;
+mod terms;
 mod text;
 mod time;
 
@@ -13,11 +17,12 @@ use std::borrow::Cow;
 use crate::error::{Refused, Violation};
 
 pub use amount::{Amount, points as points_number};
+pub use page::page;
 pub use text::{
     MemberReference, category, member_reference, page_size, partner_code, printable,
     receipt_reference, request_id, window_name,
 };
-pub use time::{timestamp, wire_timestamp};
+pub use time::{clock_time, timestamp, wire_timestamp};
 
 /// What is expected of a field, for people.
 pub type Expected = Cow<'static, str>;

@@ -8,12 +8,23 @@ use super::Expected;
 /// earlier, and ends it here too.
 const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 
+/// 3000-01-01T00:00:00Z.
+const LATEST_CLOCK_SECOND: i64 = 32_503_680_000;
+
 /// An instant of the years 1 to 9999, cut to microseconds.
 pub fn timestamp(wire: &prost_types::Timestamp) -> Result<Timestamp, Expected> {
     let good = SECONDS.contains(&wire.seconds) && (0..1_000_000_000).contains(&wire.nanos);
     let whole_micros = wire.nanos - wire.nanos % 1_000;
     let parsed = good.then(|| Timestamp::new(wire.seconds, whole_micros).ok()).flatten();
     parsed.ok_or(Expected::Borrowed("a time of the years 1 to 9999, with nanos of 0 to 999999999"))
+}
+
+/// A time that a simulation's clock may show: lots that live for the longest time still end within
+/// the range of instants.
+pub fn clock_time(wire: &prost_types::Timestamp) -> Result<Timestamp, Expected> {
+    let parsed = timestamp(wire)?;
+    let good = (0..LATEST_CLOCK_SECOND).contains(&parsed.as_second());
+    good.then_some(parsed).ok_or(Expected::Borrowed("a time of the years 1970 to 2999"))
 }
 
 /// The instant as the wire has it.
@@ -47,6 +58,14 @@ mod tests {
             let parsed = timestamp(&sent).expect("an instant");
             assert_eq!(parsed.to_string(), read);
             assert_eq!(timestamp(&wire_timestamp(parsed)), Ok(parsed));
+        }
+    }
+
+    #[test]
+    fn a_clock_stays_within_a_thousand_years() {
+        assert!(clock_time(&wire(32_503_679_999, 0)).is_ok());
+        for bad in [wire(32_503_680_000, 0), wire(-1, 0), wire(0, -1)] {
+            assert!(clock_time(&bad).is_err(), "{bad:?}");
         }
     }
 

@@ -1,4 +1,11 @@
 //! The services of the contract, each thin: parse, call, map.
 
+mod ledger;
+mod member;
+mod partner;
 mod points;
+
+pub use ledger::Clock;
+pub use member::Members;
+pub use partner::Partners;
 pub use points::Points;

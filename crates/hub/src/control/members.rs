@@ -1,0 +1,144 @@
+//! Enrolments and links. They need no head: until the commit nobody knows the new member or link.
+
+use entente_api::{
+    error::ErrorReason,
+    member::{
+        AttachReferenceRequest, AttachReferenceResponse, EnrolMemberRequest, EnrolMemberResponse,
+    },
+};
+use entente_ledger::PartnerId;
+use entente_loyalty::{Catalogue, PartnerCode};
+use entente_store::{
+    ResolvedLink, StoreError, catalogue,
+    control::{Control, NoHeads},
+    member::{self, NewLink},
+    resolve_links,
+};
+use sqlx::PgConnection;
+
+use super::{Answer, Write, partners::partner_unknown};
+use crate::{error::Refused, ids, parse::MemberReference};
+
+/// Gives a partner's member a wallet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnrolMember {
+    /// The partner that calls.
+    pub partner: PartnerId,
+    /// Its own reference of the member.
+    pub reference: MemberReference,
+}
+
+/// Gives a member of one brand a reference at another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttachReference {
+    /// The brand that knows the member,
+    pub partner: PartnerCode,
+    /// by this reference.
+    pub reference: MemberReference,
+    /// The brand that gets
+    pub target_partner: PartnerCode,
+    /// this reference.
+    pub target_reference: MemberReference,
+}
+
+impl Write for EnrolMember {
+    type Request = EnrolMemberRequest;
+    type Locks = NoHeads;
+
+    async fn act(
+        &self,
+        control: &mut Control<NoHeads>,
+        _: &Catalogue,
+    ) -> Result<Result<Answer<Self::Request>, Refused>, StoreError> {
+        let (cell_count, linked_at) = (control.ledger().cell_count, control.now());
+        let connection = control.connection();
+        if catalogue::is_suspended(&mut *connection, self.partner).await? {
+            let message = "the partner is suspended";
+            return Ok(Err(Refused::new(ErrorReason::PartnerSuspended, message)));
+        }
+        let (member, link_token) = (ids::member(), ids::link_token());
+        let cell = member.cell(cell_count);
+        let (partner, reference) = (self.partner, self.reference.as_str());
+        let link = NewLink { partner, reference, member, cell, link_token, linked_at };
+        let created = member::insert_link(&mut *connection, &link).await?;
+        let link_token = if created {
+            member::insert_wallet(connection, member, cell).await?;
+            link_token
+        } else {
+            let known = known(connection, partner, &self.reference).await?;
+            known.ok_or(StoreError::Claimed)?.link_token
+        };
+        let member_token = link_token.to_string();
+        Ok(Ok(Answer::of(EnrolMemberResponse { member_token, created, replayed: false })))
+    }
+}
+
+impl Write for AttachReference {
+    type Request = AttachReferenceRequest;
+    type Locks = NoHeads;
+
+    async fn act(
+        &self,
+        control: &mut Control<NoHeads>,
+        catalogue: &Catalogue,
+    ) -> Result<Result<Answer<Self::Request>, Refused>, StoreError> {
+        let partner = |code: &PartnerCode| catalogue.by_code(code.as_str()).map(|found| found.id);
+        let (Some(source), Some(target)) = (partner(&self.partner), partner(&self.target_partner))
+        else {
+            return Ok(Err(partner_unknown()));
+        };
+        let linked_at = control.now();
+        let connection = control.connection();
+        let Some(known) = known(connection, source, &self.reference).await? else {
+            return Ok(Err(member_unknown()));
+        };
+        let link = NewLink {
+            partner: target,
+            reference: self.target_reference.as_str(),
+            member: known.member,
+            cell: known.cell,
+            link_token: ids::link_token(),
+            linked_at,
+        };
+        let created = member::insert_link(&mut *connection, &link).await?;
+        if !created && let Err(refused) = attached_before(connection, &link).await? {
+            return Ok(Err(refused));
+        }
+        Ok(Ok(Answer::of(AttachReferenceResponse { created, replayed: false })))
+    }
+}
+
+/// The refusal of a reference that the partner has no member by.
+#[must_use]
+pub(crate) fn member_unknown() -> Refused {
+    Refused::new(ErrorReason::MemberUnknown, "this partner has no member by this reference")
+}
+
+/// Whether what stands in a link's way is the link itself.
+async fn attached_before(
+    connection: &mut PgConnection,
+    link: &NewLink<'_>,
+) -> Result<Result<(), Refused>, StoreError> {
+    let taken = member::taken_links(connection, link.partner, link.reference, link.member).await?;
+    let of_reference = taken.iter().find(|taken| taken.reference == link.reference);
+    Ok(match of_reference {
+        Some(same) if same.member == link.member => Ok(()),
+        Some(_) => {
+            let message = "the reference belongs to another member";
+            Err(Refused::new(ErrorReason::ReferenceTaken, message))
+        }
+        None => {
+            let message = "the member has another reference at this partner";
+            Err(Refused::new(ErrorReason::MemberAlreadyLinked, message))
+        }
+    })
+}
+
+async fn known(
+    connection: &mut PgConnection,
+    partner: PartnerId,
+    reference: &MemberReference,
+) -> Result<Option<ResolvedLink>, StoreError> {
+    let key = (partner, reference.as_str().to_owned());
+    Ok(resolve_links(connection, std::slice::from_ref(&key)).await?.remove(&key))
+}

@@ -1,0 +1,144 @@
+//! Writes that change no points: partners, terms, enrolments, the clock, payments.
+//!
+//! Each runs in a task of its own that owns its transaction, so a caller that cancels cannot cut it
+//! short. Their number is bounded, and one runs again when the database asks for it. Those with a
+//! request id give it one outcome for ever, in `write.rs`.
+
+mod advance_clock;
+mod members;
+mod partners;
+mod terms;
+mod write;
+
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+use entente_store::StoreError;
+use sqlx::PgPool;
+use tokio::sync::Semaphore;
+
+pub(crate) use members::member_unknown;
+pub use members::{AttachReference, EnrolMember};
+pub(crate) use partners::partner_unknown;
+pub use partners::{CreatePartner, ResumePartner, SuspendPartner};
+pub use terms::PublishTerms;
+pub use write::{Answer, Claim, Locks, Write};
+
+use crate::{
+    catalogue::CatalogueCache,
+    error::{Refused, RpcError},
+    method::WriteRequest,
+};
+
+/// How many writes run at the same time: each holds a connection.
+const RUNNING: usize = 4;
+/// How many wait for that at most.
+const WAITING: usize = 512;
+/// How often a write runs at most, and how long it waits before the second time.
+const RUNS: u32 = 6;
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Runs control writes. Clones share its bounds.
+#[derive(Clone)]
+pub struct Controls {
+    pool: PgPool,
+    catalogue: Arc<CatalogueCache>,
+    waiting: Arc<Semaphore>,
+    running: Arc<Semaphore>,
+}
+
+/// Why a run of a write ended without an answer.
+#[derive(Debug)]
+pub enum Ended {
+    /// The caller is told this.
+    Told(RpcError),
+    /// The database failed; the write may run again when its error says so.
+    Failed(StoreError),
+}
+
+impl Controls {
+    /// Runs them on a database.
+    #[must_use]
+    pub fn new(pool: PgPool, catalogue: Arc<CatalogueCache>) -> Self {
+        let (waiting, running) = (Semaphore::new(WAITING), Semaphore::new(RUNNING));
+        Self { pool, catalogue, waiting: Arc::new(waiting), running: Arc::new(running) }
+    }
+
+    /// Runs a write under its request id, and answers after its commit.
+    pub async fn write<W: Write>(
+        &self,
+        claim: Claim,
+        write: W,
+    ) -> Result<<W::Request as WriteRequest>::Response, RpcError> {
+        let (pool, catalogue) = (self.pool.clone(), Arc::clone(&self.catalogue));
+        let what = Arc::new((claim, write));
+        self.run(move || {
+            let (pool, catalogue) = (pool.clone(), Arc::clone(&catalogue));
+            let what = Arc::clone(&what);
+            async move { write::run(&pool, &catalogue, &what.0, &what.1).await }
+        })
+        .await
+    }
+
+    /// Runs anything that owns a transaction in a task of its own, again while it may succeed.
+    pub async fn run<T, F>(
+        &self,
+        mut once: impl FnMut() -> F + Send + 'static,
+    ) -> Result<T, RpcError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Ended>> + Send,
+    {
+        let waiting = self.waiting.try_acquire().map_err(|_| Refused::overloaded())?;
+        let running = Arc::clone(&self.running);
+        let place = running.acquire_owned().await.map_err(|_| Refused::shutting_down())?;
+        drop(waiting);
+        let task = tokio::spawn(async move {
+            let _place = place;
+            let mut pause = PAUSE;
+            for _ in 1..RUNS {
+                match once().await {
+                    Ok(done) => return Ok(done),
+                    Err(Ended::Failed(error)) if error.is_transient() => {}
+                    Err(ended) => return Err(ended.into()),
+                }
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            once().await.map_err(RpcError::from)
+        });
+        task.await.map_err(RpcError::internal)?
+    }
+}
+
+impl fmt::Debug for Controls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Controls(..)")
+    }
+}
+
+impl From<StoreError> for Ended {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<RpcError> for Ended {
+    fn from(error: RpcError) -> Self {
+        Self::Told(error)
+    }
+}
+
+impl From<Refused> for Ended {
+    fn from(refused: Refused) -> Self {
+        Self::Told(refused.into())
+    }
+}
+
+impl From<Ended> for RpcError {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Told(error) => error,
+            Ended::Failed(error) => error.into(),
+        }
+    }
+}

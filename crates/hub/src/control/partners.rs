@@ -1,0 +1,116 @@
+//! Brands: created, suspended, resumed. Each change raises the catalogue's epoch, so that it bites
+//! exactly when it is committed, on every hub.
+
+use entente_api::{
+    error::ErrorReason,
+    partner::{
+        CreatePartnerRequest, CreatePartnerResponse, ResumePartnerRequest, ResumePartnerResponse,
+        SuspendPartnerRequest, SuspendPartnerResponse,
+    },
+};
+use entente_loyalty::{Catalogue, Partner, PartnerCode};
+use entente_store::{
+    StoreError, catalogue,
+    control::{Control, Heads},
+};
+
+use super::{Answer, Write};
+use crate::{error::Refused, wire};
+
+/// Adds a brand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreatePartner {
+    /// What names it.
+    pub code: PartnerCode,
+    /// For people.
+    pub display_name: String,
+}
+
+/// Stops a partner's earns, burns, authorizations and enrolments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SuspendPartner(pub PartnerCode);
+
+/// Ends a suspension.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResumePartner(pub PartnerCode);
+
+impl Write for CreatePartner {
+    type Request = CreatePartnerRequest;
+    type Locks = Heads;
+
+    async fn act(
+        &self,
+        control: &mut Control,
+        _: &Catalogue,
+    ) -> Result<Result<Answer<Self::Request>, Refused>, StoreError> {
+        let (code, display_name, created_at) =
+            (self.code.clone(), self.display_name.clone(), control.now());
+        let connection = control.connection();
+        let id = catalogue::insert_partner(connection, &code, &display_name, created_at).await?;
+        let Some(id) = id else {
+            let message = "a partner of this code exists";
+            return Ok(Err(Refused::new(ErrorReason::PartnerExists, message)));
+        };
+        control.raise_epoch().await?;
+        let (suspended, terms) = (false, Vec::new());
+        let partner = Partner { id, code, display_name, suspended, created_at, terms };
+        let partner = Some(wire::partner(&partner));
+        Ok(Ok(Answer::of(CreatePartnerResponse { partner, replayed: false })))
+    }
+}
+
+impl Write for SuspendPartner {
+    type Request = SuspendPartnerRequest;
+    type Locks = Heads;
+
+    async fn act(
+        &self,
+        control: &mut Control,
+        catalogue: &Catalogue,
+    ) -> Result<Result<Answer<Self::Request>, Refused>, StoreError> {
+        let changed = set_suspended(control, catalogue, &self.0, true).await?;
+        Ok(changed.map(|partner| {
+            let partner = Some(wire::partner(&partner));
+            Answer::of(SuspendPartnerResponse { partner, replayed: false })
+        }))
+    }
+}
+
+impl Write for ResumePartner {
+    type Request = ResumePartnerRequest;
+    type Locks = Heads;
+
+    async fn act(
+        &self,
+        control: &mut Control,
+        catalogue: &Catalogue,
+    ) -> Result<Result<Answer<Self::Request>, Refused>, StoreError> {
+        let changed = set_suspended(control, catalogue, &self.0, false).await?;
+        Ok(changed.map(|partner| {
+            let partner = Some(wire::partner(&partner));
+            Answer::of(ResumePartnerResponse { partner, replayed: false })
+        }))
+    }
+}
+
+/// The refusal of a code that no partner has.
+#[must_use]
+pub(crate) fn partner_unknown() -> Refused {
+    Refused::new(ErrorReason::PartnerUnknown, "no partner has this code")
+}
+
+async fn set_suspended(
+    control: &mut Control,
+    catalogue: &Catalogue,
+    code: &PartnerCode,
+    suspended: bool,
+) -> Result<Result<Partner, Refused>, StoreError> {
+    let Some(partner) = catalogue.by_code(code.as_str()) else {
+        return Ok(Err(partner_unknown()));
+    };
+    if partner.suspended != suspended {
+        catalogue::set_suspended(control.connection(), partner.id, suspended).await?;
+        control.raise_epoch().await?;
+    }
+    Ok(Ok(Partner { suspended, ..partner.clone() }))
+}

@@ -1,0 +1,16 @@
+//! The one place that makes random ids. They say nothing of what they name.
+
+use entente_ledger::MemberId;
+use uuid::Uuid;
+
+/// A member's id, which no partner ever sees.
+#[must_use]
+pub(crate) fn member() -> MemberId {
+    MemberId(Uuid::new_v4())
+}
+
+/// What names a member to one partner.
+#[must_use]
+pub(crate) fn link_token() -> Uuid {
+    Uuid::new_v4()
+}

@@ -1,0 +1,176 @@
+//! What partners read of their members: balances and operations. Nothing here has an effect.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use entente_api::{
+    member::{ExpiringPoints, GetBalanceResponse},
+    points::EarnResponse,
+    types,
+};
+use entente_ledger::{Cell, Lot, MemberId, Overflow, PartnerId, Points, Seq};
+use entente_loyalty::{Member, Partner, State};
+use entente_store::{
+    ResolvedLink, StoreError,
+    batch::{MemberNeeds, Snapshot},
+    member::{self, ListedOperation, OperationPlace},
+    resolve_links,
+};
+use jiff::tz::Offset;
+use prost::Message;
+use sqlx::PgPool;
+use tokio::sync::Semaphore;
+
+use crate::{
+    catalogue::CatalogueCache,
+    control::member_unknown,
+    error::{Refused, RpcError},
+    parse::MemberReference,
+    posting::{COALITION, wire_balances},
+};
+
+/// How many balances are read at the same time.
+const AT_ONCE: usize = 6;
+
+/// Reads of members. Clones share its bounds.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    pool: PgPool,
+    catalogue: Arc<CatalogueCache>,
+    places: Arc<Semaphore>,
+}
+
+/// A page of a partner's operations, and where the next one begins, if there is one.
+pub type OperationsPage = (Vec<types::Operation>, Option<OperationPlace>);
+
+impl Reading {
+    /// Reads from a database.
+    #[must_use]
+    pub fn new(pool: PgPool, catalogue: Arc<CatalogueCache>) -> Self {
+        Self { pool, catalogue, places: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+
+    /// What a partner's member has now.
+    pub async fn balance(
+        &self,
+        partner: PartnerId,
+        reference: MemberReference,
+    ) -> Result<GetBalanceResponse, RpcError> {
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        let place = place.map_err(|_| Refused::shutting_down())?;
+        let (pool, cache) = (self.pool.clone(), Arc::clone(&self.catalogue));
+        // The snapshot is a transaction, so it lives in a task that no caller can cancel.
+        let task = tokio::spawn(async move {
+            let _place = place;
+            let mut snapshot = Snapshot::begin(&pool).await?;
+            let link = snapshot.link(partner, reference.as_str()).await?;
+            let link = link.ok_or_else(member_unknown)?;
+            let catalogue = cache.at_least(snapshot.catalogue_epoch).await?;
+            let partner = catalogue.partner(partner).ok_or_else(Refused::unauthenticated)?;
+            let needs = MemberNeeds { everything_open: true, ..MemberNeeds::default() };
+            let needs = BTreeMap::from([((link.cell, link.member), needs)]);
+            let state = State {
+                catalogue: &catalogue,
+                window: snapshot.window,
+                members: snapshot.members(&needs).await?.members,
+                exposures: BTreeMap::new(),
+                changed_exposures: BTreeSet::new(),
+            };
+            balance(partner, &link, state, snapshot.now)
+        });
+        task.await.map_err(RpcError::internal)?
+    }
+
+    /// A partner's accepted operations, newest first, of one member or of all.
+    pub async fn operations(
+        &self,
+        partner: PartnerId,
+        member: Option<MemberReference>,
+        after: Option<OperationPlace>,
+        size: u16,
+    ) -> Result<OperationsPage, RpcError> {
+        let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
+        let member = match member {
+            Some(reference) => {
+                let key = (partner, reference.into_string());
+                let links = resolve_links(&mut connection, std::slice::from_ref(&key)).await?;
+                let link = links.get(&key).ok_or_else(member_unknown)?;
+                Some((link.cell, link.member))
+            }
+            None => None,
+        };
+        let listed = self.list(partner, member, after, size + 1).await?;
+        page(&listed, size.into())
+    }
+
+    async fn list(
+        &self,
+        partner: PartnerId,
+        member: Option<(Cell, MemberId)>,
+        after: Option<OperationPlace>,
+        limit: u16,
+    ) -> Result<Vec<ListedOperation>, StoreError> {
+        match member {
+            Some(member) => {
+                member::operations_of_member(&self.pool, partner, member, after, limit).await
+            }
+            None => member::operations_of_partner(&self.pool, partner, after, limit).await,
+        }
+    }
+}
+
+/// What is due by now has expired, though the operation that says so may not be posted yet: it is
+/// posted on a state that is thrown away.
+fn balance(
+    partner: &Partner,
+    link: &ResolvedLink,
+    mut state: State<'_>,
+    now: jiff::Timestamp,
+) -> Result<GetBalanceResponse, RpcError> {
+    if !state.members.contains_key(&link.member) {
+        return Err(RpcError::fault("a linked member has no wallet"));
+    }
+    state.bring_to(link.member, Seq(1), now).map_err(RpcError::internal)?;
+    let member = &state.members[&link.member];
+    Ok(GetBalanceResponse {
+        balances: Some(wire_balances(member.wallet)),
+        expiries: expiries(partner, member).map_err(RpcError::internal)?,
+        member_token: link.link_token.to_string(),
+    })
+}
+
+/// Points by UTC month of expiry, and in each the partner's own before those of all others.
+fn expiries(partner: &Partner, member: &Member) -> Result<Vec<ExpiringPoints>, Overflow> {
+    let mut months = BTreeMap::<(i16, i8, bool), Points>::new();
+    for lot in member.lots.values().filter(|lot| lot.remaining.is_positive()) {
+        let points = months.entry(kind(partner, lot)).or_default();
+        *points = points.plus(lot.remaining)?;
+    }
+    let expiring = months.into_iter().map(|((year, month, others), points)| {
+        let issuer = if others { COALITION } else { partner.code.as_str() };
+        let month = format!("{year:04}-{month:02}");
+        ExpiringPoints { month, issuer: issuer.to_owned(), points: points.0 }
+    });
+    Ok(expiring.collect())
+}
+
+fn kind(partner: &Partner, lot: &Lot) -> (i16, i8, bool) {
+    let expiry = Offset::UTC.to_datetime(lot.expires_at);
+    (expiry.year(), expiry.month(), lot.issuer != partner.id)
+}
+
+/// The operations of a page; one more than its size says that there is another page.
+fn page(listed: &[ListedOperation], size: usize) -> Result<OperationsPage, RpcError> {
+    let shown = &listed[..listed.len().min(size)];
+    let next = if listed.len() > size { shown.last().map(|last| last.place) } else { None };
+    let operations = shown.iter().map(|listed| operation(&listed.answer));
+    Ok((operations.collect::<Result<_, _>>()?, next))
+}
+
+/// Every write of points answers in the same fields, whichever it is.
+fn operation(answer: &[u8]) -> Result<types::Operation, RpcError> {
+    let answer = EarnResponse::decode(answer).map_err(RpcError::internal)?;
+    answer.operation.ok_or_else(|| RpcError::fault("an accepted write has no operation"))
+}

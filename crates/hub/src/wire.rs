@@ -1,0 +1,82 @@
+//! Partners and terms as the contract has them; the other direction is `parse/`.
+
+use entente_api::{
+    partner::{self as api, PartnerState},
+    types::Money,
+};
+use entente_ledger::Funding;
+use entente_loyalty::{
+    Agreement, EarnCategory, EarnRounding, EarnRule, Partner, PartnerCode, Terms,
+};
+
+use crate::parse::wire_timestamp;
+
+/// A brand.
+#[must_use]
+pub(crate) fn partner(partner: &Partner) -> api::Partner {
+    let state = if partner.suspended { PartnerState::Suspended } else { PartnerState::Active };
+    api::Partner {
+        code: partner.code.to_string(),
+        display_name: partner.display_name.clone(),
+        state: state.into(),
+        created_at: Some(wire_timestamp(partner.created_at)),
+    }
+}
+
+/// A version of a partner's terms.
+#[must_use]
+pub(crate) fn terms(partner: &PartnerCode, terms: &Terms) -> api::Terms {
+    api::Terms {
+        partner: partner.to_string(),
+        version: terms.version.0,
+        effective_from: Some(wire_timestamp(terms.effective_from)),
+        effective_to: terms.effective_to.map(wire_timestamp),
+        agreement: Some(agreement(&terms.agreement)),
+    }
+}
+
+pub(crate) fn agreement(agreement: &Agreement) -> api::Agreement {
+    let caps = agreement.net_debit_caps.iter();
+    api::Agreement {
+        currency: agreement.currency.to_string(),
+        categories: agreement.categories.iter().map(category).collect(),
+        rounding: rounding(agreement.rounding).into(),
+        max_points_per_operation: agreement.max_points_per_operation.map(|points| points.0),
+        max_points_per_member_year: agreement.max_points_per_member_year.map(|points| points.0),
+        issue_price_micros: agreement.issue_price.0,
+        reimbursement_micros: agreement.reimbursement.0,
+        point_value_micros: agreement.point_value.0,
+        hub_fee_basis_points: agreement.hub_fee_basis_points,
+        funding: funding(agreement.funding).into(),
+        lot_life_days: agreement.lot_life_days,
+        hold_life_seconds: agreement.hold_life_seconds,
+        late_limit_days: agreement.late_limit_days,
+        net_debit_caps: caps
+            .map(|(currency, cap)| Money { currency: currency.to_string(), micros: cap.0 })
+            .collect(),
+    }
+}
+
+fn category(category: &EarnCategory) -> api::EarnCategory {
+    let rule = |rule: &EarnRule| api::EarnRule {
+        minimum_spend_micros: rule.minimum_spend.0,
+        points: rule.points,
+        per_spend_micros: rule.per_spend.0,
+    };
+    let rules = category.rules.iter().map(rule).collect();
+    api::EarnCategory { category: category.category.clone(), rules }
+}
+
+const fn rounding(rounding: EarnRounding) -> api::EarnRounding {
+    match rounding {
+        EarnRounding::Down => api::EarnRounding::Down,
+        EarnRounding::HalfUp => api::EarnRounding::HalfUp,
+    }
+}
+
+const fn funding(funding: Funding) -> api::Funding {
+    match funding {
+        Funding::AtIssue => api::Funding::AtIssue,
+        Funding::AtRedemption => api::Funding::AtRedemption,
+    }
+}
