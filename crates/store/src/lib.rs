@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod catalogue;
+pub mod check;
 pub mod clock;
 mod codes;
 pub mod control;
@@ -9,6 +10,7 @@ mod error;
 mod ledger;
 pub mod member;
 mod requests;
+pub mod settlement;
 
 pub use clock::LedgerKind;
 pub use error::{Cure, StoreError, sqlstate_class};

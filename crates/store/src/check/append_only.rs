@@ -1,0 +1,78 @@
+//! Append-only: the role of the hub cannot change what happened, and the numbers of each cell's
+//! operations have no gap, in order of time.
+
+use sqlx::PgConnection;
+
+use super::Verdict;
+use crate::{RUNTIME_ROLE, StoreError};
+
+pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, StoreError> {
+    let mut verdict = Verdict::new(4, "append-only");
+    privileges(connection, &mut verdict).await?;
+    numbers(connection, &mut verdict).await?;
+    let offenders = sqlx::query_scalar!(
+        r#"SELECT format('transfer %s in cell %s belongs to operation %s, which is not there or had '
+                         'no effect', t.ordinal, t.cell, t.seq) AS "offender!"
+           FROM transfers t
+           LEFT JOIN operations o ON o.cell = t.cell AND o.seq = t.seq
+                AND o.posted_at = t.posted_at AND NOT o.refused
+           WHERE o.seq IS NULL
+           ORDER BY t.cell, t.seq, t.ordinal LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(connection).await?);
+    Ok(verdict)
+}
+
+async fn privileges(
+    connection: &mut PgConnection,
+    verdict: &mut Verdict,
+) -> Result<(), StoreError> {
+    let rows = sqlx::query!(
+        r#"WITH tables AS (
+               SELECT c.oid, c.relname FROM pg_class c
+               WHERE c.oid IN ('operations'::regclass, 'transfers'::regclass)
+                  OR c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent IN
+                               ('operations'::regclass, 'transfers'::regclass))
+           )
+           SELECT t.relname AS "table!",
+                  r.rolname IS NOT NULL
+                      AND (has_any_column_privilege(r.oid, t.oid, 'UPDATE')
+                           OR has_table_privilege(r.oid, t.oid, 'DELETE, TRUNCATE'))
+                      AS "changeable!"
+           FROM tables t LEFT JOIN pg_roles r ON r.rolname = $1
+           ORDER BY t.relname"#,
+        RUNTIME_ROLE
+    );
+    let rows = rows.fetch_all(connection).await?;
+    verdict.checked("tables", i64::try_from(rows.len()).unwrap_or(i64::MAX));
+    let changeable = rows.into_iter().filter(|row| row.changeable);
+    verdict.blame(changeable.map(|row| format!("{RUNTIME_ROLE} can change {}", row.table)));
+    Ok(())
+}
+
+async fn numbers(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(), StoreError> {
+    let rows = sqlx::query_scalar!(r#"SELECT count(*) AS "rows!" FROM operations"#);
+    verdict.checked("operations", rows.fetch_one(&mut *connection).await?);
+    let offenders = sqlx::query_scalar!(
+        r#"WITH numbered AS (
+               SELECT cell, seq, posted_at,
+                      lag(seq, 1, 0::bigint) OVER by_number AS before,
+                      lag(posted_at) OVER by_number AS posted_before
+               FROM operations WINDOW by_number AS (PARTITION BY cell ORDER BY seq)
+           )
+           SELECT format('cell %s: operation %s comes after %s', cell, seq, before) AS "offender!"
+           FROM numbered WHERE seq <> before + 1 OR posted_at < posted_before
+           ORDER BY cell, seq LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(&mut *connection).await?);
+    let offenders = sqlx::query_scalar!(
+        r#"SELECT format('cell %s: its head is at %s, its last operation is %s', c.cell, c.seq,
+                         COALESCE(max(o.seq), 0)) AS "offender!"
+           FROM cells c LEFT JOIN operations o USING (cell)
+           GROUP BY c.cell, c.seq, c.last_time
+           HAVING c.seq <> COALESCE(max(o.seq), 0) OR c.last_time < max(o.posted_at)
+           ORDER BY c.cell LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(connection).await?);
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! Once: each operation is the outcome of exactly one request, and each outcome that names an
+//! operation names its own.
+
+use sqlx::PgConnection;
+
+use super::Verdict;
+use crate::StoreError;
+
+pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, StoreError> {
+    let mut verdict = Verdict::new(3, "once");
+    let rows = sqlx::query!(
+        r#"SELECT (SELECT count(*) FROM operations) AS "operations!",
+                  (SELECT count(*) FROM requests) AS "requests!""#
+    );
+    let rows = rows.fetch_one(&mut *connection).await?;
+    verdict.checked("operations", rows.operations);
+    verdict.checked("requests", rows.requests);
+    let offenders = sqlx::query_scalar!(
+        r#"SELECT format('operation %s in cell %s has no outcome of request %s of partner %s that '
+                         'names it', o.seq, o.cell, o.request_id, o.partner_id) AS "offender!"
+           FROM operations o
+           LEFT JOIN requests r ON r.partner_id = o.partner_id AND r.request_id = o.request_id
+                AND r.cell = o.cell AND r.seq = o.seq AND r.refused = o.refused
+                AND r.member_id IS NOT DISTINCT FROM o.member_id
+           WHERE r.request_id IS NULL
+           ORDER BY o.cell, o.seq LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(&mut *connection).await?);
+    let offenders = sqlx::query_scalar!(
+        r#"SELECT format('request %s of partner %s names operation %s in cell %s, which is not its '
+                         'own', r.request_id, r.partner_id, r.seq, r.cell) AS "offender!"
+           FROM requests r
+           LEFT JOIN operations o ON o.cell = r.cell AND o.seq = r.seq
+                AND o.partner_id = r.partner_id AND o.request_id = r.request_id
+           WHERE r.seq IS NOT NULL AND o.seq IS NULL
+           ORDER BY r.partner_id, r.request_id LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(connection).await?);
+    Ok(verdict)
+}

@@ -1,0 +1,72 @@
+//! One window: windows follow one another, one is open, and an operation with its transfers falls
+//! into the one that was open when it was posted.
+
+use sqlx::PgConnection;
+
+use super::Verdict;
+use crate::StoreError;
+
+pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, StoreError> {
+    let mut verdict = Verdict::new(6, "one window");
+    let rows = sqlx::query!(
+        r#"SELECT (SELECT count(*) FROM windows) AS "windows!",
+                  (SELECT count(*) FROM operations) AS "operations!""#
+    );
+    let rows = rows.fetch_one(&mut *connection).await?;
+    verdict.checked("windows", rows.windows);
+    verdict.checked("operations", rows.operations);
+    windows(connection, &mut verdict).await?;
+    operations(connection, &mut verdict).await?;
+    Ok(verdict)
+}
+
+async fn windows(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(), StoreError> {
+    let offenders = sqlx::query_scalar!(
+        r#"WITH ordered AS (
+               SELECT window_id, opened_at, closed_at,
+                      lag(closed_at) OVER by_number AS closed_before,
+                      lag(window_id, 1, 0) OVER by_number AS before,
+                      lead(window_id) OVER by_number AS next
+               FROM windows WINDOW by_number AS (ORDER BY window_id)
+           )
+           SELECT format('window %s does not follow window %s', window_id, before) AS "offender!"
+           FROM ordered
+           WHERE window_id <> before + 1 OR opened_at <> closed_before
+              OR (closed_at IS NULL) <> (next IS NULL)
+           ORDER BY window_id LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(&mut *connection).await?);
+    let offenders = sqlx::query_scalar!(
+        r#"SELECT format('cell %s posts into window %s, which is not open', cell, window_id)
+                      AS "offender!"
+           FROM cells
+           WHERE window_id NOT IN (SELECT window_id FROM windows WHERE closed_at IS NULL)
+           ORDER BY cell LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(connection).await?);
+    Ok(())
+}
+
+async fn operations(
+    connection: &mut PgConnection,
+    verdict: &mut Verdict,
+) -> Result<(), StoreError> {
+    let offenders = sqlx::query_scalar!(
+        r#"SELECT format('operation %s in cell %s was posted outside of its window %s', o.seq,
+                         o.cell, o.window_id) AS "offender!"
+           FROM operations o LEFT JOIN windows w USING (window_id)
+           WHERE w.window_id IS NULL OR o.posted_at < w.opened_at OR o.posted_at > w.closed_at
+           ORDER BY o.cell, o.seq LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(&mut *connection).await?);
+    let offenders = sqlx::query_scalar!(
+        r#"SELECT format('transfer %s of operation %s in cell %s is in window %s, its operation in '
+                         '%s', t.ordinal, t.seq, t.cell, t.window_id, o.window_id) AS "offender!"
+           FROM transfers t
+           JOIN operations o ON o.cell = t.cell AND o.seq = t.seq AND o.posted_at = t.posted_at
+           WHERE t.window_id <> o.window_id
+           ORDER BY t.cell, t.seq, t.ordinal LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(connection).await?);
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! Closing a window, in one transaction under all heads: what it comes to is read from positions,
+//! so the cost is that of partner pairs and cells, whatever happened in it.
+
+use entente_ledger::{Micros, PartnerId, RequestId, WindowId};
+use entente_settlement::{Closing, Nets, Obligation, Totals, close};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::{
+    adjust::{self, Adjustment},
+    position::{gross, nets_of_totals},
+    windows::{self, ListedWindow, window_by_name},
+};
+use crate::{Outcome, Place, RequestRow, StoreError, control::Control};
+
+/// The namespace of the request ids of closes: that of a window is derived from its name.
+const CLOSES: Uuid = Uuid::from_u128(0x2f0e_5b0c_1f6a_4f57_8a3e_6c1d_94b7_20d5);
+
+/// What a close is called in `requests`; no RPC has this code.
+const CLOSE_METHOD: i16 = 91;
+
+/// A closed window and what it came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    /// The window.
+    pub window: ListedWindow,
+    /// What each party pays or receives, rounded; the hub among them.
+    pub nets: Nets,
+    /// Whether the name had been closed before.
+    pub already_closed: bool,
+}
+
+/// Closes the open window under a name and opens the next. A name that is closed already answers
+/// what it came to.
+pub async fn close_window(pool: &PgPool, name: &str) -> Result<Closed, StoreError> {
+    let mut control = Control::begin(pool).await?;
+    if let Some(window) = window_by_name(control.connection(), name).await? {
+        let nets = nets_of_totals(control.connection(), window.id).await?;
+        control.rollback().await?;
+        return Ok(Closed { window, nets, already_closed: true });
+    }
+    let (open, now) = (control.window(), control.now());
+    let next = open.id.0.checked_add(1).map(WindowId);
+    let next = next.ok_or_else(|| StoreError::inconsistent("windows", "window_id", open.id.0))?;
+    let positions = gross(control.connection(), open.id, None).await?;
+    let closing = close(positions)
+        .map_err(|_| StoreError::inconsistent("positions", "micros", "beyond the range"))?;
+    write_totals(control.connection(), open.id, &closing.totals).await?;
+    write_obligations(control.connection(), open.id, &closing.obligations).await?;
+    post_remainders(&mut control, open.id, name, &closing).await?;
+    carry_exposures(control.connection(), &closing).await?;
+    windows::name_and_open_next(control.connection(), (open.id, next), name, now).await?;
+    control.commit().await?;
+    let window = ListedWindow {
+        id: open.id,
+        name: Some(name.to_owned()),
+        opened_at: open.opened_at,
+        closed_at: Some(now),
+    };
+    Ok(Closed { window, nets: closing.nets, already_closed: false })
+}
+
+/// One operation per close, also when nothing was rounded: it marks the end of the window.
+async fn post_remainders(
+    control: &mut Control,
+    window: WindowId,
+    name: &str,
+    closing: &Closing,
+) -> Result<(), StoreError> {
+    let request_id = RequestId(Uuid::new_v5(&CLOSES, name.as_bytes()));
+    let transfers = &closing.remainders;
+    let place = adjust::post(control, Adjustment { request_id, window, transfers }).await?;
+    adjust::add_to_positions(control.connection(), window, transfers).await?;
+    control.record(&outcome(request_id, name, place)).await
+}
+
+/// The outcome of a close in `requests`: an operation always has one.
+fn outcome(request_id: RequestId, name: &str, place: Place) -> RequestRow {
+    let answer = name.as_bytes().to_vec();
+    let place = Some(place);
+    let outcome =
+        Outcome { method: CLOSE_METHOD, fields: Vec::new(), refused: false, answer, place };
+    RequestRow { partner: PartnerId::HUB, request_id, outcome }
+}
+
+async fn write_totals(
+    connection: &mut PgConnection,
+    window: WindowId,
+    totals: &Totals,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "INSERT INTO totals (window_id, currency, payer, payee, exact_micros, rounded_micros)
+         SELECT $1, * FROM UNNEST($2::text[], $3::integer[], $4::integer[], $5::bigint[],
+             $6::bigint[])",
+        window.0,
+        &totals.keys().map(|key| key.currency.to_string()).collect::<Vec<_>>(),
+        &totals.keys().map(|key| key.payer.0).collect::<Vec<_>>(),
+        &totals.keys().map(|key| key.payee.0).collect::<Vec<_>>(),
+        &totals.values().map(|total| total.exact.0).collect::<Vec<_>>(),
+        &totals.values().map(|total| total.rounded.0).collect::<Vec<_>>()
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn write_obligations(
+    connection: &mut PgConnection,
+    window: WindowId,
+    obligations: &[Obligation],
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "INSERT INTO obligations (window_id, partner_id, currency, net_micros)
+         SELECT $1, * FROM UNNEST($2::integer[], $3::text[], $4::bigint[])",
+        window.0,
+        &obligations.iter().map(|o| o.party.partner.0).collect::<Vec<_>>(),
+        &obligations.iter().map(|o| o.party.currency.to_string()).collect::<Vec<_>>(),
+        &obligations.iter().map(|o| o.net.0).collect::<Vec<_>>()
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The exact net of the window leaves what tracked partners owe, and what they must pay of it
+/// enters. What they are to receive does not lower it: that is for the hub to pay.
+async fn carry_exposures(
+    connection: &mut PgConnection,
+    closing: &Closing,
+) -> Result<(), StoreError> {
+    let (mut partners, mut currencies, mut added) = (Vec::new(), Vec::new(), Vec::new());
+    for (party, net) in &closing.nets {
+        let exact = closing.exact.get(party).copied().unwrap_or_default();
+        let change = (*net).max(Micros::ZERO).minus(exact);
+        let change = change
+            .map_err(|_| StoreError::inconsistent("exposures", "owed_micros", party.partner))?;
+        partners.push(party.partner.0);
+        currencies.push(party.currency.to_string());
+        added.push(change.0);
+    }
+    sqlx::query!(
+        "UPDATE exposures SET owed_micros = owed_micros + n.added
+         FROM UNNEST($1::integer[], $2::text[], $3::bigint[]) AS n (partner_id, currency, added)
+         WHERE exposures.partner_id = n.partner_id AND exposures.currency = n.currency",
+        &partners,
+        &currencies,
+        &added
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! Exposures: what each partner owes at this moment. Those of partners with a cap are kept as rows,
+//! because every burn asks for them; the others are added up when somebody looks.
+
+use std::collections::BTreeMap;
+
+use entente_ledger::{Micros, PartnerId};
+use entente_settlement::Party;
+use sqlx::{PgConnection, PgExecutor};
+
+use crate::{StoreError, codes};
+
+/// What partners owe; negative where they are owed.
+pub type Exposures = BTreeMap<Party, Micros>;
+
+/// The exposures of one partner, or of all.
+pub async fn exposures(
+    connection: &mut PgConnection,
+    partner: Option<PartnerId>,
+) -> Result<Exposures, StoreError> {
+    let mut exposures = computed(&mut *connection, partner).await?;
+    exposures.extend(kept(connection, partner).await?);
+    Ok(exposures)
+}
+
+/// The exposures that are kept as rows.
+pub(crate) async fn kept(
+    executor: impl PgExecutor<'_>,
+    partner: Option<PartnerId>,
+) -> Result<Exposures, StoreError> {
+    let rows = sqlx::query!(
+        "SELECT partner_id, currency, owed_micros FROM exposures
+         WHERE $1::integer IS NULL OR partner_id = $1",
+        partner.map(|partner| partner.0)
+    );
+    let rows = rows.fetch_all(executor).await?;
+    rows.into_iter().map(|row| exposure(row.partner_id, &row.currency, row.owed_micros)).collect()
+}
+
+/// The exposures as added up: the net of the open window, what is unpaid of the obligations that
+/// the partner owes, and what capturing every open hold in full would debit the lots' issuers.
+pub async fn computed(
+    executor: impl PgExecutor<'_>,
+    partner: Option<PartnerId>,
+) -> Result<Exposures, StoreError> {
+    let rows = sqlx::query!(
+        r#"WITH flows AS (
+               SELECT p.currency, p.payer, p.payee, p.micros FROM windows w
+               JOIN cells c ON c.window_id = w.window_id
+               JOIN positions p ON p.cell = c.cell AND p.window_id = w.window_id
+               WHERE w.closed_at IS NULL AND p.payer <> p.payee AND p.kind NOT IN (9, 11)
+           ), reserved AS (
+               SELECT l.issuer, t.currency, t.reimbursement_micros AS price,
+                      l.points::numeric * t.reimbursement_micros AS money,
+                      t.hub_fee_basis_points AS basis_points, l.issuer = h.partner_id AS own
+               FROM holds h
+               JOIN hold_legs l USING (cell, member_id, authorized_by)
+               JOIN terms t ON t.partner_id = h.partner_id AND t.version = h.terms_version
+               WHERE h.open AND l.funding = 2
+           ), owed AS (
+               SELECT payer AS partner_id, currency, micros::numeric AS micros FROM flows
+               UNION ALL
+               SELECT payee, currency, -micros::numeric FROM flows
+               UNION ALL
+               SELECT partner_id, currency, (net_micros - paid_micros)::numeric FROM obligations
+               WHERE net_micros > paid_micros
+               UNION ALL
+               SELECT issuer, currency, CASE WHEN own THEN 0 ELSE money END
+                      + div(money * basis_points + 9999, 10000)
+               FROM reserved
+           )
+           SELECT partner_id AS "partner_id!", currency AS "currency!",
+                  sum(micros)::bigint AS "micros!"
+           FROM owed
+           WHERE partner_id <> 0 AND ($1::integer IS NULL OR partner_id = $1)
+           GROUP BY partner_id, currency"#,
+        partner.map(|partner| partner.0)
+    );
+    let rows = rows.fetch_all(executor).await?;
+    rows.into_iter().map(|row| exposure(row.partner_id, &row.currency, row.micros)).collect()
+}
+
+fn exposure(partner: i32, currency: &str, micros: i64) -> Result<(Party, Micros), StoreError> {
+    let currency = codes::currency(currency, "exposures", "currency")?;
+    Ok((Party { partner: PartnerId(partner), currency }, Micros(micros)))
+}

@@ -1,0 +1,155 @@
+//! A partner's statement of a closed window, page by page, in a fixed order. A closed window never
+//! changes, so each page is a query of its own and no transaction waits for a slow reader.
+//!
+//! Lines are the partner's own operations. Elsewhere is what operations of others moved for it, as
+//! totals per UTC day. Both together are what the positions say, rounding included. Points of the
+//! partner that others moved at nobody's cost to it (burned elsewhere, paid by the pool) are listed
+//! without money, and are in no position of it.
+
+mod elsewhere;
+mod lines;
+mod movement;
+mod totals;
+
+use entente_ledger::{Currency, Micros, PartnerId, RequestId, TermsVersion};
+use jiff::{Timestamp, civil::Date};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::{StoreError, settlement::ListedWindow};
+
+pub use movement::{Movement, Side};
+
+/// Operations in a page of lines; each has a handful of lines at most.
+const PAGE_SIZE: u16 = 1_000;
+
+/// What one operation of the partner moved, of one kind, with one counterparty, in one currency. An
+/// operation that moved nothing has no line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The operation.
+    pub request_id: RequestId,
+    /// When it was posted.
+    pub posted_at: Timestamp,
+    /// When an earn's purchase happened.
+    pub activity_at: Option<Timestamp>,
+    /// What names the member to the partner.
+    pub link_token: Option<Uuid>,
+    /// The partner's own reference.
+    pub receipt_reference: String,
+    /// What priced it.
+    pub terms_version: Option<TermsVersion>,
+    /// Whether the activity lies before the window.
+    pub prior_period: bool,
+    /// What it moved.
+    pub movement: Movement,
+}
+
+/// What operations of others moved for the partner on one UTC day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The day of posting.
+    pub day: Date,
+    /// What they moved.
+    pub movement: Movement,
+}
+
+/// What the partner pays in one currency, rounded; negative where it receives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatementNet {
+    /// The currency.
+    pub currency: Currency,
+    /// The net.
+    pub net: Micros,
+}
+
+/// A page of a statement; the pages come in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Page {
+    /// By time of posting, then by place in the ledger; of at most 1,000 operations.
+    Lines(Vec<Line>),
+    /// Of one day.
+    Elsewhere(Vec<Elsewhere>),
+    /// Exact sums over the window, as its positions have them.
+    Totals(Vec<Movement>),
+    /// One for each currency of the partner's positions.
+    Closing(Vec<StatementNet>),
+}
+
+/// A statement that is being read.
+#[derive(Debug)]
+pub struct Statement {
+    pool: PgPool,
+    partner: PartnerId,
+    window: ListedWindow,
+    page_size: u16,
+    next: Next,
+}
+
+/// What is read next.
+#[derive(Debug, Clone, Copy)]
+enum Next {
+    Lines(lines::After),
+    Day(Date),
+    Totals,
+    Closing,
+    Nothing,
+}
+
+impl Statement {
+    /// The statement of a partner in a window, which must be closed.
+    #[must_use]
+    pub fn new(pool: PgPool, partner: PartnerId, window: ListedWindow) -> Self {
+        let next = Next::Lines(lines::After::nothing(window.opened_at));
+        Self { pool, partner, window, page_size: PAGE_SIZE, next }
+    }
+
+    /// With fewer operations in a page, at least 1.
+    #[must_use]
+    pub fn with_page_size(mut self, page_size: u16) -> Self {
+        self.page_size = page_size.clamp(1, PAGE_SIZE);
+        self
+    }
+
+    /// The next page, which may be empty; `None` at the end.
+    ///
+    /// # Errors
+    /// A window that is not closed has no statement: that is an inconsistency.
+    pub async fn page(&mut self) -> Result<Option<Page>, StoreError> {
+        let page = match self.next {
+            Next::Lines(after) => self.lines(after).await?,
+            Next::Day(day) => self.day(day).await?,
+            Next::Totals => {
+                self.next = Next::Closing;
+                Page::Totals(totals::totals(&self.pool, self.partner, self.window.id).await?)
+            }
+            Next::Closing => {
+                self.next = Next::Nothing;
+                Page::Closing(totals::nets(&self.pool, self.partner, self.window.id).await?)
+            }
+            Next::Nothing => return Ok(None),
+        };
+        Ok(Some(page))
+    }
+
+    async fn lines(&mut self, after: lines::After) -> Result<Page, StoreError> {
+        let period = (self.window.opened_at, self.closed_at()?);
+        let owner = (self.partner, self.window.id);
+        let (lines, last) = lines::page(&self.pool, owner, period, (after, self.page_size)).await?;
+        self.next = last.map_or(Next::Day(elsewhere::day(period.0)), Next::Lines);
+        Ok(Page::Lines(lines))
+    }
+
+    async fn day(&mut self, day: Date) -> Result<Page, StoreError> {
+        let last = elsewhere::day(self.closed_at()?);
+        let found = elsewhere::page(&self.pool, self.partner, self.window.id, day).await?;
+        let tomorrow = day.tomorrow().ok().filter(|tomorrow| *tomorrow <= last);
+        self.next = tomorrow.map_or(Next::Totals, Next::Day);
+        Ok(Page::Elsewhere(found))
+    }
+
+    fn closed_at(&self) -> Result<Timestamp, StoreError> {
+        let open = || StoreError::inconsistent("windows", "closed_at", self.window.id.0);
+        self.window.closed_at.ok_or_else(open)
+    }
+}

@@ -1,0 +1,274 @@
+//! Harbor Hotels, Rover Rides and Green Grocer, some members, and a ledger that posts their commands
+//! one by one, as a hub would.
+
+use std::collections::BTreeMap;
+
+use entente_ledger::{
+    Currency, Funding, MemberId, Micros, PartnerId, Points, RequestId, Seq, TermsVersion,
+};
+use entente_loyalty::{
+    Action, Agreement, BurnAmount, Command, Decision, EarnCategory, EarnRounding, EarnRule,
+    Original, OriginalKind, ReversePart, State, Terms,
+};
+use entente_store::{
+    Outcome, Place, RequestRow,
+    batch::{Batch, MemberNeeds, Written},
+    catalogue::{insert_partner, insert_terms, load_catalogue},
+    control::Control,
+    member::{NewLink, insert_link, insert_wallet},
+};
+use entente_testkit::{Database, morning};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+pub(crate) const HARBOR: PartnerId = PartnerId(1);
+pub(crate) const ROVER: PartnerId = PartnerId(2);
+pub(crate) const GROCER: PartnerId = PartnerId(3);
+
+/// A ledger with three partners.
+pub(crate) struct Ledger {
+    pub(crate) database: Database,
+    pub(crate) pool: PgPool,
+    requests: std::cell::Cell<u128>,
+}
+
+pub(crate) fn currency(code: &str) -> Currency {
+    code.parse().expect("ISO 4217")
+}
+
+/// Terms under which 1.00 earns a point and a point lives a year.
+pub(crate) fn agreement(code: &str, funding: Funding) -> Agreement {
+    let rule = EarnRule { minimum_spend: Micros(0), points: 1, per_spend: Micros(1_000_000) };
+    Agreement {
+        currency: currency(code),
+        categories: vec![EarnCategory { category: "*".to_owned(), rules: vec![rule] }],
+        rounding: EarnRounding::Down,
+        max_points_per_operation: None,
+        max_points_per_member_year: None,
+        issue_price: Micros(10_000),
+        reimbursement: Micros(7_000),
+        point_value: Micros(8_000),
+        hub_fee_basis_points: 0,
+        funding,
+        lot_life_days: 365,
+        hold_life_seconds: 86_400,
+        late_limit_days: 7,
+        net_debit_caps: BTreeMap::new(),
+    }
+}
+
+/// Prices that leave remainders everywhere: Harbor funds at issue, the others at redemption.
+pub(crate) fn uneven() -> [Agreement; 3] {
+    let harbor = agreement("EUR", Funding::AtIssue);
+    let rover = agreement("USD", Funding::AtRedemption);
+    let grocer = agreement("EUR", Funding::AtRedemption);
+    [
+        Agreement {
+            issue_price: Micros(10_123),
+            reimbursement: Micros(7_101),
+            hub_fee_basis_points: 150,
+            ..harbor
+        },
+        Agreement { reimbursement: Micros(8_077), hub_fee_basis_points: 233, ..rover },
+        Agreement { reimbursement: Micros(7_211), hub_fee_basis_points: 99, ..grocer },
+    ]
+}
+
+impl Ledger {
+    pub(crate) async fn with(agreements: [Agreement; 3]) -> Self {
+        let database = Database::fresh().await;
+        let pool = database.runtime_pool().await;
+        let mut control = Control::begin(&pool).await.expect("heads");
+        let codes = ["harbor-hotels", "rover-rides", "green-grocer"];
+        for (code, agreement) in codes.into_iter().zip(agreements) {
+            let code = code.parse().expect("a code");
+            let partner = insert_partner(control.connection(), &code, code.as_str(), morning());
+            let partner = partner.await.expect("a partner").expect("a free code");
+            let terms = Terms {
+                partner,
+                version: TermsVersion(1),
+                effective_from: morning(),
+                effective_to: None,
+                agreement,
+            };
+            insert_terms(control.connection(), &terms).await.expect("terms");
+        }
+        control.raise_epoch().await.expect("an epoch");
+        control.commit().await.expect("a commit");
+        Self { database, pool, requests: std::cell::Cell::new(1) }
+    }
+
+    /// A member that every partner knows.
+    pub(crate) async fn member(&self, number: u128) -> MemberId {
+        let member = MemberId(Uuid::from_u128(0xABCD_0000 + number));
+        let mut control = Control::begin(&self.pool).await.expect("heads");
+        let cell = member.cell(control.ledger().cell_count);
+        insert_wallet(control.connection(), member, cell).await.expect("a wallet");
+        for partner in [HARBOR, ROVER, GROCER] {
+            let token = u128::try_from(partner.0).expect("positive") << 64 | number;
+            let link = NewLink {
+                partner,
+                reference: &format!("guest-{number}"),
+                member,
+                cell,
+                link_token: Uuid::from_u128(token),
+                linked_at: morning(),
+            };
+            assert!(insert_link(control.connection(), &link).await.expect("a link"));
+        }
+        control.commit().await.expect("a commit");
+        member
+    }
+
+    /// An earn of so many points.
+    pub(crate) async fn earn(&self, partner: PartnerId, member: MemberId, points: i64) -> Decision {
+        let mut connection = self.pool.acquire().await.expect("a connection");
+        let catalogue = load_catalogue(&mut connection).await.expect("a catalogue");
+        let terms = catalogue.partner(partner).and_then(|found| found.terms_at(morning()));
+        let action = Action::Earn {
+            spend: Micros(points * 1_000_000),
+            currency: terms.expect("terms").agreement.currency,
+            category: "room".to_owned(),
+            activity_at: None,
+        };
+        self.post(partner, member, action).await
+    }
+
+    pub(crate) async fn burn(&self, partner: PartnerId, member: MemberId, points: i64) -> Decision {
+        self.post(partner, member, Action::Burn(BurnAmount::Points(Points(points)))).await
+    }
+
+    pub(crate) async fn authorize(
+        &self,
+        partner: PartnerId,
+        member: MemberId,
+        points: i64,
+    ) -> Decision {
+        self.post(partner, member, Action::Authorize(BurnAmount::Points(Points(points)))).await
+    }
+
+    /// A capture of what an authorization holds.
+    pub(crate) async fn capture(&self, authorized: &Decision, points: i64) -> Decision {
+        let original = original(authorized, OriginalKind::Authorize);
+        let action = Action::Capture { original, points: Some(Points(points)) };
+        self.post(authorized.operation.partner, authorized.operation.member, action).await
+    }
+
+    pub(crate) async fn reverse(&self, decision: &Decision, part: ReversePart) -> Decision {
+        let kind = match decision.operation.kind {
+            entente_loyalty::OperationKind::Earn => OriginalKind::Earn,
+            _ => OriginalKind::Burn,
+        };
+        let action = Action::Reverse { original: original(decision, kind), part };
+        self.post(decision.operation.partner, decision.operation.member, action).await
+    }
+
+    /// Decides a command under its cell's head and writes it; a refusal is written too.
+    async fn post(&self, partner: PartnerId, member: MemberId, action: Action) -> Decision {
+        let number = self.requests.get();
+        self.requests.set(number + 1);
+        let request_id = RequestId(Uuid::from_u128(number << 32 | 0x4000_8000));
+        let receipt_reference = format!("R-{number}");
+        let command = Command { partner, request_id, member, receipt_reference, action };
+        self.batch(&command).await.expect("a batch")
+    }
+
+    async fn batch(&self, command: &Command) -> Result<Decision, entente_store::StoreError> {
+        let catalogue = load_catalogue(&mut *self.pool.acquire().await?).await?;
+        let cell = command.member.cell(8);
+        let mut batch = Batch::begin(&self.pool).await?;
+        let heads = batch.lock_heads(&[cell]).await?;
+        let needs = BTreeMap::from([((cell, command.member), needs(&command.action))]);
+        let mut loaded = batch.load(&needs, heads.now).await?;
+        let partners = [HARBOR, ROVER, GROCER].into();
+        let exposures = batch.lock_exposures(&partners).await?;
+        let mut state = State {
+            catalogue: &catalogue,
+            window: heads.window,
+            members: std::mem::take(&mut loaded.members),
+            exposures,
+            changed_exposures: std::collections::BTreeSet::new(),
+        };
+        let first = heads.heads[&cell].seq.after(1).expect("small");
+        let mut decisions = state.bring_to(command.member, first, heads.now).expect("small");
+        let seq = first.after(decisions.len()).expect("small");
+        let decided = state.decide(command, seq, heads.now);
+        let decided =
+            decided.unwrap_or_else(|refusal| state.refused(command, seq, heads.now, refusal));
+        decisions.push(decided.clone());
+        loaded.members = std::mem::take(&mut state.members);
+        let requests: Vec<_> = decisions.iter().map(outcome).collect();
+        let written = Written {
+            heads: &heads,
+            last: &BTreeMap::from([(cell, seq)]),
+            requests: &requests,
+            decisions: &decisions,
+            members: &loaded,
+            exposures: &state.exposures,
+            changed_exposures: &state.changed_exposures,
+        };
+        batch.write(&written).await?;
+        batch.commit().await?;
+        Ok(decided)
+    }
+}
+
+/// A month in small: earns, burns, a part capture, refunds, a clawback with debt, an open hold.
+pub(crate) async fn busy(ledger: &Ledger) {
+    let guest = ledger.member(1).await;
+    let rider = ledger.member(2).await;
+    let shopper = ledger.member(3).await;
+    let stay = ledger.earn(HARBOR, guest, 1_237).await;
+    ledger.earn(ROVER, guest, 411).await;
+    ledger.earn(GROCER, rider, 977).await;
+    ledger.earn(ROVER, rider, 333).await;
+    let shopping = ledger.earn(GROCER, shopper, 501).await;
+    let burned = ledger.burn(ROVER, guest, 1_301).await;
+    ledger.reverse(&burned, ReversePart::Points(Points(77))).await;
+    let authorized = ledger.authorize(GROCER, rider, 1_003).await;
+    ledger.capture(&authorized, 801).await;
+    ledger.authorize(ROVER, rider, 123).await;
+    ledger.burn(HARBOR, shopper, 450).await;
+    let refunded = Micros(1_200_000_000);
+    let clawed = ledger.reverse(&stay, ReversePart::Spend(refunded, currency("EUR"))).await;
+    assert!(clawed.operation.debt_created.is_positive(), "the guest spent them");
+    ledger.earn(GROCER, guest, 600).await;
+    ledger.reverse(&shopping, ReversePart::Rest).await;
+    let refused = ledger.burn(HARBOR, shopper, 1_000_000).await;
+    assert!(refused.operation.refusal.is_some());
+}
+
+fn needs(action: &Action) -> MemberNeeds {
+    let mut needs = MemberNeeds { everything_open: true, ..MemberNeeds::default() };
+    if let Action::Capture { original, .. } | Action::Reverse { original, .. } = action {
+        match original.hold() {
+            Some(hold) => needs.holds.insert(hold),
+            None => needs.earns.insert(original.seq),
+        };
+    }
+    needs
+}
+
+fn original(decision: &Decision, kind: OriginalKind) -> Original {
+    let (seq, request_id): (Seq, RequestId) =
+        (decision.operation.seq, decision.operation.request_id);
+    Original { seq, request_id, kind }
+}
+
+fn outcome(decision: &Decision) -> RequestRow {
+    let operation = &decision.operation;
+    let place = Place {
+        cell: operation.cell,
+        seq: operation.seq,
+        member: Some(operation.member),
+        authorized_by: None,
+    };
+    let outcome = Outcome {
+        method: 1,
+        fields: Vec::new(),
+        refused: operation.refusal.is_some(),
+        answer: Vec::new(),
+        place: Some(place),
+    };
+    RequestRow { partner: operation.partner, request_id: operation.request_id, outcome }
+}

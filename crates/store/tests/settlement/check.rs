@@ -1,0 +1,230 @@
+//! The check finds nothing on a ledger that is right, and names what somebody tampered with.
+
+use entente_ledger::PartnerId;
+use entente_store::{
+    catalogue::track_exposure,
+    check::{self, Verdict},
+    control::Control,
+    settlement::close_window,
+};
+use sqlx::{Executor, PgPool};
+
+use crate::cast::{Ledger, busy, currency, uneven};
+
+/// A window that is closed, one that is open, and an exposure that is kept.
+async fn ledger() -> Ledger {
+    let ledger = Ledger::with(uneven()).await;
+    let mut control = Control::begin(&ledger.pool).await.expect("heads");
+    let window = control.window().id;
+    for partner in 1..=3 {
+        let tracked =
+            track_exposure(control.connection(), PartnerId(partner), currency("EUR"), window);
+        tracked.await.expect("an exposure");
+    }
+    control.commit().await.expect("a commit");
+    busy(&ledger).await;
+    close_window(&ledger.pool, "2026-03").await.expect("a close");
+    let member = ledger.member(7).await;
+    ledger.earn(crate::cast::HARBOR, member, 100).await;
+    ledger
+}
+
+/// Every offender but the server of the tests, which does not flush.
+fn offenders(verdicts: &[Verdict]) -> Vec<String> {
+    let line = |verdict: &Verdict| -> Vec<String> {
+        let name = verdict.name;
+        verdict.offenders.iter().map(|offender| format!("{name}: {offender}")).collect()
+    };
+    verdicts.iter().filter(|verdict| verdict.number != 5).flat_map(line).collect()
+}
+
+#[tokio::test]
+async fn a_ledger_that_nobody_tampered_with_is_clean() {
+    let ledger = ledger().await;
+    let verdicts = check::run(&ledger.pool).await.expect("a check");
+    assert_eq!(offenders(&verdicts), Vec::<String>::new());
+    let numbers: Vec<_> = verdicts.iter().map(|verdict| verdict.number).collect();
+    assert_eq!(numbers, (1..=10).collect::<Vec<_>>());
+    let empty: Vec<_> = verdicts
+        .iter()
+        .flat_map(|verdict| &verdict.checked)
+        .filter(|(_, row_count)| *row_count == 0)
+        .collect();
+    assert!(empty.is_empty(), "nothing was checked of {empty:?}");
+}
+
+/// What somebody does to the database, how it is undone, which invariant breaks, and what is said.
+type Tampering = (&'static str, &'static str, u8, &'static str);
+
+const TAMPERINGS: &[Tampering] = &[
+    (
+        "UPDATE wallets SET available = available + 1 WHERE available > 50",
+        "UPDATE wallets SET available = available - 1 WHERE available > 50",
+        1,
+        "wallet of member",
+    ),
+    (
+        "UPDATE lots SET remaining = remaining + 1 WHERE open",
+        "UPDATE lots SET remaining = remaining - 1 WHERE open",
+        1,
+        "lot ",
+    ),
+    (
+        "UPDATE positions SET micros = micros + 1 WHERE kind = 3 AND payee = 2",
+        "UPDATE positions SET micros = micros - 1 WHERE kind = 3 AND payee = 2",
+        1,
+        "position 0 to 2 in USD",
+    ),
+    (
+        "UPDATE exposures SET owed_micros = owed_micros + 1 WHERE partner_id = 1",
+        "UPDATE exposures SET owed_micros = owed_micros - 1 WHERE partner_id = 1",
+        1,
+        "exposure of partner 1 in EUR",
+    ),
+    (
+        "UPDATE wallets SET available = available - 1, held = 1 WHERE held = 0 AND available > 50",
+        "UPDATE wallets SET available = available + 1, held = 0 WHERE held = 1",
+        2,
+        "1 held",
+    ),
+    (
+        "UPDATE hold_legs SET points = points + 1",
+        "UPDATE hold_legs SET points = points - 1",
+        2,
+        "by open holds",
+    ),
+    (
+        "UPDATE requests SET seq = seq + 1000 WHERE seq = 2",
+        "UPDATE requests SET seq = seq - 1000 WHERE seq > 1000",
+        3,
+        "operation 2 in cell",
+    ),
+    (
+        "GRANT UPDATE (amount) ON transfers_2026_03 TO entente_runtime",
+        "REVOKE UPDATE (amount) ON transfers_2026_03 FROM entente_runtime",
+        4,
+        "entente_runtime can change transfers_2026_03",
+    ),
+    (
+        "UPDATE operations SET seq = seq + 1000 WHERE seq = 2",
+        "UPDATE operations SET seq = seq - 1000 WHERE seq > 1000",
+        4,
+        "operation 1002 comes after",
+    ),
+    (
+        "UPDATE cells SET seq = seq + 1",
+        "UPDATE cells SET seq = seq - 1",
+        4,
+        "its head is at",
+    ),
+    (
+        "UPDATE operations SET window_id = 2 WHERE kind = 2 AND NOT refused",
+        "UPDATE operations SET window_id = 1 WHERE kind = 2 AND NOT refused",
+        6,
+        "its operation in 2",
+    ),
+    (
+        "UPDATE windows SET closed_at = opened_at WHERE window_id = 1;
+         UPDATE operations SET posted_at = posted_at + interval '1 second' WHERE seq = 1",
+        "UPDATE operations SET posted_at = posted_at - interval '1 second' WHERE seq = 1",
+        6,
+        "was posted outside of its window 1",
+    ),
+    (
+        "UPDATE totals SET rounded_micros = rounded_micros + 10000 WHERE payer = 1",
+        "UPDATE totals SET rounded_micros = rounded_micros - 10000 WHERE payer = 1",
+        7,
+        "the total of window 1 from 1 to 0 in EUR",
+    ),
+    (
+        "UPDATE obligations SET net_micros = net_micros + 10000 WHERE partner_id = 2",
+        "UPDATE obligations SET net_micros = net_micros - 10000 WHERE partner_id = 2",
+        7,
+        "obligations of partner 2",
+    ),
+    (
+        "UPDATE obligations SET paid_micros = 1 WHERE net_micros > 0",
+        "UPDATE obligations SET paid_micros = 0",
+        7,
+        "of its obligations",
+    ),
+    (
+        "UPDATE transfers SET amount = amount + 1 WHERE kind = 9",
+        "UPDATE transfers SET amount = amount - 1 WHERE kind = 9",
+        7,
+        "accounts of partner",
+    ),
+    (
+        "UPDATE transfers SET price_micros = price_micros - 1 WHERE kind = 3 AND in_points",
+        "UPDATE transfers SET price_micros = price_micros + 1 WHERE kind = 3 AND in_points",
+        8,
+        "its points come to",
+    ),
+    (
+        "UPDATE transfers SET amount = amount - 1 WHERE kind = 5",
+        "UPDATE transfers SET amount = amount + 1 WHERE kind = 5",
+        8,
+        "basis points on",
+    ),
+    (
+        "UPDATE lots SET points_earned = points_earned + 1 WHERE points_earned = 411",
+        "UPDATE lots SET points_earned = points_earned - 1 WHERE points_earned = 412",
+        8,
+        "earned 412 points for 411000000 micros",
+    ),
+    (
+        "UPDATE links SET cell = (cell + 1) % 8 WHERE partner_id = 1",
+        "UPDATE links SET cell = (cell + 7) % 8 WHERE partner_id = 1",
+        9,
+        "a link of member",
+    ),
+    (
+        "UPDATE links SET link_token = '00000000-0000-4000-8000-000000000001' WHERE partner_id = 3",
+        "UPDATE links SET link_token = gen_random_uuid() WHERE partner_id = 3",
+        9,
+        "a token of partner 3 names",
+    ),
+    (
+        "ALTER TABLE links DROP CONSTRAINT links_reference_check;
+         UPDATE links SET reference = repeat('x', 65) WHERE reference = 'guest-1' AND partner_id = 1",
+        "UPDATE links SET reference = 'guest-1' WHERE length(reference) = 65",
+        10,
+        "a reference of partner 1",
+    ),
+];
+
+async fn execute(owner: &PgPool, statement: &'static str) {
+    let done = owner.execute(statement).await;
+    done.unwrap_or_else(|error| panic!("{statement}: {error}"));
+}
+
+#[tokio::test]
+async fn each_tampering_breaks_its_invariant_and_is_named() {
+    let ledger = ledger().await;
+    let owner = ledger.database.owner_pool().await;
+    for (tamper, mend, number, said) in TAMPERINGS {
+        execute(&owner, tamper).await;
+        let verdicts = check::run(&ledger.pool).await.expect("a check");
+        let verdict = verdicts.iter().find(|verdict| verdict.number == *number);
+        let offenders = &verdict.expect("a verdict").offenders;
+        let named = offenders.iter().any(|offender| offender.contains(said));
+        assert!(named, "{tamper}: {said:?} is not in {offenders:#?}");
+        execute(&owner, mend).await;
+    }
+    let verdicts = check::run(&ledger.pool).await.expect("a check");
+    assert_eq!(offenders(&verdicts), Vec::<String>::new(), "everything was mended");
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_flush_is_named() {
+    let ledger = ledger().await;
+    let owner = ledger.database.owner_pool().await;
+    let name = ledger.database.name();
+    let statement = format!("ALTER DATABASE {name} SET synchronous_commit = off");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&owner).await.expect("a setting");
+    let fresh = ledger.database.owner_pool().await;
+    let verdicts = check::run(&fresh).await.expect("a check");
+    let named = "the server's synchronous_commit is off".to_owned();
+    assert!(verdicts[4].offenders.contains(&named), "{:?}", verdicts[4]);
+    assert!(!verdicts[4].holds());
+}

@@ -1,0 +1,7 @@
+//! Settlement and the check of the invariants, against a real PostgreSQL.
+
+mod cast;
+mod check;
+mod close;
+mod payment;
+mod statement;
