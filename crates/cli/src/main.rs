@@ -1,3 +1,31 @@
-//! The `entente` binary.
+//! The `entente` binary: reads the command line, runs one command, and says by its exit code how
+//! it went.
 
-fn main() {}
+mod agreement;
+mod args;
+mod commands;
+mod connect;
+mod database;
+mod exit;
+mod home;
+mod hub;
+mod logging;
+mod output;
+mod stop;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    logging::start(&args.log);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit::failed(&anyhow::Error::from(error)),
+    };
+    match runtime.block_on(commands::run(args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit::failed(&error),
+    }
+}

@@ -1,0 +1,105 @@
+//! The command line.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+use crate::commands::{config, ledger, member, migrate, partner, pki, serve, settle, terms};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed
+  2  wrong usage
+  3  refused by the hub
+  4  the hub cannot be reached, or the outcome is unknown";
+
+const EXAMPLES: &str = "\
+Examples:
+  entente serve --embedded
+  entente partner list --certificates certs --as operator/ops
+  entente member balance guest-0001 --as harbor-hotels
+  entente settle statement 2026-03 --partner rover-rides --output json";
+
+/// The hub of a coalition loyalty network, and what operators and partners' engineers need with it.
+#[derive(Debug, Parser)]
+#[command(name = "entente", version, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+#[command(propagate_version = true, max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How the program speaks of itself, on the standard error.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct LogArgs {
+    /// What to log: a level, or directives such as `entente_hub=debug,info`.
+    #[arg(long, global = true, env = "ENTENTE_LOG", value_name = "FILTER", hide_env_values = true)]
+    pub(crate) log: Option<String>,
+    /// How to log.
+    #[arg(
+        long,
+        global = true,
+        env = "ENTENTE_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_env_values = true
+    )]
+    pub(crate) log_format: LogFormat,
+}
+
+/// How to log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// A line for people.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the hub.
+    Serve(serve::ServeArgs),
+    /// Bring a database to this version's schema.
+    Migrate(migrate::MigrateArgs),
+    /// Make certificates: the hub's, its operators', its partners'.
+    #[command(subcommand)]
+    Pki(pki::PkiCommand),
+    /// Keep partners: create, read, suspend, resume.
+    #[command(subcommand)]
+    Partner(partner::PartnerCommand),
+    /// Publish and read terms.
+    #[command(subcommand)]
+    Terms(terms::TermsCommand),
+    /// Read what members have.
+    #[command(subcommand)]
+    Member(member::MemberCommand),
+    /// Close windows, read positions and statements, record payments.
+    #[command(subcommand)]
+    Settle(settle::SettleCommand),
+    /// Read the ledger's kind and clock; move the clock of a simulation.
+    #[command(subcommand)]
+    Ledger(ledger::LedgerCommand),
+    /// Print the configuration in force, secrets hidden.
+    Config(config::ConfigArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn help_says_what_the_exit_codes_mean() {
+        let help = Args::command().render_long_help().to_string();
+        assert!(help.contains("refused by the hub"), "{help}");
+    }
+}

@@ -1,0 +1,33 @@
+//! One file for each subcommand.
+
+pub(crate) mod config;
+pub(crate) mod ledger;
+pub(crate) mod member;
+pub(crate) mod migrate;
+pub(crate) mod partner;
+pub(crate) mod pki;
+pub(crate) mod serve;
+pub(crate) mod settle;
+pub(crate) mod terms;
+
+use crate::args::{Args, Command};
+
+/// Runs the command.
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    match args.command {
+        Command::Serve(args) => serve::run(args).await,
+        Command::Migrate(args) => migrate::run(args).await,
+        Command::Pki(command) => pki::run(command),
+        Command::Partner(command) => partner::run(command).await,
+        Command::Terms(command) => terms::run(command).await,
+        Command::Member(command) => member::run(command).await,
+        Command::Settle(command) => settle::run(command).await,
+        Command::Ledger(command) => ledger::run(command).await,
+        Command::Config(args) => config::run(args),
+    }
+}
+
+/// The id of a write: the one that was given, to repeat a command safely, or a new one.
+pub(crate) fn request_id(given: Option<String>) -> String {
+    given.unwrap_or_else(entente_client::new_request_id)
+}

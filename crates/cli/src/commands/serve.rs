@@ -1,0 +1,104 @@
+//! `entente serve`: runs the hub until it is told to stop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use entente_embedded::{Embedded, Options};
+use entente_hub::config::{Config, DatabaseUrl, Overrides};
+
+use crate::database;
+use crate::home::Home;
+use crate::hub;
+use crate::output::{say, warn};
+use crate::stop;
+
+const EXAMPLES: &str = "\
+Examples:
+  entente pki init && entente serve --embedded
+  entente serve --config hub.toml
+  ENTENTE_DATABASE_URL=postgres://entente_runtime:...@db/entente entente serve";
+
+/// How to run the hub.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    hub: HubArgs,
+    /// Run a private PostgreSQL beside the hub, in the folder `database` of --home.
+    #[arg(long, conflicts_with = "database_url")]
+    embedded: bool,
+    #[command(flatten)]
+    home: Home,
+}
+
+/// Where the hub's configuration comes from. What is given here wins over file and environment.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Configuration")]
+pub(crate) struct HubArgs {
+    /// The configuration file, in TOML; `entente config` prints one.
+    #[arg(long, env = "ENTENTE_CONFIG", value_name = "FILE", hide_env_values = true)]
+    config: Option<PathBuf>,
+    /// Where partners connect.
+    #[arg(long, value_name = "ADDRESS")]
+    partner_listen: Option<SocketAddr>,
+    /// Where operators connect.
+    #[arg(long, value_name = "ADDRESS")]
+    operator_listen: Option<SocketAddr>,
+    /// Where liveness, readiness and metrics are; a loopback address.
+    #[arg(long, value_name = "ADDRESS")]
+    plain_listen: Option<SocketAddr>,
+    /// The database, as the runtime role.
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+    /// The folder of certificates, as `entente pki` makes it.
+    #[arg(long, value_name = "DIR")]
+    certificates: Option<PathBuf>,
+    /// The folder of keys that must not be in the database; made at the first start.
+    #[arg(long, value_name = "DIR")]
+    keys: Option<PathBuf>,
+    /// Serve on an address that is not loopback, though callers show certificates and no tokens.
+    #[arg(long)]
+    certificates_only: bool,
+}
+
+impl HubArgs {
+    /// The configuration in force.
+    pub(crate) fn load(self) -> anyhow::Result<Config> {
+        let overrides = Overrides {
+            partner_listen: self.partner_listen,
+            operator_listen: self.operator_listen,
+            plain_listen: self.plain_listen,
+            database_url: self.database_url.map(DatabaseUrl::new),
+            certificates: self.certificates,
+            keys: self.keys,
+            certificates_only: self.certificates_only.then_some(true),
+        };
+        Ok(Config::load(self.config.as_deref(), &overrides)?)
+    }
+}
+
+/// Runs the command.
+pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
+    let mut config = args.hub.load()?;
+    let mut database = None;
+    if args.embedded {
+        let folder = args.home.folder("database")?;
+        let options = Options::new(folder).on_notice(|notice| warn(&notice.to_string()));
+        let embedded = Embedded::start(options).await?;
+        config.database_url = Some(database::prepare(&embedded, None).await?);
+        database = Some(embedded);
+    }
+    let hub = hub::start(&config).await?;
+    let addresses = hub.addresses();
+    say(&format!(
+        "partners   https://{}\noperators  https://{}\nplain      http://{}",
+        addresses.partners, addresses.operators, addresses.plain,
+    ))?;
+    stop::asked_for().await?;
+    hub.drain().await;
+    if let Some(database) = database {
+        database.stop().await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! `entente settle`: windows, positions, statements and payments.
+
+mod position;
+mod statement;
+mod windows;
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+use entente_api::settlement::{Net, RecordPaymentRequest};
+use entente_api::types::Money;
+use serde_json::{Value, json};
+
+use super::request_id;
+use crate::agreement::Decimal;
+use crate::connect::Connection;
+use crate::output::{Table, direction, money};
+
+const EXAMPLES: &str = "\
+Examples:
+  entente settle position
+  entente settle close 2026-03
+  entente settle statement 2026-03 --partner rover-rides
+  entente settle statement 2026-03 --as rover-rides --output json
+  entente settle pay rover-rides 120.50 USD
+  entente settle windows";
+
+/// What to do with windows.
+#[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
+pub(crate) enum SettleCommand {
+    /// Close the open window under a name; a name that is closed answers its totals again.
+    Close(windows::CloseArgs),
+    /// Show gross amounts, nets and exposures of a window.
+    Position(position::PositionArgs),
+    /// Show a partner's statement of a closed window.
+    Statement(statement::StatementArgs),
+    /// List windows, newest first.
+    Windows(windows::WindowsArgs),
+    /// Record what a partner paid of its obligations.
+    Pay(PayArgs),
+}
+
+/// One payment.
+#[derive(Debug, Args)]
+pub(crate) struct PayArgs {
+    /// The partner that paid.
+    partner: String,
+    /// How much: 120.50
+    amount: String,
+    /// In which currency.
+    currency: String,
+    /// The id of this write, to repeat it safely.
+    #[arg(long, value_name = "UUID")]
+    request_id: Option<String>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Runs the command.
+pub(crate) async fn run(command: SettleCommand) -> anyhow::Result<()> {
+    match command {
+        SettleCommand::Close(args) => windows::close(args).await,
+        SettleCommand::Position(args) => position::run(args).await,
+        SettleCommand::Statement(args) => statement::run(args).await,
+        SettleCommand::Windows(args) => windows::list(args).await,
+        SettleCommand::Pay(args) => pay(args).await,
+    }
+}
+
+async fn pay(args: PayArgs) -> anyhow::Result<()> {
+    let Decimal(micros) = args.amount.try_into()?;
+    if micros == 0 {
+        bail!("a payment is more than 0");
+    }
+    let amount = Some(Money { currency: args.currency, micros });
+    let request = RecordPaymentRequest {
+        request_id: request_id(args.request_id),
+        partner: args.partner.clone(),
+        amount,
+    };
+    let answer = args.connection.client().await?.record_payment(request).await?;
+    let remaining = answer.remaining.unwrap_or_default();
+    let json = json!({ "partner": args.partner, "remaining": money_json(&remaining) });
+    args.connection.output.show(&json, |_| match remaining.micros {
+        0 => format!("{} owes nothing more in {}", args.partner, remaining.currency),
+        _ => format!("{} still owes {}", args.partner, money(&remaining)),
+    })
+}
+
+/// The nets of a window, in words.
+pub(crate) fn nets_table(nets: &[Net]) -> String {
+    let mut table = Table::new(&["party", "", ">amount"]);
+    for net in nets {
+        let amount = net.amount.clone().unwrap_or_default();
+        table.row([net.party.clone(), direction(net.direction).to_owned(), money(&amount)]);
+    }
+    table.text("nobody owes anybody anything")
+}
+
+/// The nets of a window, for programs.
+pub(crate) fn nets_json(nets: &[Net]) -> Vec<Value> {
+    let net = |net: &Net| {
+        json!({
+            "party": net.party,
+            "direction": direction(net.direction),
+            "amount": net.amount.as_ref().map(money_json),
+        })
+    };
+    nets.iter().map(net).collect()
+}
+
+/// Money for programs: exact, in micros.
+pub(crate) fn money_json(money: &Money) -> Value {
+    json!({ "currency": money.currency, "micros": money.micros })
+}

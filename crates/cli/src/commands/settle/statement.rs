@@ -1,0 +1,215 @@
+//! A partner's statement of a closed window. Lines are printed as they come, so that a long
+//! statement needs no memory; programs get one JSON object a line.
+
+use clap::Args;
+use entente_api::settlement::get_statement_response::Part;
+use entente_api::settlement::{
+    GetStatementRequest, StatementClosing, StatementHeader, StatementTotal,
+};
+use entente_client::Client;
+use serde_json::{Value, json};
+
+use super::money_json;
+use super::windows::window_json;
+use crate::connect::Connection;
+use crate::output::{
+    Format, Table, amount_kind, bold, date, direction, money, money_exact, points, say, time_text,
+};
+
+/// Which window, and whose.
+#[derive(Debug, Args)]
+pub(crate) struct StatementArgs {
+    /// The closed window's name.
+    window: String,
+    /// Whose statement; a partner may leave it out for its own.
+    #[arg(long, value_name = "CODE")]
+    partner: Option<String>,
+    /// Leave the lines out: only what they add up to.
+    #[arg(long)]
+    totals: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// What a statement adds up to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Statement {
+    /// Whose it is.
+    pub(crate) header: StatementHeader,
+    /// How many lines came.
+    pub(crate) line_count: u64,
+    /// How many of them are of an earlier period.
+    pub(crate) prior_period_count: u64,
+    /// The totals.
+    pub(crate) totals: Vec<StatementTotal>,
+    /// The nets.
+    pub(crate) closings: Vec<StatementClosing>,
+}
+
+pub(super) async fn run(args: StatementArgs) -> anyhow::Result<()> {
+    let client = args.connection.client().await?;
+    let request =
+        GetStatementRequest { window: args.window, partner: args.partner.unwrap_or_default() };
+    let format = args.connection.output;
+    let statement = read(&client, request, |part| match format {
+        _ if args.totals => Ok(()),
+        Format::Json => Ok(say(&part_json(part).to_string())?),
+        Format::Table => print_line(part),
+    })
+    .await?;
+    match format {
+        Format::Table => say(&statement.text())?,
+        Format::Json if args.totals => say(&statement.json().to_string())?,
+        Format::Json => {}
+    }
+    Ok(())
+}
+
+/// Reads a statement, showing each part to `each`.
+pub(crate) async fn read(
+    client: &Client,
+    request: GetStatementRequest,
+    mut each: impl FnMut(&Part) -> anyhow::Result<()>,
+) -> anyhow::Result<Statement> {
+    let mut stream = client.get_statement(request).await?;
+    let mut statement = Statement::default();
+    while let Some(part) = stream.next().await? {
+        each(&part)?;
+        match part {
+            Part::Header(header) => statement.header = header,
+            Part::Line(line) => {
+                statement.line_count += 1;
+                statement.prior_period_count += u64::from(line.prior_period);
+            }
+            Part::Elsewhere(_) => {}
+            Part::Total(total) => statement.totals.push(total),
+            Part::Closing(closing) => statement.closings.push(closing),
+        }
+    }
+    Ok(statement)
+}
+
+impl Statement {
+    /// The totals and what they come to.
+    pub(crate) fn text(&self) -> String {
+        let mut table = Table::new(&["for", "with", ">points", "", ">exact amount"]);
+        for total in &self.totals {
+            table.row([
+                amount_kind(total.kind).to_owned(),
+                total.counterparty.clone(),
+                points(total.points),
+                direction(total.direction).to_owned(),
+                money_exact(&total.amount.clone().unwrap_or_default()),
+            ]);
+        }
+        let mut text = table.text("nothing happened");
+        for closing in &self.closings {
+            let amount = money(&closing.amount.clone().unwrap_or_default());
+            let line =
+                format!("{} {} {amount}", self.header.display_name, direction(closing.direction));
+            text.push('\n');
+            text.push_str(&bold(&line));
+        }
+        text
+    }
+
+    /// The totals for programs.
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "partner": self.header.partner,
+            "line_count": self.line_count,
+            "prior_period_count": self.prior_period_count,
+            "totals": self.totals.iter().map(total_json).collect::<Vec<_>>(),
+            "closings": self.closings.iter().map(closing_json).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn print_line(part: &Part) -> anyhow::Result<()> {
+    match part {
+        Part::Header(header) => {
+            let window = header.window.clone().unwrap_or_default();
+            let note = if header.simulation { " (a simulation)" } else { "" };
+            say(&bold(&format!("Statement of {} for {}{note}", header.display_name, window.name)))?;
+        }
+        Part::Line(line) => say(&format!(
+            "{}  {:<20}  {:>10}  {:<8}  {:>20}  {:<16}  {}{}",
+            time_text(line.posted_at.as_ref()),
+            amount_kind(line.kind),
+            points(line.points),
+            direction(line.direction),
+            money_exact(&line.amount.clone().unwrap_or_default()),
+            line.counterparty,
+            line.request_id,
+            if line.prior_period {
+                format!("  prior period, {}", date(line.activity_at.as_ref()))
+            } else {
+                String::new()
+            },
+        ))?,
+        Part::Elsewhere(sum) => say(&format!(
+            "{:<20}  {:<20}  {:>10}  {:<8}  {:>20}  {}",
+            sum.day,
+            amount_kind(sum.kind),
+            points(sum.points),
+            direction(sum.direction),
+            money_exact(&sum.amount.clone().unwrap_or_default()),
+            sum.counterparty,
+        ))?,
+        Part::Total(_) | Part::Closing(_) => {}
+    }
+    Ok(())
+}
+
+fn part_json(part: &Part) -> Value {
+    match part {
+        Part::Header(header) => json!({ "header": {
+            "window": header.window.as_ref().map(window_json),
+            "partner": header.partner,
+            "display_name": header.display_name,
+            "simulation": header.simulation,
+        }}),
+        Part::Line(line) => json!({ "line": {
+            "request_id": line.request_id,
+            "kind": amount_kind(line.kind),
+            "posted_at": time_text(line.posted_at.as_ref()),
+            "activity_at": line.activity_at.as_ref().map(|time| time_text(Some(time))),
+            "member_token": line.member_token,
+            "receipt_reference": line.receipt_reference,
+            "points": line.points,
+            "terms_version": line.terms_version,
+            "direction": direction(line.direction),
+            "amount": line.amount.as_ref().map(money_json),
+            "counterparty": line.counterparty,
+            "prior_period": line.prior_period,
+        }}),
+        Part::Elsewhere(sum) => json!({ "elsewhere": {
+            "counterparty": sum.counterparty,
+            "day": sum.day,
+            "kind": amount_kind(sum.kind),
+            "points": sum.points,
+            "direction": direction(sum.direction),
+            "amount": sum.amount.as_ref().map(money_json),
+        }}),
+        Part::Total(total) => json!({ "total": total_json(total) }),
+        Part::Closing(closing) => json!({ "closing": closing_json(closing) }),
+    }
+}
+
+fn total_json(total: &StatementTotal) -> Value {
+    json!({
+        "counterparty": total.counterparty,
+        "kind": amount_kind(total.kind),
+        "points": total.points,
+        "direction": direction(total.direction),
+        "amount": total.amount.as_ref().map(money_json),
+    })
+}
+
+fn closing_json(closing: &StatementClosing) -> Value {
+    json!({
+        "direction": direction(closing.direction),
+        "amount": closing.amount.as_ref().map(money_json),
+        "line_count": closing.line_count,
+    })
+}

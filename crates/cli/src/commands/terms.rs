@@ -1,0 +1,232 @@
+//! `entente terms`: what is agreed with each partner, version by version.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use entente_api::partner::{
+    Agreement, EarnCategory, GetTermsInForceRequest, ListTermsRequest, PublishTermsRequest, Terms,
+};
+use entente_api::types::Money;
+use serde_json::{Value, json};
+
+use super::request_id;
+use crate::agreement::AgreementFile;
+use crate::connect::Connection;
+use crate::output::{Table, funding, money, parse_time, points, proto_time, rounding, time_text};
+
+const EXAMPLES: &str = "\
+Examples:
+  entente terms in-force rover-rides > /dev/null && echo in force
+  entente terms publish rover-rides spring.toml --from 2026-04-01
+  entente terms list harbor-hotels --as harbor-hotels
+
+A terms file, with amounts in quotes:
+  currency = \"EUR\"
+  funding = \"at-issue\"            # or at-redemption
+  rounding = \"down\"               # or half-up
+  issue_price = \"0.0060\"
+  reimbursement = \"0.0050\"
+  point_value = \"0.0050\"
+  hub_fee_basis_points = 150
+  lot_life_days = 730
+  hold_life_seconds = 604800
+  late_limit_days = 14
+  net_debit_caps = { EUR = \"250000\" }
+  [[categories]]
+  category = \"room\"
+  rules = [{ points = 5, per_spend = \"1\" }]";
+
+/// What to do with terms.
+#[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
+pub(crate) enum TermsCommand {
+    /// Publish a version from a file.
+    Publish(PublishArgs),
+    /// List a partner's versions, newest first.
+    List(ListArgs),
+    /// Show the version in force at a time.
+    InForce(InForceArgs),
+}
+
+/// A new version.
+#[derive(Debug, Args)]
+pub(crate) struct PublishArgs {
+    /// The partner's code.
+    partner: String,
+    /// The terms, in TOML.
+    file: PathBuf,
+    /// When the version begins: 2026-04-01T00:00:00Z, or a day [default: now].
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// The id of this write, to repeat it safely.
+    #[arg(long, value_name = "UUID")]
+    request_id: Option<String>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Whose versions.
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// The partner's code.
+    partner: String,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Whose version, and when.
+#[derive(Debug, Args)]
+pub(crate) struct InForceArgs {
+    /// The partner's code.
+    partner: String,
+    /// When: 2026-04-01T00:00:00Z, or a day [default: now].
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Runs the command.
+pub(crate) async fn run(command: TermsCommand) -> anyhow::Result<()> {
+    match command {
+        TermsCommand::Publish(args) => publish(args).await,
+        TermsCommand::List(args) => list(args).await,
+        TermsCommand::InForce(args) => in_force(args).await,
+    }
+}
+
+async fn publish(args: PublishArgs) -> anyhow::Result<()> {
+    let name = args.file.display().to_string();
+    let text =
+        std::fs::read_to_string(&args.file).with_context(|| format!("cannot read {name}"))?;
+    let agreement = AgreementFile::read(&text).context(name)?.into_api();
+    let request = PublishTermsRequest {
+        request_id: request_id(args.request_id),
+        partner: args.partner,
+        effective_from: args.from.as_deref().map(parse_time).transpose()?.map(proto_time),
+        agreement: Some(agreement),
+    };
+    let answer = args.connection.client().await?.publish_terms(request).await?;
+    show(&args.connection, answer.terms.as_slice())
+}
+
+async fn list(args: ListArgs) -> anyhow::Result<()> {
+    let client = args.connection.client().await?;
+    let mut versions = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let partner = args.partner.clone();
+        let request = ListTermsRequest { partner, page_size: 1_000, page_token };
+        let mut page = client.list_terms(request).await?;
+        versions.append(&mut page.terms);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return show(&args.connection, &versions);
+        }
+    }
+}
+
+async fn in_force(args: InForceArgs) -> anyhow::Result<()> {
+    let at = args.at.as_deref().map(parse_time).transpose()?.map(proto_time);
+    let request = GetTermsInForceRequest { partner: args.partner, at };
+    let answer = args.connection.client().await?.get_terms_in_force(request).await?;
+    let terms = answer.terms.unwrap_or_default();
+    args.connection.output.show(&json(&terms), |_| {
+        let agreement = terms.agreement.clone().unwrap_or_default();
+        format!("{}\n\n{}\n\n{}", head(&terms), prices(&agreement), earning(&agreement))
+    })
+}
+
+fn show(connection: &Connection, versions: &[Terms]) -> anyhow::Result<()> {
+    let json: Vec<Value> = versions.iter().map(json).collect();
+    connection.output.show(&json, |_| {
+        let mut table = Table::new(&[
+            "partner",
+            ">version",
+            "from",
+            "until",
+            "funding",
+            ">issue price",
+            ">reimbursement",
+        ]);
+        for terms in versions {
+            let agreement = terms.agreement.clone().unwrap_or_default();
+            table.row([
+                terms.partner.clone(),
+                terms.version.to_string(),
+                time_text(terms.effective_from.as_ref()),
+                time_text(terms.effective_to.as_ref()),
+                funding(agreement.funding).to_owned(),
+                price(&agreement, agreement.issue_price_micros),
+                price(&agreement, agreement.reimbursement_micros),
+            ]);
+        }
+        table.text("no terms")
+    })
+}
+
+fn head(terms: &Terms) -> String {
+    let from = time_text(terms.effective_from.as_ref());
+    let until = match &terms.effective_to {
+        Some(end) => format!("until {}", time_text(Some(end))),
+        None => "until further notice".to_owned(),
+    };
+    format!("{} version {}, from {from} {until}", terms.partner, terms.version)
+}
+
+fn prices(agreement: &Agreement) -> String {
+    let mut table = Table::new(&["agreed", ">"]);
+    let mut row = |name: &str, value: String| {
+        table.row([name.to_owned(), value]);
+    };
+    row("currency", agreement.currency.clone());
+    row("funding", funding(agreement.funding).to_owned());
+    row("issue price of a point", price(agreement, agreement.issue_price_micros));
+    row("reimbursement of a point", price(agreement, agreement.reimbursement_micros));
+    row("value of a point at the till", price(agreement, agreement.point_value_micros));
+    row("hub fee, basis points", agreement.hub_fee_basis_points.to_string());
+    row("earns are rounded", rounding(agreement.rounding).to_owned());
+    row("points live, days", agreement.lot_life_days.to_string());
+    row("holds live, seconds", points(agreement.hold_life_seconds));
+    row("activity may be late, days", agreement.late_limit_days.to_string());
+    for cap in &agreement.net_debit_caps {
+        row("net debit cap", money(cap));
+    }
+    if let Some(most) = agreement.max_points_per_operation {
+        row("most points an earn", points(most));
+    }
+    if let Some(most) = agreement.max_points_per_member_year {
+        row("most points a member and year", points(most));
+    }
+    table.text("")
+}
+
+fn earning(agreement: &Agreement) -> String {
+    let mut table = Table::new(&["category", ">from a spend of", ">points", ">for each"]);
+    for EarnCategory { category, rules } in &agreement.categories {
+        for rule in rules {
+            table.row([
+                category.clone(),
+                price(agreement, rule.minimum_spend_micros),
+                points(rule.points),
+                price(agreement, rule.per_spend_micros),
+            ]);
+        }
+    }
+    table.text("purchases earn nothing here")
+}
+
+fn price(agreement: &Agreement, micros: i64) -> String {
+    money(&Money { currency: agreement.currency.clone(), micros })
+}
+
+fn json(terms: &Terms) -> Value {
+    json!({
+        "partner": terms.partner,
+        "version": terms.version,
+        "effective_from": time_text(terms.effective_from.as_ref()),
+        "effective_to": terms.effective_to.as_ref().map(|time| time_text(Some(time))),
+        "agreement": terms.agreement.as_ref().map(AgreementFile::from_api),
+    })
+}

@@ -1,0 +1,61 @@
+//! What people and programs read: text and tables, or JSON, on the standard output.
+
+mod amount;
+mod style;
+mod table;
+mod time;
+mod word;
+
+use std::io::{self, Write as _};
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+pub(crate) use amount::{money, money_exact, points};
+pub(crate) use style::{bold, good, paint};
+pub(crate) use table::Table;
+pub(crate) use time::{date, parse as parse_time, proto as proto_time, text as time_text};
+pub(crate) use word::{amount_kind, direction, funding, partner_state, rounding, window_state};
+
+/// How a command prints what it found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs: one JSON document.
+    Json,
+}
+
+impl Format {
+    /// Prints `value` as JSON, or as what `text` makes of it.
+    pub(crate) fn show<T: Serialize>(
+        self,
+        value: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> anyhow::Result<()> {
+        match self {
+            Self::Table => say(&text(value))?,
+            Self::Json => say(&serde_json::to_string_pretty(value)?)?,
+        }
+        Ok(())
+    }
+}
+
+/// Prints a line; color stays only on a terminal. A reader that went away is no error: `| head`.
+pub(crate) fn say(line: &str) -> io::Result<()> {
+    ended(writeln!(anstream::stdout().lock(), "{line}"))
+}
+
+/// Prints a line to the standard error.
+pub(crate) fn warn(line: &str) {
+    // Nobody is left to be told.
+    drop(writeln!(anstream::stderr().lock(), "{line}"));
+}
+
+fn ended(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
