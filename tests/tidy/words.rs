@@ -60,7 +60,9 @@ fn nothing_names_a_place_on_someones_machine() {
     let mut found = Vec::new();
     for source in files::all() {
         for (number, line) in source.text.lines().enumerate() {
-            if places.iter().any(|place| begins_path(line, place)) {
+            // Homebrew's own prefix is the same on every machine.
+            let line = line.replace("/home/linuxbrew/", "");
+            if places.iter().any(|place| begins_path(&line, place)) {
                 found.push(format!("{}:{}: {}", source.path, number + 1, line.trim()));
             }
         }

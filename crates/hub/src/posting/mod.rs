@@ -7,7 +7,6 @@
 //! 4. A **writer** takes all that is queued and runs it as one batch, in one transaction:
 //!    lock the heads, read, decide in memory, write, commit (`batch.rs` numbers its phases).
 //! 5. Each caller is answered after the commit.
-//!
 //! No caller owns a transaction: one that cancels loses its answer, never a half-done batch.
 
 mod answer;
