@@ -33,3 +33,70 @@ fn permit(request: &Request) -> Result<(Permit, &'static table::Row), Refused> {
     }
     Ok((Permit::new(connection.caller.clone()), row))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{net::SocketAddr, time::Duration};
+
+    use axum::body::Body;
+    use entente_api::error::ErrorReason;
+    use entente_identity::Thumbprint;
+
+    use super::*;
+    use crate::caller::{Caller, OperatorName};
+
+    const EARN: &str = "/entente.points.v1.PointsService/Earn";
+    const PUBLISH: &str = "/entente.partner.v1.PartnerService/PublishTerms";
+
+    fn harbor() -> Caller {
+        Caller::Partner("harbor-hotels".parse().expect("a good code"))
+    }
+
+    fn amelia() -> Caller {
+        Caller::Operator(OperatorName::new("amelia"))
+    }
+
+    /// A request over a connection whose certificate is valid for so long.
+    fn request(path: &str, caller: Caller, left: Duration) -> Request {
+        let connection = ConnectInfo {
+            caller,
+            thumbprint: Thumbprint::from_bytes([0; 32]),
+            valid_until: Instant::now() + left,
+            peer: SocketAddr::from(([127, 0, 0, 1], 1)),
+        };
+        let request = Request::post(path).extension(connection).body(Body::empty());
+        request.expect("a request")
+    }
+
+    #[test]
+    fn only_the_row_of_a_path_admits_a_caller() {
+        let hour = Duration::from_hours(1);
+        for (path, caller, admitted) in [
+            (EARN, harbor(), true),
+            (EARN, amelia(), false),
+            (PUBLISH, amelia(), true),
+            (PUBLISH, harbor(), false),
+            ("/entente.points.v1.PointsService/earn", harbor(), false),
+            ("/", amelia(), false),
+        ] {
+            let asked = permit(&request(path, caller.clone(), hour));
+            let reason = asked.as_ref().err().map(Refused::reason);
+            assert_eq!(reason, (!admitted).then_some(ErrorReason::NotAllowed), "{path} {caller}");
+            if let Ok((permit, row)) = asked {
+                assert_eq!((permit.caller(), row.path), (&caller, path));
+            }
+        }
+    }
+
+    #[test]
+    fn a_connection_does_not_outlive_its_certificate() {
+        let ended = permit(&request(EARN, harbor(), Duration::ZERO));
+        assert_eq!(ended.map(drop), Err(Refused::unauthenticated()));
+    }
+
+    #[test]
+    fn a_request_without_a_connection_is_nobodys() {
+        let request = Request::post(EARN).body(Body::empty()).expect("a request");
+        assert_eq!(permit(&request).map(drop), Err(Refused::unauthenticated()));
+    }
+}
