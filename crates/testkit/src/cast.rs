@@ -1,0 +1,154 @@
+//! The cast of every test, and how its requests are written shortly.
+
+use entente_client::{Client, api, new_request_id};
+use jiff::Timestamp;
+
+use api::{
+    member::{AttachReferenceRequest, EnrolMemberRequest, GetBalanceRequest},
+    partner::{
+        Agreement, CreatePartnerRequest, EarnCategory, EarnRounding, EarnRule, Funding,
+        PublishTermsRequest,
+    },
+    points::{BurnRequest, EarnRequest, burn_request},
+    types::{Balances, Money},
+};
+
+/// A hotel group: settles in EUR, pays for its points when it issues them.
+pub const HARBOR: &str = "harbor-hotels";
+/// A ride-share: settles in USD, pays for its points when they are burned.
+pub const ROVER: &str = "rover-rides";
+/// A grocer: settles in EUR, pays for its points when they are burned.
+pub const GROCER: &str = "green-grocer";
+
+/// The whole cast.
+pub const PARTNERS: [&str; 3] = [HARBOR, ROVER, GROCER];
+
+/// The agreement of a partner of the cast: 1 point per 1.00, a point worth .01 at the till.
+///
+/// # Panics
+/// For a partner that is not of the cast.
+pub fn agreement(partner: &str) -> Agreement {
+    match partner {
+        HARBOR => agreement_in("EUR", Funding::AtIssue),
+        ROVER => agreement_in("USD", Funding::AtRedemption),
+        GROCER => agreement_in("EUR", Funding::AtRedemption),
+        other => panic!("{other} is not of the cast"),
+    }
+}
+
+/// A plain agreement: one point per 1.00 in every category, issue price .0100, reimbursement .0070,
+/// till value .01, no fee, no caps.
+pub fn agreement_in(currency: &str, funding: Funding) -> Agreement {
+    Agreement {
+        currency: currency.to_owned(),
+        categories: vec![category("*", &[(0, 1, 1_000_000)])],
+        rounding: EarnRounding::Down.into(),
+        max_points_per_operation: None,
+        max_points_per_member_year: None,
+        issue_price_micros: 10_000,
+        reimbursement_micros: 7_000,
+        point_value_micros: 10_000,
+        hub_fee_basis_points: 0,
+        funding: funding.into(),
+        lot_life_days: 365,
+        hold_life_seconds: 3 * 86_400,
+        late_limit_days: 7,
+        net_debit_caps: Vec::new(),
+    }
+}
+
+/// A category with rules of (minimum spend, points, per spend), in micros.
+pub fn category(name: &str, rules: &[(i64, i64, i64)]) -> EarnCategory {
+    let rules = rules.iter().map(|(minimum_spend_micros, points, per_spend_micros)| EarnRule {
+        minimum_spend_micros: *minimum_spend_micros,
+        points: *points,
+        per_spend_micros: *per_spend_micros,
+    });
+    EarnCategory { category: name.to_owned(), rules: rules.collect() }
+}
+
+/// Creates a partner and publishes its first terms, in force long before the ledger's morning.
+pub async fn onboard(operator: &Client, partner: &str, agreement: Agreement) {
+    let create = CreatePartnerRequest {
+        request_id: new_request_id(),
+        code: partner.to_owned(),
+        display_name: partner.to_owned(),
+    };
+    operator.create_partner(create).await.expect("a new partner");
+    let from: Timestamp = "2020-01-01T00:00:00Z".parse().expect("a time");
+    publish(operator, partner, from, agreement).await;
+}
+
+/// Publishes a version.
+pub async fn publish(operator: &Client, partner: &str, from: Timestamp, agreement: Agreement) {
+    let request = PublishTermsRequest {
+        request_id: new_request_id(),
+        partner: partner.to_owned(),
+        effective_from: Some(wire_time(from)),
+        agreement: Some(agreement),
+    };
+    operator.publish_terms(request).await.expect("terms are published");
+}
+
+/// Enrols a member by the partner's own reference.
+pub async fn enrol(partner: &Client, reference: &str) {
+    let request =
+        EnrolMemberRequest { request_id: new_request_id(), member_reference: reference.to_owned() };
+    partner.enrol_member(request).await.expect("a member is enrolled");
+}
+
+/// Gives a member of `from` the same reference at another brand.
+pub async fn attach(operator: &Client, from: &str, reference: &str, target: &str) {
+    let request = AttachReferenceRequest {
+        request_id: new_request_id(),
+        partner: from.to_owned(),
+        member_reference: reference.to_owned(),
+        target_partner: target.to_owned(),
+        target_member_reference: reference.to_owned(),
+    };
+    operator.attach_reference(request).await.expect("a reference is attached");
+}
+
+/// An earn of so many micros, now.
+pub fn earn(reference: &str, micros: i64, currency: &str) -> EarnRequest {
+    EarnRequest {
+        request_id: new_request_id(),
+        member_reference: reference.to_owned(),
+        spend: Some(money(micros, currency)),
+        category: "stay".to_owned(),
+        activity_at: None,
+        receipt_reference: String::new(),
+    }
+}
+
+/// A burn of so many points.
+pub fn burn(reference: &str, points: i64) -> BurnRequest {
+    BurnRequest {
+        request_id: new_request_id(),
+        member_reference: reference.to_owned(),
+        amount: Some(burn_request::Amount::Points(points)),
+        receipt_reference: String::new(),
+    }
+}
+
+/// What a member has.
+pub async fn balances(partner: &Client, reference: &str) -> Balances {
+    let request = GetBalanceRequest { member_reference: reference.to_owned() };
+    let response = partner.get_balance(request).await.expect("a member's balance");
+    response.balances.expect("balances are always there")
+}
+
+/// Money on the wire.
+pub fn money(micros: i64, currency: &str) -> Money {
+    Money { currency: currency.to_owned(), micros }
+}
+
+/// A time on the wire.
+pub fn wire_time(at: Timestamp) -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds: at.as_second(), nanos: at.subsec_nanosecond() }
+}
+
+/// The real time, for certificates.
+pub(crate) fn real_now() -> Timestamp {
+    Timestamp::try_from(std::time::SystemTime::now()).expect("the clock is in range")
+}

@@ -1,0 +1,183 @@
+//! A hub for one test: its own database, its own trust domain, real listeners, real mutual TLS.
+
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+use entente_client::{Client, Options, Retry, api};
+use entente_hub::{Config, Hub, Ledger, config::DatabaseUrl};
+use entente_identity::{
+    pki::{DomainDirectory, Overwrite},
+    spiffe::{Identity, Name, TrustDomain},
+};
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+use crate::{Database, cast};
+
+/// The operator of every test.
+pub const OPERATOR: &str = "amelia";
+
+/// The invariant that the tests' database server cannot keep.
+const DURABLE: u8 = 5;
+
+/// A running hub, its database and its certificates. End it with [`TestHub::close`], which checks
+/// every invariant of the ledger.
+pub struct TestHub {
+    database: Database,
+    certificates: TempDir,
+    hub: Option<Hub>,
+    partners: SocketAddr,
+    operators: SocketAddr,
+}
+
+impl TestHub {
+    /// A hub on a fresh simulation ledger, with certificates for the whole cast, and no partners.
+    pub async fn start() -> Self {
+        Self::over(Database::fresh().await).await
+    }
+
+    /// A hub with the whole cast created, on the terms that [`cast::agreement`] gives each.
+    pub async fn with_cast() -> Self {
+        let hub = Self::start().await;
+        let operator = hub.operator().await;
+        for partner in cast::PARTNERS {
+            cast::onboard(&operator, partner, cast::agreement(partner)).await;
+        }
+        hub
+    }
+
+    /// A hub on a database that a test made.
+    pub async fn over(database: Database) -> Self {
+        let certificates = tempfile::tempdir().expect("a temporary folder");
+        make_trust_domain(certificates.path());
+        let hub = serve(&database, certificates.path()).await;
+        let addresses = hub.addresses();
+        let (partners, operators) = (addresses.partners, addresses.operators);
+        Self { database, certificates, hub: Some(hub), partners, operators }
+    }
+
+    /// A client of a partner of the cast.
+    pub async fn partner(&self, code: &str) -> Client {
+        self.client(&Identity::Partner(name(code)), self.partners).await
+    }
+
+    /// A client of the operator.
+    pub async fn operator(&self) -> Client {
+        self.client(&Identity::Operator(name(OPERATOR)), self.operators).await
+    }
+
+    /// A client of an identity at an address: also at the wrong one.
+    pub async fn client(&self, identity: &Identity, address: SocketAddr) -> Client {
+        let options = self.options(identity, address);
+        Client::connect(options).await.expect("the hub answers")
+    }
+
+    /// How an identity of the cast reaches an address, with one attempt a call.
+    pub fn options(&self, identity: &Identity, address: SocketAddr) -> Options {
+        let directory = self.trust_domain();
+        let retry = Retry { deadline: Duration::from_secs(30), ..Retry::never() };
+        Options::new(
+            format!("https://{address}"),
+            directory.ca_certificate(&Identity::Hub),
+            directory.certificate(identity),
+            directory.key(identity),
+        )
+        .retry(retry)
+    }
+
+    /// The certificates, with the keys of all authorities.
+    pub fn trust_domain(&self) -> DomainDirectory {
+        DomainDirectory::open(self.certificates.path()).expect("the trust domain was made")
+    }
+
+    /// Where partners connect.
+    pub fn partner_address(&self) -> SocketAddr {
+        self.partners
+    }
+
+    /// Where operators connect.
+    pub fn operator_address(&self) -> SocketAddr {
+        self.operators
+    }
+
+    /// The database, for looking at rows.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Moves the ledger's clock.
+    pub async fn advance_to(&self, to: Timestamp) {
+        let to = Some(cast::wire_time(to));
+        let request = api::ledger::AdvanceClockRequest { to };
+        self.operator().await.advance_clock(request).await.expect("the clock moves forward");
+    }
+
+    /// Ends this hub and starts another on the same ledger and certificates.
+    pub async fn restart(&mut self) {
+        if let Some(hub) = self.hub.take() {
+            hub.drain().await;
+        }
+        let hub = serve(&self.database, self.certificates.path()).await;
+        let addresses = hub.addresses();
+        (self.partners, self.operators) = (addresses.partners, addresses.operators);
+        self.hub = Some(hub);
+    }
+
+    /// Drains the hub and checks every invariant of the ledger.
+    ///
+    /// # Panics
+    /// When an invariant is broken: the message names the offenders.
+    pub async fn close(mut self) {
+        if let Some(hub) = self.hub.take() {
+            hub.drain().await;
+        }
+        let pool = self.database.owner_pool().await;
+        for verdict in entente_store::check::run(&pool).await.expect("the ledger can be read") {
+            // The tests' server is thrown away, and flushes nothing.
+            let excused = verdict.number == DURABLE;
+            assert!(excused || verdict.holds(), "{verdict:?}");
+        }
+        pool.close().await;
+    }
+}
+
+impl Drop for TestHub {
+    fn drop(&mut self) {
+        let forgotten = self.hub.is_some() && !std::thread::panicking();
+        assert!(!forgotten, "a test ends its hub with close(), which checks the invariants");
+    }
+}
+
+async fn serve(database: &Database, certificates: &Path) -> Hub {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let config = Config {
+        partner_listen: any,
+        operator_listen: any,
+        plain_listen: any,
+        database_url: Some(DatabaseUrl::new(database.runtime_url())),
+        certificates: certificates.to_owned(),
+        keys: certificates.join("keys"),
+        ..Config::default()
+    };
+    let ledger = Ledger::open(&config).await.expect("the ledger opens");
+    Hub::start(&config, ledger.services()).await.expect("the hub starts")
+}
+
+fn make_trust_domain(folder: &Path) {
+    let (now, overwrite) = (cast::real_now(), Overwrite::Refuse);
+    let domain: TrustDomain = "entente.test".parse().expect("a trust domain");
+    let hosts = ["localhost", "127.0.0.1"];
+    let made = DomainDirectory::init(folder, domain, &hosts, now, overwrite);
+    let directory = made.expect("a new folder takes a trust domain");
+    for partner in cast::PARTNERS {
+        let partner = name(partner);
+        directory.make_partner_ca(&partner, now, overwrite).expect("a CA for each partner");
+        let identity = Identity::Partner(partner);
+        directory.issue(&identity, None, now, overwrite).expect("a certificate for each");
+    }
+    let operator = Identity::Operator(name(OPERATOR));
+    directory.issue(&operator, None, now, overwrite).expect("a certificate for the operator");
+}
+
+fn name(code: &str) -> Name {
+    code.parse().expect("a name of the cast")
+}
