@@ -4,3 +4,4 @@
 
 mod earning;
 mod once;
+mod two_hubs;

@@ -111,6 +111,16 @@ impl TestHub {
         self.operator().await.advance_clock(request).await.expect("the clock moves forward");
     }
 
+    /// A second hub on the same ledger and certificates; the test drains it.
+    pub async fn another(&self) -> Hub {
+        serve(&self.database, self.certificates.path()).await
+    }
+
+    /// A client of a partner of the cast at another hub's address.
+    pub async fn partner_at(&self, code: &str, address: SocketAddr) -> Client {
+        self.client(&Identity::Partner(name(code)), address).await
+    }
+
     /// Ends this hub and starts another on the same ledger and certificates.
     pub async fn restart(&mut self) {
         if let Some(hub) = self.hub.take() {

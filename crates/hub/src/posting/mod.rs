@@ -1,12 +1,11 @@
 //! The posting pipeline: every change of points goes through here.
 //!
-//! 1. `rpc/points.rs` parses a request into a [`Submission`] and calls [`Posting::submit`].
-//! 2. The **resolver** (read-only, batched, with a bounded cache) answers a request id that already
-//!    has an outcome, then turns the reference or the operation named into a member and its cell.
+//! 1. `rpc/points.rs` parses a request and calls [`Posting::submit`].
+//! 2. The resolver answers an id that has an outcome, then finds the member and its cell.
 //! 3. The command waits in its cell's bounded queue.
-//! 4. A **writer** takes all that is queued and runs it as one batch, in one transaction:
-//!    lock the heads, read, decide in memory, write, commit (`batch.rs` numbers its phases).
+//! 4. A writer takes all that is queued as one batch, in one transaction: `batch.rs`.
 //! 5. Each caller is answered after the commit.
+//!
 //! No caller owns a transaction: one that cancels loses its answer, never a half-done batch.
 
 mod answer;
