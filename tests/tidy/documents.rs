@@ -102,9 +102,11 @@ fn looks_like_path(name: &str) -> bool {
 }
 
 fn exists(document: &Source, name: &str) -> bool {
-    let folder = Path::new(&document.path).parent().unwrap_or(Path::new(""));
     let root = files::root();
-    root.join(folder).join(name).exists()
+    let folder = root.join(&document.path);
+    let folder = folder.parent().unwrap_or(Path::new("/"));
+    folder.join(name).exists()
+        || folder.join("src").join(name).exists()
         || BASES.iter().any(|base| root.join(base).join(name).exists())
 }
 

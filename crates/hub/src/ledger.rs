@@ -7,7 +7,6 @@ use entente_api::{
     member::member_service_server::MemberServiceServer,
     partner::partner_service_server::PartnerServiceServer,
     points::points_service_server::PointsServiceServer,
-    settlement::settlement_service_server::SettlementServiceServer,
 };
 use entente_store::{StoreError, batch::Snapshot};
 use sqlx::PgPool;
@@ -21,8 +20,7 @@ use crate::{
     page_token::{KeyError, PageTokens},
     posting::{Posting, PostingTasks, Quotes},
     reading::Reading,
-    rpc::{Clock, Members, Partners, Points, Settlement},
-    settlement::Settlements,
+    rpc::{Clock, Members, Partners, Points},
 };
 
 /// How often the months ahead are made sure of.
@@ -91,12 +89,6 @@ impl Ledger {
             controls: controls.clone(),
             catalogue: known(),
             pool: pool.clone(),
-            page_tokens: Arc::clone(&page_tokens),
-        };
-        let settlement = Settlement {
-            controls: controls.clone(),
-            settlements: Settlements::new(pool.clone(), known()),
-            catalogue: known(),
             page_tokens,
         };
         let clock = Clock { controls, pool: pool.clone(), catalogue: known() };
@@ -110,7 +102,6 @@ impl Ledger {
             .with(PointsServiceServer::new(points))
             .with(MemberServiceServer::new(members))
             .with(PartnerServiceServer::new(partners))
-            .with(SettlementServiceServer::new(settlement))
             .with(LedgerServiceServer::new(clock))
             .build(ready(pool), finish)
     }
