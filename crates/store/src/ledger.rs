@@ -58,6 +58,8 @@ pub async fn connect(url: &str, max_connections: u32) -> Result<PgPool, StoreErr
         ("statement_timeout", "60s"),
         ("lock_timeout", "20s"),
         ("timezone", "UTC"),
+        // The rollback below mostly finds nothing to roll back, and would warn each time.
+        ("client_min_messages", "error"),
         ("plan_cache_mode", "force_generic_plan"),
     ]);
     let pool = PgPoolOptions::new()
