@@ -7,6 +7,7 @@ use entente_api::{
     member::member_service_server::MemberServiceServer,
     partner::partner_service_server::PartnerServiceServer,
     points::points_service_server::PointsServiceServer,
+    settlement::settlement_service_server::SettlementServiceServer,
 };
 use entente_store::{StoreError, batch::Snapshot};
 use sqlx::PgPool;
@@ -20,7 +21,8 @@ use crate::{
     page_token::{KeyError, PageTokens},
     posting::{Posting, PostingTasks, Quotes},
     reading::Reading,
-    rpc::{Clock, Members, Partners, Points},
+    rpc::{Clock, Members, Partners, Points, Settlement},
+    settlement::Settlements,
 };
 
 /// How often the months ahead are made sure of.
@@ -89,6 +91,12 @@ impl Ledger {
             controls: controls.clone(),
             catalogue: known(),
             pool: pool.clone(),
+            page_tokens: Arc::clone(&page_tokens),
+        };
+        let settlement = Settlement {
+            controls: controls.clone(),
+            settlements: Settlements::new(pool.clone(), known()),
+            catalogue: known(),
             page_tokens,
         };
         let clock = Clock { controls, pool: pool.clone(), catalogue: known() };
@@ -102,6 +110,7 @@ impl Ledger {
             .with(PointsServiceServer::new(points))
             .with(MemberServiceServer::new(members))
             .with(PartnerServiceServer::new(partners))
+            .with(SettlementServiceServer::new(settlement))
             .with(LedgerServiceServer::new(clock))
             .build(ready(pool), finish)
     }

@@ -21,6 +21,7 @@ pub mod posting;
 pub mod reading;
 pub mod rpc;
 pub mod services;
+pub mod settlement;
 mod wire;
 
 pub use config::Config;

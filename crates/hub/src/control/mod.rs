@@ -7,6 +7,7 @@
 mod advance_clock;
 mod members;
 mod partners;
+mod settlement;
 mod terms;
 mod write;
 
@@ -20,6 +21,7 @@ pub(crate) use members::member_unknown;
 pub use members::{AttachReference, EnrolMember};
 pub(crate) use partners::partner_unknown;
 pub use partners::{CreatePartner, ResumePartner, SuspendPartner};
+pub use settlement::RecordPayment;
 pub use terms::PublishTerms;
 pub use write::{Answer, Claim, Locks, Write};
 

@@ -8,6 +8,7 @@ pub mod member;
 mod page;
 pub mod partner;
 pub mod points;
+pub mod settlement;
 mod terms;
 mod text;
 mod time;

@@ -4,8 +4,10 @@ mod ledger;
 mod member;
 mod partner;
 mod points;
+mod settlement;
 
 pub use ledger::Clock;
 pub use member::Members;
 pub use partner::Partners;
 pub use points::Points;
+pub use settlement::Settlement;

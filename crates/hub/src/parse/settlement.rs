@@ -1,0 +1,54 @@
+//! Requests about settlement.
+
+use entente_api::settlement::{CloseWindowRequest, GetPositionRequest, RecordPaymentRequest};
+use entente_ledger::RequestId;
+use entente_loyalty::PartnerCode;
+use entente_store::settlement::WindowChoice;
+
+use super::{Violations, partner_code, request_id, window_name};
+use crate::{control::RecordPayment, error::Refused};
+
+/// The name of a window to be.
+pub fn close(request: &CloseWindowRequest) -> Result<String, Refused> {
+    let mut violations = Violations::default();
+    let name = violations.field("name", window_name(&request.name));
+    name.ok_or_else(|| violations.refused())
+}
+
+/// A payment.
+pub fn payment(request: &RecordPaymentRequest) -> Result<(RequestId, RecordPayment), Refused> {
+    let mut violations = Violations::default();
+    let id = violations.field("request_id", request_id(&request.request_id));
+    let partner = violations.field("partner", partner_code(&request.partner));
+    let amount = violations.money("amount", request.amount.as_ref());
+    match (id, partner, amount) {
+        (Some(request_id), Some(partner), Some(amount)) => {
+            Ok((request_id, RecordPayment { request_id, partner, amount }))
+        }
+        _ => Err(violations.refused()),
+    }
+}
+
+/// A window, and whom the read is about if anybody.
+pub fn position(
+    request: &GetPositionRequest,
+) -> Result<(WindowChoice, Option<PartnerCode>), Refused> {
+    window_and_partner(&request.window, &request.partner)
+}
+
+/// A window, the open one where no name is given, and a partner where one is.
+pub fn window_and_partner(
+    window: &str,
+    partner: &str,
+) -> Result<(WindowChoice, Option<PartnerCode>), Refused> {
+    let mut violations = Violations::default();
+    let window = match window {
+        "" => Some(WindowChoice::Open),
+        name => violations.field("window", window_name(name)).map(WindowChoice::Closed),
+    };
+    let partner = match partner {
+        "" => Some(None),
+        code => violations.field("partner", partner_code(code)).map(Some),
+    };
+    window.zip(partner).ok_or_else(|| violations.refused())
+}

@@ -1,0 +1,147 @@
+//! SettlementService: parse, call, map.
+
+use std::sync::Arc;
+
+use entente_api::{
+    error::ErrorReason,
+    settlement::{
+        CloseWindowRequest, CloseWindowResponse, GetPositionRequest, GetPositionResponse,
+        GetStatementRequest, ListWindowsRequest, ListWindowsResponse, RecordPaymentRequest,
+        RecordPaymentResponse, settlement_service_server::SettlementService,
+    },
+};
+use entente_ledger::WindowId;
+use entente_loyalty::{Partner, PartnerCode};
+use entente_store::settlement::WindowChoice;
+use prost::Message;
+use tonic::{Request, Response, Status};
+
+use crate::{
+    authorization::Permit,
+    caller::Caller,
+    catalogue::CatalogueCache,
+    control::{Claim, Controls, partner_unknown},
+    error::{Refused, RpcError},
+    page_token::{Binding, PageTokens},
+    parse::{self, Violations},
+    settlement::{Parts, Settlements, closed},
+};
+
+/// SettlementService over control writes and reads.
+#[derive(Debug)]
+pub struct Settlement {
+    /// Where windows are closed and payments recorded.
+    pub controls: Controls,
+    /// Where positions and statements are read.
+    pub settlements: Settlements,
+    /// Who the partners are.
+    pub catalogue: Arc<CatalogueCache>,
+    /// Where lists go on.
+    pub page_tokens: Arc<PageTokens>,
+}
+
+/// Where a list of windows goes on: before this one.
+#[derive(Clone, PartialEq, Message)]
+struct BeforeWindow {
+    #[prost(int32, tag = "1")]
+    window: i32,
+}
+
+impl Settlement {
+    /// Whom a read is about; `None` when an operator names nobody.
+    async fn subject(
+        &self,
+        permit: &Permit,
+        named: Option<PartnerCode>,
+    ) -> Result<Option<Partner>, RpcError> {
+        let subject = permit.subject(named)?;
+        if matches!(permit.caller(), Caller::Partner(_)) {
+            return self.catalogue.caller(permit).await.map(Some);
+        }
+        let Some(code) = subject else { return Ok(None) };
+        let catalogue = self.catalogue.current().await?;
+        let partner = catalogue.by_code(code.as_str()).ok_or_else(partner_unknown)?;
+        Ok(Some(partner.clone()))
+    }
+}
+
+#[tonic::async_trait]
+impl SettlementService for Settlement {
+    type GetStatementStream = Parts;
+
+    async fn get_position(
+        &self,
+        request: Request<GetPositionRequest>,
+    ) -> Result<Response<GetPositionResponse>, Status> {
+        let permit = Permit::of(&request)?;
+        let (window, named) =
+            parse::settlement::position(request.get_ref()).map_err(RpcError::from)?;
+        let partner = self.subject(permit, named).await?;
+        let position = self.settlements.position(window, partner.map(|partner| partner.id));
+        Ok(Response::new(position.await?))
+    }
+
+    async fn close_window(
+        &self,
+        request: Request<CloseWindowRequest>,
+    ) -> Result<Response<CloseWindowResponse>, Status> {
+        Permit::of(&request)?;
+        let name = parse::settlement::close(request.get_ref()).map_err(RpcError::from)?;
+        let answer = self.controls.close_window(name).await?;
+        let names = self.settlements.names().await.map_err(RpcError::from)?;
+        Ok(Response::new(closed(&answer, &names)?))
+    }
+
+    async fn list_windows(
+        &self,
+        request: Request<ListWindowsRequest>,
+    ) -> Result<Response<ListWindowsResponse>, Status> {
+        let permit = Permit::of(&request)?;
+        self.subject(permit, None).await?;
+        let binding = Binding::new(permit.caller(), "windows", &[]);
+        let (size, token) = (request.get_ref().page_size, &request.get_ref().page_token);
+        let (size, before) = parse::page::<BeforeWindow>(&self.page_tokens, &binding, size, token)
+            .map_err(RpcError::from)?;
+        let before = before.map(|before| WindowId(before.window));
+        let (windows, next) = self.settlements.windows(before, size).await?;
+        let next = next.map(|next| BeforeWindow { window: next.0 });
+        let next_page_token =
+            next.map(|next| self.page_tokens.seal(&binding, &next)).unwrap_or_default();
+        Ok(Response::new(ListWindowsResponse { windows, next_page_token }))
+    }
+
+    async fn get_statement(
+        &self,
+        request: Request<GetStatementRequest>,
+    ) -> Result<Response<Self::GetStatementStream>, Status> {
+        let permit = Permit::of(&request)?;
+        let asked = request.get_ref();
+        let (window, named) = parse::settlement::window_and_partner(&asked.window, &asked.partner)
+            .map_err(RpcError::from)?;
+        let partner = self.subject(permit, named).await?.ok_or_else(nobody_named)?;
+        let WindowChoice::Closed(name) = window else { return Err(not_closed().into()) };
+        Ok(Response::new(self.settlements.statement(partner, &name).await?))
+    }
+
+    async fn record_payment(
+        &self,
+        request: Request<RecordPaymentRequest>,
+    ) -> Result<Response<RecordPaymentResponse>, Status> {
+        Permit::of(&request)?;
+        let (id, payment) =
+            parse::settlement::payment(request.get_ref()).map_err(RpcError::from)?;
+        let claim = Claim::of_operator(id, request.get_ref());
+        Ok(Response::new(self.controls.write(claim, payment).await?))
+    }
+}
+
+fn nobody_named() -> RpcError {
+    let mut violations = Violations::default();
+    violations.add("partner", "the code of a partner");
+    violations.refused().into()
+}
+
+fn not_closed() -> RpcError {
+    let message = "a statement is made of a closed window alone; name one";
+    Refused::new(ErrorReason::WindowNotClosed, message).into()
+}

@@ -1,0 +1,105 @@
+//! What operators and partners read of settlement: positions, windows, statements. Nothing here has
+//! an effect.
+
+mod names;
+mod statement;
+mod wire;
+
+use std::sync::Arc;
+
+use entente_api::settlement::{GetPositionResponse, Window};
+use entente_ledger::{PartnerId, WindowId};
+use entente_loyalty::Partner;
+use entente_store::{
+    StoreError,
+    catalogue::catalogue_epoch,
+    clock,
+    settlement::{self, WindowChoice, statement::Statement},
+};
+use sqlx::PgPool;
+use tokio::sync::Semaphore;
+
+pub(crate) use names::Names;
+pub use statement::{Parts, window_unknown};
+pub(crate) use wire::closed;
+
+use crate::{
+    catalogue::CatalogueCache,
+    error::{Refused, RpcError},
+};
+
+/// How many positions are read at the same time; the others wait.
+const POSITIONS_AT_ONCE: usize = 4;
+/// How many statements are streamed at the same time; the others are told to come again.
+const STATEMENTS_AT_ONCE: usize = 16;
+
+/// Reads of settlement. Clones share its bounds.
+#[derive(Debug, Clone)]
+pub struct Settlements {
+    pool: PgPool,
+    catalogue: Arc<CatalogueCache>,
+    positions: Arc<Semaphore>,
+    statements: Arc<Semaphore>,
+}
+
+impl Settlements {
+    /// Reads from a database.
+    #[must_use]
+    pub fn new(pool: PgPool, catalogue: Arc<CatalogueCache>) -> Self {
+        let (positions, statements) =
+            (Semaphore::new(POSITIONS_AT_ONCE), Semaphore::new(STATEMENTS_AT_ONCE));
+        Self { pool, catalogue, positions: Arc::new(positions), statements: Arc::new(statements) }
+    }
+
+    /// The position of a partner in a window, or of all.
+    pub async fn position(
+        &self,
+        window: WindowChoice,
+        partner: Option<PartnerId>,
+    ) -> Result<GetPositionResponse, RpcError> {
+        let place = Arc::clone(&self.positions).acquire_owned().await;
+        let place = place.map_err(|_| Refused::shutting_down())?;
+        let pool = self.pool.clone();
+        // The snapshot is a transaction, so it lives in a task that no caller can cancel.
+        let task = tokio::spawn(async move {
+            let _place = place;
+            settlement::position(&pool, &window, partner).await
+        });
+        let position = task.await.map_err(RpcError::internal)??.ok_or_else(window_unknown)?;
+        let (_, now) = clock::read(&self.pool).await?;
+        wire::position(&position, &self.names().await?, now)
+    }
+
+    /// Windows, newest first, and from where the next page goes on, if there is one.
+    pub async fn windows(
+        &self,
+        before: Option<WindowId>,
+        size: u16,
+    ) -> Result<(Vec<Window>, Option<WindowId>), RpcError> {
+        let mut windows =
+            settlement::list_windows(&self.pool, before, size.saturating_add(1)).await?;
+        let more = windows.len() > usize::from(size);
+        windows.truncate(size.into());
+        let next = windows.last().filter(|_| more).map(|last| last.id);
+        Ok((windows.iter().map(wire::window).collect(), next))
+    }
+
+    /// The statement of a partner in a closed window, part by part.
+    pub async fn statement(&self, partner: Partner, window: &str) -> Result<Parts, RpcError> {
+        let place = Arc::clone(&self.statements).try_acquire_owned();
+        let place = place.map_err(|_| Refused::overloaded())?;
+        let found = settlement::window_by_name(&self.pool, window).await?;
+        let window = found.ok_or_else(window_unknown)?;
+        let (ledger, _) = clock::read(&self.pool).await?;
+        let names = self.names().await?;
+        let header = wire::header(&partner, &window, ledger);
+        let statement = Statement::new(self.pool.clone(), partner.id, window);
+        Ok(statement::stream(header, statement, partner, names, place))
+    }
+
+    /// The codes of partners, as new as anything that was read before.
+    pub(crate) async fn names(&self) -> Result<Names, StoreError> {
+        let epoch = catalogue_epoch(&self.pool).await?;
+        Ok(Names::new(self.catalogue.at_least(epoch).await?))
+    }
+}
