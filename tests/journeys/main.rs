@@ -4,4 +4,5 @@
 
 mod earning;
 mod once;
+mod reading;
 mod two_hubs;

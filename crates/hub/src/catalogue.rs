@@ -57,7 +57,7 @@ impl CatalogueCache {
         if let Ok(partner) = permit.partner_in(&self.known()) {
             return Ok(partner.clone());
         }
-        let current = self.current().await.map_err(RpcError::internal)?;
+        let current = self.current().await?;
         Ok(permit.partner_in(&current)?.clone())
     }
 

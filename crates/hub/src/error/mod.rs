@@ -21,6 +21,7 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt, pb};
 use uuid::Uuid;
 
 pub use reason::{Rule, name, rule};
+pub(crate) use store::is_unreachable;
 
 /// The domain of every reason.
 pub const DOMAIN: &str = "entente";
@@ -204,7 +205,7 @@ impl From<RpcError> for Status {
 }
 
 /// An error and its causes in one line. `Display` alone: `Debug` could show values of rows.
-fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -19,14 +19,39 @@ impl From<StoreError> for RpcError {
 #[must_use]
 pub(crate) fn is_unreachable(error: &StoreError) -> bool {
     match error {
-        StoreError::Database(error) => match error {
-            Error::PoolTimedOut | Error::PoolClosed | Error::Io(_) | Error::WorkerCrashed => true,
+        StoreError::Database(error) => match sqlstate_class(error).as_deref() {
             // Connections, a database that is read-only, resources, a lock timeout, an operator.
-            other => {
-                matches!(sqlstate_class(other).as_deref(), Some("08" | "25" | "53" | "55" | "57"))
+            Some(class) => matches!(class, "08" | "25" | "53" | "55" | "57"),
+            // No answer at all, unless it is one that cannot be read.
+            None => {
+                !matches!(error, Error::ColumnDecode { .. } | Error::Decode(_) | Error::Encode(_))
             }
         },
         StoreError::Claimed => true,
         StoreError::Migrate(_) | StoreError::Inconsistent { .. } | StoreError::Ledger(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use entente_api::error::ErrorReason;
+
+    use super::*;
+
+    #[test]
+    fn a_database_out_of_reach_is_an_overload_and_a_bad_row_a_fault() {
+        for (error, expected) in [
+            (StoreError::from(Error::PoolTimedOut), Some(ErrorReason::Overloaded)),
+            (StoreError::from(Error::PoolClosed), Some(ErrorReason::Overloaded)),
+            (StoreError::Claimed, Some(ErrorReason::Overloaded)),
+            (StoreError::from(Error::Decode("a bad row".into())), None),
+            (StoreError::inconsistent("cells", "seq", 3), None),
+        ] {
+            let reason = match RpcError::from(error) {
+                RpcError::Refused(refused) => Some(refused.reason()),
+                RpcError::Replayed(_) | RpcError::Fault(_) => None,
+            };
+            assert_eq!(reason, expected);
+        }
     }
 }

@@ -72,11 +72,11 @@ async fn read_and_decide(
     reference: MemberReference,
     action: Action,
 ) -> Result<Quote, RpcError> {
-    let mut snapshot = Snapshot::begin(pool).await.map_err(RpcError::internal)?;
-    let link = snapshot.link(partner, reference.as_str()).await.map_err(RpcError::internal)?;
+    let mut snapshot = Snapshot::begin(pool).await?;
+    let link = snapshot.link(partner, reference.as_str()).await?;
     let link = link.ok_or_else(member_unknown)?;
     let epoch = snapshot.catalogue_epoch;
-    let catalogue = cache.at_least(epoch).await.map_err(RpcError::internal)?;
+    let catalogue = cache.at_least(epoch).await?;
     let caller = catalogue.partner(partner).ok_or_else(Refused::unauthenticated)?;
     let command = Command {
         partner,
@@ -87,7 +87,7 @@ async fn read_and_decide(
     };
     let now = snapshot.now;
     let state = read(&mut snapshot, &catalogue, &link, &command);
-    let mut state = state.await.map_err(RpcError::internal)?;
+    let mut state = state.await?;
     state.bring_to(link.member, Seq(1 << 60), now).map_err(RpcError::internal)?;
     let decision = state
         .decide(&command, Seq(i64::MAX), now)

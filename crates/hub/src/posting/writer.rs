@@ -10,7 +10,7 @@ use super::{
     submission::{Posted, Queued},
     take,
 };
-use crate::error::{Refused, RpcError};
+use crate::error::{Refused, RpcError, chain, is_unreachable};
 
 /// How often a batch is run again before its commands run one by one.
 const RERUNS: u32 = 5;
@@ -82,32 +82,4 @@ fn give_up(commands: Vec<Queued>, error: &StoreError) {
         };
         let _ = command.reply.send(Err(answer));
     }
-}
-
-fn is_unreachable(error: &StoreError) -> bool {
-    match error {
-        StoreError::Database(error) => {
-            let class = entente_store::sqlstate_class(error);
-            // 08 connection, 53 resources, 57 intervention of an operator, 25 read-only.
-            match class.as_deref() {
-                Some("08" | "53" | "57" | "25") => true,
-                Some(_) => false,
-                None => !matches!(
-                    error,
-                    sqlx::Error::ColumnDecode { .. }
-                        | sqlx::Error::Decode(_)
-                        | sqlx::Error::Encode(_)
-                ),
-            }
-        }
-        StoreError::Claimed => true,
-        StoreError::Migrate(_) | StoreError::Inconsistent { .. } | StoreError::Ledger(_) => false,
-    }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }

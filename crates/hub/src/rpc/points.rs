@@ -14,7 +14,7 @@ use entente_api::{
     types,
 };
 use entente_loyalty::Partner;
-use entente_store::Outcome;
+use entente_store::{Outcome, StoreError};
 use prost::Message;
 use sqlx::PgPool;
 use tonic::{Request, Response, Status};
@@ -139,9 +139,10 @@ impl PointsService for Points {
         let id = violations.field("request_id", parse::request_id(&request.get_ref().request_id));
         let id = id.ok_or_else(|| RpcError::from(violations.refused()))?;
         let key = (caller.id, id);
-        let mut connection = self.pool.acquire().await.map_err(RpcError::internal)?;
+        let mut connection =
+            self.pool.acquire().await.map_err(|error| RpcError::from(StoreError::from(error)))?;
         let outcomes = entente_store::outcomes(&mut connection, &[key]).await;
-        let outcome = outcomes.map_err(RpcError::internal)?.remove(&key);
+        let outcome = outcomes.map_err(RpcError::from)?.remove(&key);
         // A write that changes no points has an outcome too, but no operation.
         let outcome = outcome.filter(|outcome| outcome.place.is_some());
         Ok(Response::new(wire_outcome(&outcome.ok_or_else(unknown)?)?))
