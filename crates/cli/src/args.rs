@@ -2,7 +2,8 @@
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{config, ledger, member, migrate, partner, pki, serve, settle, terms};
+use crate::commands::{check, config, ledger, member, migrate, partner, pki, serve, settle, terms};
+use crate::demo;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -10,10 +11,12 @@ Exit codes:
   1  failed
   2  wrong usage
   3  refused by the hub
-  4  the hub cannot be reached, or the outcome is unknown";
+  4  the hub cannot be reached, or the outcome is unknown
+  5  check found an offender";
 
 const EXAMPLES: &str = "\
 Examples:
+  entente demo --serve
   entente serve --embedded
   entente partner list --certificates certs --as operator/ops
   entente member balance guest-0001 --as harbor-hotels
@@ -62,6 +65,8 @@ pub(crate) enum LogFormat {
 pub(crate) enum Command {
     /// Run the hub.
     Serve(serve::ServeArgs),
+    /// See it all work: three brands, a month of earning and burning, and who owes whom.
+    Demo(demo::DemoArgs),
     /// Bring a database to this version's schema.
     Migrate(migrate::MigrateArgs),
     /// Make certificates: the hub's, its operators', its partners'.
@@ -82,6 +87,8 @@ pub(crate) enum Command {
     /// Read the ledger's kind and clock; move the clock of a simulation.
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
+    /// Verify each invariant on a live database and name any offender.
+    Check(check::CheckArgs),
     /// Print the configuration in force, secrets hidden.
     Config(config::ConfigArgs),
 }

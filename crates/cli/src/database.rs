@@ -26,6 +26,11 @@ pub(crate) async fn prepare(
     Ok(DatabaseUrl::new(embedded.url_as(RUNTIME_ROLE, &password, DATABASE)))
 }
 
+/// The address as the owner, who may read everything.
+pub(crate) fn owner_url(embedded: &Embedded) -> String {
+    embedded.url(DATABASE)
+}
+
 /// The same at each start, so that two hubs can share the database; it opens nothing but this
 /// private one, whose own password it follows from.
 fn runtime_password(embedded: &Embedded) -> String {

@@ -6,6 +6,7 @@ mod args;
 mod commands;
 mod connect;
 mod database;
+mod demo;
 mod exit;
 mod home;
 mod hub;

@@ -1,5 +1,6 @@
 //! One file for each subcommand.
 
+pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod ledger;
 pub(crate) mod member;
@@ -11,11 +12,13 @@ pub(crate) mod settle;
 pub(crate) mod terms;
 
 use crate::args::{Args, Command};
+use crate::demo;
 
 /// Runs the command.
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     match args.command {
         Command::Serve(args) => serve::run(args).await,
+        Command::Demo(args) => demo::run(args).await,
         Command::Migrate(args) => migrate::run(args).await,
         Command::Pki(command) => pki::run(command),
         Command::Partner(command) => partner::run(command).await,
@@ -23,6 +26,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Member(command) => member::run(command).await,
         Command::Settle(command) => settle::run(command).await,
         Command::Ledger(command) => ledger::run(command).await,
+        Command::Check(args) => check::run(args).await,
         Command::Config(args) => config::run(args),
     }
 }

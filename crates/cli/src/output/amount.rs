@@ -8,6 +8,11 @@ pub(crate) fn points(points: i64) -> String {
     format!("{sign}{}", grouped(&points.unsigned_abs().to_string()))
 }
 
+/// A count, with separators.
+pub(crate) fn count(count: u64) -> String {
+    grouped(&count.to_string())
+}
+
 /// Money with as many decimals as the currency pays, or as the amount needs: `1,234.50 EUR`.
 pub(crate) fn money(money: &Money) -> String {
     let decimals = payable_decimals(&money.currency);

@@ -11,10 +11,10 @@ use std::io::{self, Write as _};
 use clap::ValueEnum;
 use serde::Serialize;
 
-pub(crate) use amount::{money, money_exact, points};
-pub(crate) use style::{bold, good, paint};
+pub(crate) use amount::{count, money, money_exact, points};
+pub(crate) use style::{bold, dim, good, paint};
 pub(crate) use table::Table;
-pub(crate) use time::{date, parse as parse_time, proto as proto_time, text as time_text};
+pub(crate) use time::{date, parse as parse_time, proto as proto_time, stamp, text as time_text};
 pub(crate) use word::{amount_kind, direction, funding, partner_state, rounding, window_state};
 
 /// How a command prints what it found.
@@ -39,6 +39,14 @@ impl Format {
             Self::Json => say(&serde_json::to_string_pretty(value)?)?,
         }
         Ok(())
+    }
+
+    /// Prints a line for people alone.
+    pub(crate) fn note(self, line: &str) -> io::Result<()> {
+        match self {
+            Self::Table => say(line),
+            Self::Json => Ok(()),
+        }
     }
 }
 

@@ -7,6 +7,11 @@ pub(crate) fn bold(text: &str) -> String {
     styled(Style::new().bold(), text)
 }
 
+/// Something less important.
+pub(crate) fn dim(text: &str) -> String {
+    styled(Style::new().dimmed(), text)
+}
+
 /// A verdict: green when good, red when not.
 pub(crate) fn good(is_good: bool, text: &str) -> String {
     let color = if is_good { AnsiColor::Green } else { AnsiColor::Red };

@@ -15,6 +15,8 @@ use crate::agreement::Decimal;
 use crate::connect::Connection;
 use crate::output::{Table, direction, money};
 
+pub(crate) use statement::{Statement, read as read_statement};
+
 const EXAMPLES: &str = "\
 Examples:
   entente settle position

@@ -1,0 +1,161 @@
+//! The stage: a trust domain, a database, a hub, and a connection for each of the cast.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+use anyhow::Context as _;
+use entente_client::{Client, Options as ClientOptions};
+use entente_embedded::{Embedded, Options as DatabaseOptions};
+use entente_hub::hub::Addresses;
+use entente_hub::{Config, Hub};
+use entente_identity::Identity;
+use entente_identity::pki::{DomainDirectory, Overwrite};
+use jiff::Timestamp;
+
+use super::cast::{Brand, at_hour};
+use super::folder::Folder;
+use super::play::Clients;
+use super::progress::Progress;
+use crate::output::warn;
+use crate::{database, hub};
+
+/// The name of the one operator.
+const OPERATOR: &str = "ops";
+
+/// A certificate with fewer days left is made anew.
+const FEWEST_DAYS: i64 = 7;
+
+/// Everything that runs.
+pub(crate) struct Stage {
+    hub: Hub,
+    database: Embedded,
+    /// The cast's connections.
+    pub(crate) clients: Clients,
+}
+
+impl Stage {
+    /// Makes what is missing, and starts everything.
+    pub(crate) async fn build(folder: &Folder, progress: Progress) -> anyhow::Result<Self> {
+        progress.step("certificates: a root for the hub, a CA for each brand and for operators");
+        let certificates = certificates(folder).context("cannot make certificates")?;
+        progress.step("a private PostgreSQL");
+        let options = DatabaseOptions::new(folder.database());
+        let options = options.on_notice(|notice| warn(&format!("  {notice}")));
+        let database = Embedded::start(options).await?;
+        let database_url = database::prepare(&database, Some(at_hour(0))).await?;
+        let usual = Config::default();
+        let config = Config {
+            partner_listen: free(usual.partner_listen),
+            operator_listen: free(usual.operator_listen),
+            plain_listen: free(usual.plain_listen),
+            database_url: Some(database_url),
+            certificates: folder.certificates(),
+            keys: folder.keys(),
+            ..usual
+        };
+        let hub = hub::start(&config).await?;
+        let addresses = hub.addresses();
+        progress.step(format!("the hub is up, at https://{}", addresses.partners));
+        let clients = connect(&certificates, addresses).await?;
+        Ok(Self { hub, database, clients })
+    }
+
+    /// Where the hub listens.
+    pub(crate) fn addresses(&self) -> Addresses {
+        self.hub.addresses()
+    }
+
+    /// The database, as its owner.
+    pub(crate) fn owner_url(&self) -> String {
+        database::owner_url(&self.database)
+    }
+
+    /// Stops everything.
+    pub(crate) async fn strike(self) -> anyhow::Result<()> {
+        drop(self.clients);
+        self.hub.drain().await;
+        self.database.stop().await?;
+        Ok(())
+    }
+}
+
+/// The usual address, or a free port where somebody else uses that one.
+fn free(usual: SocketAddr) -> SocketAddr {
+    match TcpListener::bind(usual) {
+        Ok(_) => usual,
+        Err(_) => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+    }
+}
+
+fn certificates(folder: &Folder) -> anyhow::Result<DomainDirectory> {
+    let (path, now) = (folder.certificates(), Timestamp::now());
+    let domain = match DomainDirectory::open(&path) {
+        Ok(domain) => domain,
+        // A folder that was not finished has no mark yet: it is made anew.
+        Err(_) => DomainDirectory::init(
+            &path,
+            "entente.demo".parse()?,
+            &["localhost", "127.0.0.1", "::1"],
+            now,
+            Overwrite::Replace,
+        )?,
+    };
+    let partners = domain.partners()?;
+    for brand in Brand::ALL {
+        let code = brand.code().parse()?;
+        if !partners.contains(&code) {
+            domain.make_partner_ca(&code, now, Overwrite::Replace)?;
+        }
+    }
+    renew(&domain, now)?;
+    Ok(domain)
+}
+
+/// Makes the leaf certificates that are missing or soon expire.
+fn renew(domain: &DomainDirectory, now: Timestamp) -> anyhow::Result<()> {
+    let listed = domain.list(now)?;
+    let good = |identity: &Identity| {
+        let path = domain.certificate(identity);
+        let one = listed.iter().find(|one| one.path == path);
+        one.is_some_and(|one| one.days_left >= FEWEST_DAYS) && domain.key(identity).exists()
+    };
+    if !good(&Identity::Hub) {
+        domain.issue_hub(&["localhost", "127.0.0.1", "::1"], None, now, Overwrite::Replace)?;
+    }
+    for identity in cast()? {
+        if !good(&identity) {
+            domain.issue(&identity, None, now, Overwrite::Replace)?;
+        }
+    }
+    Ok(())
+}
+
+fn cast() -> anyhow::Result<Vec<Identity>> {
+    let mut cast = vec![Identity::Operator(OPERATOR.parse()?)];
+    for brand in Brand::ALL {
+        cast.push(Identity::Partner(brand.code().parse()?));
+    }
+    Ok(cast)
+}
+
+async fn connect(domain: &DomainDirectory, addresses: Addresses) -> anyhow::Result<Clients> {
+    let client = async |identity: Identity| {
+        let address = match identity {
+            Identity::Operator(_) => addresses.operators,
+            Identity::Partner(_) | Identity::Hub => addresses.partners,
+        };
+        let options = ClientOptions::new(
+            format!("https://{address}"),
+            domain.ca_certificate(&Identity::Hub),
+            domain.certificate(&identity),
+            domain.key(&identity),
+        );
+        anyhow::Ok(Client::connect(options).await?)
+    };
+    let brand = async |brand: Brand| client(Identity::Partner(brand.code().parse()?)).await;
+    Ok(Clients {
+        operator: client(Identity::Operator(OPERATOR.parse()?)).await?,
+        harbor: brand(Brand::Harbor).await?,
+        rover: brand(Brand::Rover).await?,
+        grocer: brand(Brand::Grocer).await?,
+    })
+}
