@@ -11,7 +11,7 @@ use crate::output::warn;
 const USUAL: &str = "warn,sqlx::postgres::notice=error,entente=info";
 
 /// For a command that shows what happens by itself.
-const QUIET: &str = "warn,sqlx::postgres::notice=error";
+const QUIET: &str = "warn,sqlx=error";
 
 /// Begins to log, where nobody chose otherwise what `command` usually does.
 pub(crate) fn start(args: &LogArgs, command: &Command) {

@@ -81,7 +81,7 @@ fn verdict_text(verdict: &Verdict) -> String {
     };
     let checked = verdict.checked.iter().map(rows).collect::<Vec<_>>().join(", ");
     let mut text =
-        format!("{mark}  {:>2}  {:<26}  {}", verdict.number, verdict.name, dim(&checked));
+        format!("{mark}  {:>2}  {:<27}  {}", verdict.number, verdict.name, dim(&checked));
     for offender in &verdict.offenders {
         text.push_str("\n            ");
         text.push_str(offender);

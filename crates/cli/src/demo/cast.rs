@@ -88,6 +88,9 @@ impl Brand {
 /// How many hours the month has.
 pub(crate) const HOURS: i64 = 31 * 24;
 
+/// The trust domain of all certificates.
+pub(crate) const TRUST_DOMAIN: &str = "entente.demo";
+
 /// The window that the month becomes.
 pub(crate) const WINDOW: &str = "2026-03";
 

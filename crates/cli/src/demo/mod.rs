@@ -85,7 +85,8 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     args.output
         .note(&dim(&format!("\nThe data stays in {shown}; `entente demo --clean` removes it.")))?;
     if args.serve {
-        args.output.note(&format!("\n{}", hints::text(&folder, stage.addresses())))?;
+        let hints = hints::text(&folder, stage.addresses(), &report.guest);
+        args.output.note(&format!("\n{hints}"))?;
         stop::asked_for().await?;
     }
     stage.strike().await?;
@@ -107,8 +108,10 @@ async fn play(size: Size, stage: &Stage, progress: Progress) -> anyhow::Result<R
     let statements = statements(clients).await?;
     progress.step("verifying every invariant on the database");
     let verdicts = check::verify(&stage.owner_url()).await?;
+    let guest = plan.predictions.iter().find(|member| member.brand == Brand::Harbor);
     Ok(Report {
         size,
+        guest: guest.map(|guest| guest.reference.clone()).unwrap_or_default(),
         tally,
         balances: (plan.predictions.len(), differing),
         statements,

@@ -4,20 +4,23 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use entente_api::settlement::Net;
+use entente_api::types::Money;
 use serde_json::{Value, json};
 
-use super::cast::{Brand, WINDOW};
+use super::cast::{Brand, TRUST_DOMAIN, WINDOW};
 use super::plan::Size;
 use super::tally::Tally;
 use crate::commands::check::Verdicts;
 use crate::commands::settle::{Statement, nets_json, nets_table};
-use crate::output::{Table, bold, count, dim, good};
+use crate::output::{Table, bold, count, dim, funding, good, money};
 
 /// Everything that is told in the end.
 #[derive(Debug)]
 pub(crate) struct Report {
     /// What was played.
     pub(crate) size: Size,
+    /// A member's reference at Harbor Hotels.
+    pub(crate) guest: String,
     /// What was seen.
     pub(crate) tally: Tally,
     /// How many balances were read, and which differ from the plan.
@@ -41,6 +44,7 @@ impl Report {
     /// For people.
     pub(crate) fn text(&self) -> String {
         let parts = [
+            coalition(),
             self.story(),
             self.refusals(),
             self.statement_texts(),
@@ -104,10 +108,13 @@ impl Report {
         let (read, differing) = (self.balances.0, &self.balances.1);
         let calls = count(self.tally.calls());
         let surprises = self.tally.surprise_count;
-        line(surprises == 0, format!("{calls} answers are as the plan expects, but {surprises}"));
+        line(
+            surprises == 0,
+            format!("{surprises} of {calls} answers differ from what the plan expects"),
+        );
         line(
             differing.is_empty(),
-            format!("{read} balances are as predicted, but {}", differing.len()),
+            format!("{} of {read} members have other balances than predicted", differing.len()),
         );
         for surprise in self.tally.surprises.iter().chain(differing).take(20) {
             let _ = writeln!(text, "        {surprise}");
@@ -135,6 +142,33 @@ impl Report {
         let seconds = self.took.as_secs_f64();
         section("Pace", &format!("{}\n{}", table.text(""), dim(&format!("{seconds:.1} s in all"))))
     }
+}
+
+/// The brands, each with its own certificate and rates; both terms of one that changed them.
+fn coalition() -> String {
+    let mut table = Table::new(&[
+        "brand",
+        "certificate",
+        "pays",
+        ">issue price",
+        ">reimbursement",
+        ">point value",
+    ]);
+    for brand in Brand::ALL {
+        for version in brand.versions().unwrap_or_default() {
+            let agreement = version.agreement;
+            let price = |micros| money(&Money { currency: agreement.currency.clone(), micros });
+            table.row([
+                brand.display_name().to_owned(),
+                format!("spiffe://{TRUST_DOMAIN}/partner/{}", brand.code()),
+                funding(agreement.funding).to_owned(),
+                price(agreement.issue_price_micros),
+                price(agreement.reimbursement_micros),
+                price(agreement.point_value_micros),
+            ]);
+        }
+    }
+    section("The coalition", &table.text(""))
 }
 
 fn section(title: &str, body: &str) -> String {

@@ -5,13 +5,13 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use anyhow::Context as _;
 use entente_client::{Client, Options as ClientOptions};
 use entente_embedded::{Embedded, Options as DatabaseOptions};
-use entente_hub::hub::Addresses;
+use entente_hub::hub::{Addresses, StartError};
 use entente_hub::{Config, Hub};
 use entente_identity::Identity;
 use entente_identity::pki::{DomainDirectory, Overwrite};
 use jiff::Timestamp;
 
-use super::cast::{Brand, at_hour};
+use super::cast::{Brand, TRUST_DOMAIN, at_hour};
 use super::folder::Folder;
 use super::play::Clients;
 use super::progress::Progress;
@@ -42,17 +42,13 @@ impl Stage {
         let options = options.on_notice(|notice| warn(&format!("  {notice}")));
         let database = Embedded::start(options).await?;
         let database_url = database::prepare(&database, Some(at_hour(0))).await?;
-        let usual = Config::default();
         let config = Config {
-            partner_listen: free(usual.partner_listen),
-            operator_listen: free(usual.operator_listen),
-            plain_listen: free(usual.plain_listen),
             database_url: Some(database_url),
             certificates: folder.certificates(),
             keys: folder.keys(),
-            ..usual
+            ..Config::default()
         };
-        let hub = hub::start(&config).await?;
+        let hub = start(config).await?;
         let addresses = hub.addresses();
         progress.step(format!("the hub is up, at https://{}", addresses.partners));
         let clients = connect(&certificates, addresses).await?;
@@ -78,12 +74,21 @@ impl Stage {
     }
 }
 
-/// The usual address, or a free port where somebody else uses that one.
-fn free(usual: SocketAddr) -> SocketAddr {
-    match TcpListener::bind(usual) {
-        Ok(_) => usual,
-        Err(_) => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+/// Starts the hub at its usual addresses, or at free ports where somebody else uses those.
+async fn start(mut config: Config) -> anyhow::Result<Hub> {
+    let usual = [config.partner_listen, config.operator_listen, config.plain_listen];
+    if usual.iter().all(|address| TcpListener::bind(address).is_ok()) {
+        let started = hub::start(&config).await;
+        let taken = |error: &anyhow::Error| {
+            matches!(error.downcast_ref::<StartError>(), Some(StartError::Listen { .. }))
+        };
+        if !started.as_ref().is_err_and(taken) {
+            return started;
+        }
     }
+    let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    (config.partner_listen, config.operator_listen, config.plain_listen) = (free, free, free);
+    hub::start(&config).await
 }
 
 fn certificates(folder: &Folder) -> anyhow::Result<DomainDirectory> {
@@ -93,7 +98,7 @@ fn certificates(folder: &Folder) -> anyhow::Result<DomainDirectory> {
         // A folder that was not finished has no mark yet: it is made anew.
         Err(_) => DomainDirectory::init(
             &path,
-            "entente.demo".parse()?,
+            TRUST_DOMAIN.parse()?,
             &["localhost", "127.0.0.1", "::1"],
             now,
             Overwrite::Replace,
