@@ -3,6 +3,7 @@
 
 mod agreement;
 mod args;
+mod clock;
 mod commands;
 mod connect;
 mod database;

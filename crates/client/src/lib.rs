@@ -18,6 +18,7 @@ pub use rpc::StatementStream;
 /// A new request id: a random UUID. Make it once for each command and keep it until the command's
 /// outcome is known.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place that makes request ids")]
 pub fn new_request_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }

@@ -98,6 +98,7 @@ fn wanted(major: Option<u32>) -> String {
 }
 
 /// Directories that hold all three programs, in order of preference, links followed.
+#[expect(clippy::disallowed_methods, reason = "the one place that looks programs up")]
 fn installed() -> Vec<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let mut found: Vec<PathBuf> = env::split_paths(&path).collect();

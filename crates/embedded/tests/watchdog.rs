@@ -15,6 +15,7 @@ const VARIABLE: &str = "ENTENTE_EMBEDDED_TEST_DIRECTORY";
 
 /// Only the test below runs it, with the variable.
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "how the test below speaks to its child")]
 async fn hold_a_server_until_killed() {
     let Some(directory) = std::env::var_os(VARIABLE).map(PathBuf::from) else {
         return;

@@ -1,5 +1,7 @@
 //! The one place that makes random ids. They say nothing of what they name.
 
+#![expect(clippy::disallowed_methods, reason = "this is the place")]
+
 use entente_ledger::MemberId;
 use uuid::Uuid;
 
@@ -12,5 +14,11 @@ pub(crate) fn member() -> MemberId {
 /// What names a member to one partner.
 #[must_use]
 pub(crate) fn link_token() -> Uuid {
+    Uuid::new_v4()
+}
+
+/// What names a fault to the caller and in the log.
+#[must_use]
+pub(crate) fn fault() -> Uuid {
     Uuid::new_v4()
 }

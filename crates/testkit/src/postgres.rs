@@ -76,7 +76,7 @@ impl Database {
     async fn copied_from(template: &str) -> Self {
         let room = ROOM.acquire().await.expect("the semaphore is never closed");
         let server = SERVER.get_or_init(|| apart(serve)).await;
-        let name = format!("t_{}", Uuid::new_v4().simple());
+        let name = unused_name("t_");
         let maintenance_url = server.url("postgres");
         let create = format!("CREATE DATABASE {name} TEMPLATE {template}");
         or_panic(&create, execute(&maintenance_url, &create).await);
@@ -145,9 +145,14 @@ fn block_on<F: Future>(work: impl FnOnce() -> F) -> F::Output {
     or_panic("make a runtime", runtime).block_on(work())
 }
 
+#[expect(clippy::disallowed_methods, reason = "other test programs run at the same time")]
+fn unused_name(prefix: &str) -> String {
+    format!("{prefix}{}", Uuid::new_v4().simple())
+}
+
 /// Starts the server and makes the template.
 async fn serve() -> Embedded {
-    let directory = env::temp_dir().join(format!("entente-test-{}", Uuid::new_v4().simple()));
+    let directory = env::temp_dir().join(unused_name("entente-test-"));
     let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/postgresql");
     let options =
         Options::throwaway(directory).binaries(fetched).setting("max_connections", CONNECTIONS);

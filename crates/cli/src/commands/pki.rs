@@ -6,9 +6,9 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use entente_identity::pki::{DomainDirectory, LEAF_DAYS, Listed, Overwrite};
 use entente_identity::{Identity, Name, TrustDomain};
-use jiff::Timestamp;
 use serde_json::json;
 
+use crate::clock;
 use crate::connect::Who;
 use crate::output::{Format, Table, say};
 
@@ -142,9 +142,9 @@ pub(crate) fn run(command: PkiCommand) -> anyhow::Result<()> {
 fn init(args: &InitArgs) -> anyhow::Result<()> {
     let (folder, overwrite) = (&args.folder.certificates, args.folder.overwrite());
     let domain = args.trust_domain.clone();
-    let made = DomainDirectory::init(folder, domain, &args.hosts, Timestamp::now(), overwrite)?;
+    let made = DomainDirectory::init(folder, domain, &args.hosts, clock::now(), overwrite)?;
     let operator = Identity::Operator(args.operator.clone());
-    made.issue(&operator, None, Timestamp::now(), overwrite)?;
+    made.issue(&operator, None, clock::now(), overwrite)?;
     say(&format!("made the trust domain {} in {}", made.trust_domain(), folder.display()))?;
     written("the root that clients pin", &made.ca_certificate(&Identity::Hub))?;
     written("the hub's certificate", &made.certificate(&Identity::Hub))?;
@@ -153,12 +153,12 @@ fn init(args: &InitArgs) -> anyhow::Result<()> {
 
 fn partner_ca(args: &PartnerCaArgs) -> anyhow::Result<()> {
     let domain = args.folder.open()?;
-    let path = domain.make_partner_ca(&args.partner, Timestamp::now(), args.folder.overwrite())?;
+    let path = domain.make_partner_ca(&args.partner, clock::now(), args.folder.overwrite())?;
     written(&format!("the CA of {}", args.partner), &path)
 }
 
 fn issue(args: &IssueArgs) -> anyhow::Result<()> {
-    let (domain, now) = (args.folder.open()?, Timestamp::now());
+    let (domain, now) = (args.folder.open()?, clock::now());
     let overwrite = args.folder.overwrite();
     let path = if args.who == "hub" {
         domain.issue_hub(&args.hosts, Some(args.days), now, overwrite)?
@@ -174,13 +174,13 @@ fn sign(args: &SignArgs) -> anyhow::Result<()> {
     let request = std::fs::read_to_string(&args.request)
         .with_context(|| format!("cannot read {}", args.request.display()))?;
     let Who(identity) = &args.who;
-    let (days, now) = (Some(args.days), Timestamp::now());
+    let (days, now) = (Some(args.days), clock::now());
     let path = domain.sign_request(identity, &request, days, now, args.folder.overwrite())?;
     written(&format!("the certificate of {identity}"), &path)
 }
 
 fn list(args: &ListArgs) -> anyhow::Result<()> {
-    let listed = args.folder.open()?.list(Timestamp::now())?;
+    let listed = args.folder.open()?.list(clock::now())?;
     let json = listed.iter().map(|one| {
         json!({
             "subject": one.subject,

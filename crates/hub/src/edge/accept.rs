@@ -115,7 +115,9 @@ impl Acceptor {
         };
         // Both checks repeat the verifier's: this is the only place where a caller is made.
         (caller.role() == self.role).then_some(())?;
-        let left = certificate.not_after.duration_since(Timestamp::now());
+        #[expect(clippy::disallowed_methods, reason = "certificates are of the time of day")]
+        let now = Timestamp::now();
+        let left = certificate.not_after.duration_since(now);
         let left = Duration::try_from(left).ok()?;
         let valid_until = Instant::now() + left;
         Some(ConnectInfo { caller, thumbprint: certificate.thumbprint, valid_until, peer })

@@ -18,7 +18,8 @@ use entente_api::error::ErrorReason;
 use prost::Message;
 use tonic::Status;
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt, pb};
-use uuid::Uuid;
+
+use crate::ids;
 
 pub use reason::{Rule, name, rule};
 pub(crate) use store::is_unreachable;
@@ -195,7 +196,7 @@ impl From<RpcError> for Status {
                 Self::with_details(status.code.into(), status.message, details)
             }
             RpcError::Fault(fault) => {
-                let id = Uuid::new_v4();
+                let id = ids::fault();
                 tracing::error!(fault_id = %id, error = chain(fault.as_ref()), "a call failed");
                 let message = format!("a fault of the hub, logged as {id}");
                 Self::from(&Refused::new(ErrorReason::Internal, message).with("fault_id", id))

@@ -122,6 +122,7 @@ pub(crate) fn reason(error: RpcError) -> Reason {
     info.reason.clone() + field.as_deref().unwrap_or_default()
 }
 
+#[expect(clippy::disallowed_methods, reason = "each call is a request of its own")]
 pub(crate) fn new_id() -> String {
     Uuid::new_v4().to_string()
 }

@@ -94,12 +94,17 @@ pub(crate) fn amelia() -> Identity {
     Identity::Operator("amelia".parse().expect("a good name"))
 }
 
+#[expect(clippy::disallowed_methods, reason = "certificates are of the time of day")]
+fn now() -> Timestamp {
+    Timestamp::now()
+}
+
 impl Stage {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let trust_domain = "entente.example".parse().expect("a good trust domain");
         let certs = folder.path().join("certs");
-        let now = Timestamp::now();
+        let now = now();
         let directory =
             DomainDirectory::init(&certs, trust_domain, &["localhost"], now, Overwrite::Refuse)
                 .expect("a trust domain");
@@ -119,13 +124,13 @@ impl Stage {
     /// Makes a partner's CA and certificate.
     pub(crate) fn admit(&self, identity: &Identity) {
         let Identity::Partner(code) = identity else { unreachable!("a partner") };
-        let made = self.directory.make_partner_ca(code, Timestamp::now(), Overwrite::Refuse);
+        let made = self.directory.make_partner_ca(code, now(), Overwrite::Refuse);
         made.expect("a CA");
         self.issue(identity);
     }
 
     fn issue(&self, identity: &Identity) {
-        let issued = self.directory.issue(identity, None, Timestamp::now(), Overwrite::Refuse);
+        let issued = self.directory.issue(identity, None, now(), Overwrite::Refuse);
         issued.expect("a certificate");
     }
 
@@ -173,7 +178,7 @@ impl Stage {
 
     pub(crate) fn forge(&self, victim: Identity) -> Forge<'_> {
         let rival = "rover-rides".parse().expect("a good code");
-        Forge { directory: &self.directory, victim, rival, now: Timestamp::now() }
+        Forge { directory: &self.directory, victim, rival, now: now() }
     }
 
     /// A connected channel of an identity.
