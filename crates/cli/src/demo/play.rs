@@ -179,6 +179,9 @@ async fn call(client: &Client, command: &Command) -> Result<Done, Error> {
         Command::Capture(request) => send!(points capture, request.clone()),
         Command::Void(request) => send!(points void, request.clone()),
         Command::Reverse(request) => send!(points reverse, request.clone()),
+        Command::QuoteBurn(request) => {
+            client.quote_burn(request.clone()).await.map(|_| (None, None))
+        }
         Command::GetPartner(request) => {
             client.get_partner(request.clone()).await.map(|_| (None, None))
         }

@@ -5,7 +5,7 @@ use entente_api::member::EnrolMemberRequest;
 use entente_api::partner::{
     CreatePartnerRequest, PublishTermsRequest, ResumePartnerRequest, SuspendPartnerRequest,
 };
-use entente_api::points::{BurnRequest, burn_request};
+use entente_api::points::{QuoteBurnRequest, quote_burn_request};
 
 use super::Phase;
 use super::author::Author;
@@ -63,8 +63,8 @@ fn published(author: &Author, brand: Brand, when: impl Fn(&Version) -> bool) -> 
     versions.filter(|(_, version)| when(version)).map(publish).collect()
 }
 
-/// A suspended brand cannot burn. What it tries asks for more than anybody has, so that it changes
-/// nothing when it is sent again later, either.
+/// A suspended brand cannot burn. It only asks for a quote, of more than anybody has, because a
+/// suspension's refusal is not kept: sent again later, a burn would be decided anew.
 fn suspended(author: &Author, brand: Brand) -> [Step; 3] {
     let partner = brand.code().to_owned();
     let suspend = SuspendPartnerRequest {
@@ -72,11 +72,9 @@ fn suspended(author: &Author, brand: Brand) -> [Step; 3] {
         partner: partner.clone(),
     };
     let member = author.members.iter().position(|member| member.home == brand).unwrap_or_default();
-    let burn = BurnRequest {
-        request_id: author.id(&format!("burn while suspended {partner}")),
+    let quote = QuoteBurnRequest {
         member_reference: brand.reference(member),
-        amount: Some(burn_request::Amount::Points(1_000_000_000_000)),
-        receipt_reference: String::new(),
+        amount: Some(quote_burn_request::Amount::Points(1_000_000_000)),
     };
     let resume =
         ResumePartnerRequest { request_id: author.id(&format!("resume {partner}")), partner };
@@ -89,7 +87,7 @@ fn suspended(author: &Author, brand: Brand) -> [Step; 3] {
         by_operator(Command::SuspendPartner(suspend), Story::Partner),
         Step {
             caller: Caller::Partner(brand),
-            command: Command::Burn(burn),
+            command: Command::QuoteBurn(quote),
             expected: Expected::Refused(reasons),
             story: Story::Refusal,
         },

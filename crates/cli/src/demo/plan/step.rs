@@ -7,7 +7,8 @@ use entente_api::partner::{
     SuspendPartnerRequest,
 };
 use entente_api::points::{
-    AuthorizeRequest, BurnRequest, CaptureRequest, EarnRequest, ReverseRequest, VoidRequest,
+    AuthorizeRequest, BurnRequest, CaptureRequest, EarnRequest, QuoteBurnRequest, ReverseRequest,
+    VoidRequest,
 };
 use entente_api::types::Balances;
 
@@ -54,6 +55,8 @@ pub(crate) enum Command {
     AttachReference(AttachReferenceRequest),
     /// Credits points.
     Earn(EarnRequest),
+    /// Asks what a burn would take.
+    QuoteBurn(QuoteBurnRequest),
     /// Spends points.
     Burn(BurnRequest),
     /// Sets points aside.
