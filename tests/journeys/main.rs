@@ -5,4 +5,5 @@
 mod earning;
 mod once;
 mod reading;
+mod settling;
 mod two_hubs;
