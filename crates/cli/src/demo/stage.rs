@@ -15,6 +15,7 @@ use super::cast::{Brand, TRUST_DOMAIN, at_hour};
 use super::folder::Folder;
 use super::play::Clients;
 use super::progress::Progress;
+use crate::clock;
 use crate::output::warn;
 use crate::{database, hub};
 
@@ -92,7 +93,7 @@ async fn start(mut config: Config) -> anyhow::Result<Hub> {
 }
 
 fn certificates(folder: &Folder) -> anyhow::Result<DomainDirectory> {
-    let (path, now) = (folder.certificates(), Timestamp::now());
+    let (path, now) = (folder.certificates(), clock::now());
     let domain = match DomainDirectory::open(&path) {
         Ok(domain) => domain,
         // A folder that was not finished has no mark yet: it is made anew.
