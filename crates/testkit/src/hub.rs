@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::Path, time::Duration};
 
 use entente_client::{Client, Options, Retry, api};
-use entente_hub::{Config, Hub, Ledger, config::DatabaseUrl};
+use entente_hub::{Config, Hub, Ledger, config::DatabaseUrl, hub::Addresses};
 use entente_identity::{
     pki::{DomainDirectory, Overwrite},
     spiffe::{Identity, Name, TrustDomain},
@@ -25,8 +25,7 @@ pub struct TestHub {
     database: Database,
     certificates: TempDir,
     hub: Option<Hub>,
-    partners: SocketAddr,
-    operators: SocketAddr,
+    addresses: Addresses,
 }
 
 impl TestHub {
@@ -51,18 +50,17 @@ impl TestHub {
         make_trust_domain(certificates.path());
         let hub = serve(&database, certificates.path()).await;
         let addresses = hub.addresses();
-        let (partners, operators) = (addresses.partners, addresses.operators);
-        Self { database, certificates, hub: Some(hub), partners, operators }
+        Self { database, certificates, hub: Some(hub), addresses }
     }
 
     /// A client of a partner of the cast.
     pub async fn partner(&self, code: &str) -> Client {
-        self.client(&Identity::Partner(name(code)), self.partners).await
+        self.client(&Identity::Partner(name(code)), self.addresses.partners).await
     }
 
     /// A client of the operator.
     pub async fn operator(&self) -> Client {
-        self.client(&Identity::Operator(name(OPERATOR)), self.operators).await
+        self.client(&Identity::Operator(name(OPERATOR)), self.addresses.operators).await
     }
 
     /// A client of an identity at an address: also at the wrong one.
@@ -91,12 +89,17 @@ impl TestHub {
 
     /// Where partners connect.
     pub fn partner_address(&self) -> SocketAddr {
-        self.partners
+        self.addresses.partners
     }
 
     /// Where operators connect.
     pub fn operator_address(&self) -> SocketAddr {
-        self.operators
+        self.addresses.operators
+    }
+
+    /// Where liveness, readiness and metrics are.
+    pub fn plain_address(&self) -> SocketAddr {
+        self.addresses.plain
     }
 
     /// The database, for looking at rows.
@@ -127,8 +130,7 @@ impl TestHub {
             hub.drain().await;
         }
         let hub = serve(&self.database, self.certificates.path()).await;
-        let addresses = hub.addresses();
-        (self.partners, self.operators) = (addresses.partners, addresses.operators);
+        self.addresses = hub.addresses();
         self.hub = Some(hub);
     }
 

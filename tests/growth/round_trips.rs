@@ -1,0 +1,123 @@
+//! The number of times that a batch waits for the database does not depend on its size.
+
+use std::time::Duration;
+
+use entente_client::{
+    Client, Error,
+    api::points::{AuthorizeRequest, authorize_request},
+    new_request_id,
+};
+use entente_store::control::Control;
+use entente_testkit::{
+    TestHub,
+    cast::{self, HARBOR, burn, earn},
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+const MEMBERS: usize = 50;
+const AT_ONCE: u64 = 200;
+
+/// What the hub has measured of its batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Measured {
+    batches: u64,
+    commands: u64,
+    round_trips: u64,
+}
+
+impl Measured {
+    /// Reads the hub's metrics, as a scraper does.
+    async fn read(hub: &TestHub) -> Self {
+        let mut stream = TcpStream::connect(hub.plain_address()).await.unwrap();
+        let request = b"GET /metrics HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        let value = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            line.map_or(0, |value| value.trim().parse().unwrap())
+        };
+        Self {
+            batches: value("entente_batch_round_trips_count"),
+            commands: value("entente_batch_commands_sum"),
+            round_trips: value("entente_batch_round_trips_sum"),
+        }
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self {
+            batches: self.batches - before.batches,
+            commands: self.commands - before.commands,
+            round_trips: self.round_trips - before.round_trips,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Earn,
+    Burn,
+    Authorize,
+}
+
+async fn send(harbor: Client, kind: Kind, member: usize) -> Result<(), Error> {
+    let reference = format!("guest-{member}");
+    match kind {
+        Kind::Earn => harbor.earn(earn(&reference, 100_000_000, "EUR")).await.map(drop),
+        Kind::Burn => harbor.burn(burn(&reference, 3)).await.map(drop),
+        Kind::Authorize => {
+            let request = AuthorizeRequest {
+                request_id: new_request_id(),
+                member_reference: reference,
+                amount: Some(authorize_request::Amount::Points(3)),
+                receipt_reference: String::new(),
+            };
+            harbor.authorize(request).await.map(drop)
+        }
+    }
+}
+
+/// Sends many commands while no writer can begin, and lets them go together.
+async fn send_together(hub: &TestHub, clients: &[Client], kind: Kind) {
+    let pool = hub.database().owner_pool().await;
+    let heads = Control::begin(&pool).await.unwrap();
+    let calls: Vec<_> = (0..usize::try_from(AT_ONCE).unwrap())
+        .map(|n| tokio::spawn(send(clients[n % clients.len()].clone(), kind, n % MEMBERS)))
+        .collect();
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    drop(heads);
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    pool.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_many_waits_for_the_database_as_often_as_a_batch_of_one() {
+    let hub = TestHub::with_cast().await;
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        clients.push(hub.partner(HARBOR).await);
+    }
+    for member in 0..MEMBERS {
+        cast::enrol(&clients[0], &format!("guest-{member}")).await;
+        send(clients[0].clone(), Kind::Earn, member).await.unwrap();
+    }
+    for kind in [Kind::Earn, Kind::Burn, Kind::Authorize] {
+        let start = Measured::read(&hub).await;
+        send(clients[0].clone(), kind, 0).await.unwrap();
+        let after_one = Measured::read(&hub).await;
+        let one = after_one.since(start);
+        assert_eq!((one.batches, one.commands), (1, 1), "{kind:?}");
+        assert!((5..=20).contains(&one.round_trips), "{kind:?}: {one:?}");
+        send_together(&hub, &clients, kind).await;
+        let many = Measured::read(&hub).await.since(after_one);
+        assert_eq!(many.commands, AT_ONCE, "{kind:?}");
+        assert!(many.batches * 10 <= AT_ONCE, "{kind:?}: large batches, {many:?}");
+        assert_eq!(many.round_trips, many.batches * one.round_trips, "{kind:?}: {many:?}");
+    }
+    hub.close().await;
+}
