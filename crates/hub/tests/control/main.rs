@@ -1,5 +1,6 @@
 //! Control writes and reads of members on a real PostgreSQL, behind the wire.
 
+mod bounds;
 mod members;
 mod once;
 mod partners;

@@ -1,0 +1,73 @@
+//! What does not fit, and what comes too late, is refused at once, and the same id may be sent again.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use entente_api::points::VoidRequest;
+use entente_hub::{
+    catalogue::CatalogueCache,
+    config::PostingLimits,
+    control::Ended,
+    fingerprint::Fingerprint,
+    posting::{Ask, Posting, Submission, Target},
+};
+use entente_ledger::RequestId;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use crate::stage::{HARBOR, Stage, reason};
+
+/// More than may run and wait together.
+const TOO_MANY: usize = 2_000;
+
+#[tokio::test]
+async fn control_writes_beyond_those_that_may_wait_are_an_overload() {
+    let stage = Stage::empty().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let mut writes = tokio::task::JoinSet::new();
+    for _ in 0..TOO_MANY {
+        let (controls, gate) = (stage.controls.clone(), Arc::clone(&gate));
+        writes.spawn(async move {
+            let once = move || {
+                let gate = Arc::clone(&gate);
+                async move {
+                    let _opened = gate.acquire().await.expect("the gate is never closed");
+                    Ok::<_, Ended>(())
+                }
+            };
+            controls.run(once).await.map_err(reason)
+        });
+    }
+    let first = writes.join_next().await.expect("an answer").expect("no panic");
+    assert_eq!(first, Err("OVERLOADED".to_owned()));
+    gate.add_permits(1);
+    let mut done = 0;
+    while let Some(answer) = writes.join_next().await {
+        match answer.expect("no panic") {
+            Ok(()) => done += 1,
+            Err(refused) => assert_eq!(refused, "OVERLOADED"),
+        }
+    }
+    assert!(done > 0 && done < TOO_MANY - 1, "{done} were done");
+}
+
+#[tokio::test]
+async fn a_command_after_the_drain_is_told_that_the_hub_is_shutting_down() {
+    let stage = Stage::empty().await;
+    let catalogue = CatalogueCache::load(stage.pool.clone()).await.expect("a catalogue");
+    let (posting, tasks) = Posting::start(&stage.pool, &catalogue, &PostingLimits::default());
+    assert!(tasks.drained(Duration::from_secs(5)).await);
+    let submission = Submission {
+        partner: HARBOR,
+        request_id: RequestId(Uuid::from_u128(1)),
+        fingerprint: Fingerprint::of(&VoidRequest::default()),
+        receipt_reference: String::new(),
+        ask: Ask::Void,
+        target: Target::Original(RequestId(Uuid::from_u128(2))),
+        deadline: Instant::now() + Duration::from_secs(5),
+    };
+    let refused = posting.submit(submission).await.map_err(reason);
+    assert_eq!(refused, Err("SHUTTING_DOWN".to_owned()));
+}
