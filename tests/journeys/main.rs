@@ -2,14 +2,25 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod authorization;
 mod caps;
+mod certificates;
 mod clawback;
 mod closing;
+mod control_refusals;
 mod earning;
 mod expiry;
 mod holds;
+mod limits;
+mod malformed;
 mod once;
+mod published;
+mod python;
 mod reading;
+mod refusals;
+mod reused_ids;
 mod settling;
 mod steps;
 mod two_hubs;
+mod visibility;
+mod wire;

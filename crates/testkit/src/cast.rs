@@ -150,6 +150,6 @@ pub fn wire_time(at: Timestamp) -> prost_types::Timestamp {
 
 /// The real time, for certificates.
 #[expect(clippy::disallowed_methods, reason = "certificates are of the time of day")]
-pub(crate) fn real_now() -> Timestamp {
+pub fn real_now() -> Timestamp {
     Timestamp::now()
 }

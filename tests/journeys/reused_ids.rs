@@ -1,0 +1,384 @@
+//! Invariant 3, once: an id that was used for other content names the first field that differs, for
+//! every write of the contract and for every field of it.
+
+use std::collections::BTreeSet;
+
+use entente_client::{
+    api::{
+        error::ErrorReason,
+        member::{AttachReferenceRequest, EnrolMemberRequest},
+        partner::{
+            CreatePartnerRequest, Funding, PublishTermsRequest, ResumePartnerRequest,
+            SuspendPartnerRequest,
+        },
+        points::{
+            AuthorizeRequest, BurnRequest, CaptureRequest, EarnRequest, ReverseRequest,
+            VoidRequest, authorize_request, burn_request, reverse_request,
+        },
+        settlement::{CloseWindowRequest, RecordPaymentRequest},
+    },
+    new_request_id,
+};
+use entente_testkit::{
+    TestHub,
+    cast::{GROCER, HARBOR, ROVER, agreement_in, burn, earn, enrol, money, wire_time},
+    morning,
+};
+use jiff::SignedDuration;
+use prost::Message;
+use prost_types::FileDescriptorSet;
+
+use crate::{
+    published::assert_refused,
+    wire::{Rpc, Wire, request_id},
+};
+
+const EUR: i64 = 1_000_000;
+
+/// A write that is accepted, and the same with one field changed, under its name.
+struct Write {
+    rpc: Rpc,
+    accepted: Vec<u8>,
+    changed: Vec<(&'static str, Vec<u8>)>,
+}
+
+type Change<M> = (&'static str, fn(&mut M));
+
+fn write<M: Message + Clone>(rpc: Rpc, accepted: &M, changes: &[Change<M>]) -> Write {
+    let changed = changes.iter().map(|(field, change)| {
+        let mut message = accepted.clone();
+        change(&mut message);
+        (*field, message.encode_to_vec())
+    });
+    Write { rpc, accepted: accepted.encode_to_vec(), changed: changed.collect() }
+}
+
+// What a field is changed to is well formed, and often unknown: that the id was used comes first.
+fn nobody() -> String {
+    "nobody".to_owned()
+}
+
+fn no_partner() -> String {
+    "nobody-at-all".to_owned()
+}
+
+fn earning() -> EarnRequest {
+    let mut request = earn("guest", 100 * EUR, "EUR");
+    request.activity_at = Some(wire_time(morning()));
+    request.receipt_reference = "R-1".into();
+    request
+}
+
+fn burning(amount: burn_request::Amount) -> BurnRequest {
+    let receipt_reference = "R-2".to_owned();
+    BurnRequest { amount: Some(amount), receipt_reference, ..burn("guest", 0) }
+}
+
+fn holding(amount: authorize_request::Amount) -> AuthorizeRequest {
+    AuthorizeRequest {
+        request_id: new_request_id(),
+        member_reference: "guest".to_owned(),
+        amount: Some(amount),
+        receipt_reference: "R-3".to_owned(),
+    }
+}
+
+fn reversing(original: &str, part: reverse_request::Part) -> ReverseRequest {
+    let original_request_id = original.to_owned();
+    ReverseRequest { request_id: new_request_id(), original_request_id, part: Some(part) }
+}
+
+fn writes_of_burns() -> Vec<Write> {
+    use burn_request::Amount::{Points, Value};
+    let (burn, hold) = (("points", "Burn"), ("points", "Authorize"));
+    let held = |amount| match amount {
+        Points(points) => authorize_request::Amount::Points(points),
+        Value(value) => authorize_request::Amount::Value(value),
+    };
+    vec![
+        write(
+            burn,
+            &burning(Points(10)),
+            &[
+                ("member_reference", |r| r.member_reference = nobody()),
+                ("points", |r| r.amount = Some(Points(11))),
+                ("points", |r| r.amount = Some(Value(money(100_000, "EUR")))),
+                ("receipt_reference", |r| r.receipt_reference.clear()),
+            ],
+        ),
+        write(
+            burn,
+            &burning(Value(money(100_000, "EUR"))),
+            &[
+                ("value", |r| r.amount = Some(Value(money(100_001, "EUR")))),
+                ("value", |r| r.amount = Some(Value(money(100_000, "USD")))),
+            ],
+        ),
+        write(
+            hold,
+            &holding(held(Points(10))),
+            &[
+                ("member_reference", |r| r.member_reference = nobody()),
+                ("points", |r| r.amount = Some(authorize_request::Amount::Points(11))),
+                ("receipt_reference", |r| r.receipt_reference = "R-4".into()),
+            ],
+        ),
+        write(
+            hold,
+            &holding(held(Value(money(100_000, "EUR")))),
+            &[("value", |r| {
+                r.amount = Some(authorize_request::Amount::Value(money(100_001, "EUR")));
+            })],
+        ),
+    ]
+}
+
+fn writes_of_holds() -> Vec<Write> {
+    let hold = || holding(authorize_request::Amount::Points(10));
+    let (captured, voided) = (hold(), hold());
+    let capture = CaptureRequest {
+        request_id: new_request_id(),
+        authorization_request_id: captured.request_id.clone(),
+        points: Some(9),
+    };
+    let void = VoidRequest {
+        request_id: new_request_id(),
+        authorization_request_id: voided.request_id.clone(),
+    };
+    vec![
+        write(("points", "Authorize"), &captured, &[]),
+        write(("points", "Authorize"), &voided, &[]),
+        write(
+            ("points", "Capture"),
+            &capture,
+            &[
+                ("authorization_request_id", |r| r.authorization_request_id = new_request_id()),
+                ("points", |r| r.points = Some(10)),
+                ("points", |r| r.points = None),
+            ],
+        ),
+        write(
+            ("points", "Void"),
+            &void,
+            &[("authorization_request_id", |r| {
+                r.authorization_request_id = new_request_id();
+            })],
+        ),
+    ]
+}
+
+fn writes_of_reversals() -> Vec<Write> {
+    use reverse_request::Part::{Points, Spend};
+    let earned = earning();
+    let burned = burning(burn_request::Amount::Points(10));
+    let unearned = reversing(&earned.request_id, Spend(money(EUR, "EUR")));
+    let unburned = reversing(&burned.request_id, Points(5));
+    vec![
+        write(
+            ("points", "Earn"),
+            &earned,
+            &[
+                ("member_reference", |r| r.member_reference = nobody()),
+                ("spend", |r| r.spend = Some(money(100 * EUR + 1, "EUR"))),
+                ("spend", |r| r.spend = Some(money(100 * EUR, "USD"))),
+                ("category", |r| r.category = "spa".into()),
+                ("activity_at", |r| r.activity_at = None),
+                ("receipt_reference", |r| r.receipt_reference.clear()),
+            ],
+        ),
+        write(("points", "Burn"), &burned, &[]),
+        write(
+            ("points", "Reverse"),
+            &unearned,
+            &[
+                ("original_request_id", |r| r.original_request_id = new_request_id()),
+                ("spend", |r| r.part = Some(Spend(money(2 * EUR, "EUR")))),
+                ("spend", |r| r.part = None),
+            ],
+        ),
+        write(("points", "Reverse"), &unburned, &[("points", |r| r.part = Some(Points(6)))]),
+    ]
+}
+
+/// Every write of a partner, in an order in which all are accepted.
+fn writes_of_partners() -> Vec<Write> {
+    let enrolled =
+        EnrolMemberRequest { request_id: new_request_id(), member_reference: "new".to_owned() };
+    let mut writes = vec![write(
+        ("member", "EnrolMember"),
+        &enrolled,
+        &[("member_reference", |r| r.member_reference = "newer".into())],
+    )];
+    writes.extend(writes_of_reversals());
+    writes.extend(writes_of_holds());
+    writes.extend(writes_of_burns());
+    writes
+}
+
+fn writes_of_brands() -> Vec<Write> {
+    let id = new_request_id;
+    let create = CreatePartnerRequest {
+        request_id: id(),
+        code: "blue-fuel".to_owned(),
+        display_name: "Blue Fuel".to_owned(),
+    };
+    let publish = PublishTermsRequest {
+        request_id: id(),
+        partner: HARBOR.to_owned(),
+        effective_from: Some(wire_time(morning() + SignedDuration::from_hours(24))),
+        agreement: Some(agreement_in("EUR", Funding::AtIssue)),
+    };
+    let suspend = SuspendPartnerRequest { request_id: id(), partner: GROCER.to_owned() };
+    let resume = ResumePartnerRequest { request_id: id(), partner: GROCER.to_owned() };
+    vec![
+        write(
+            ("partner", "CreatePartner"),
+            &create,
+            &[
+                ("code", |r| r.code = HARBOR.into()),
+                ("display_name", |r| r.display_name = "Blue".into()),
+            ],
+        ),
+        write(
+            ("partner", "PublishTerms"),
+            &publish,
+            &[
+                ("partner", |r| r.partner = no_partner()),
+                ("effective_from", |r| r.effective_from = None),
+                ("agreement", |r| r.agreement = Some(agreement_in("USD", Funding::AtIssue))),
+            ],
+        ),
+        write(
+            ("partner", "SuspendPartner"),
+            &suspend,
+            &[("partner", |r| {
+                r.partner = no_partner();
+            })],
+        ),
+        write(
+            ("partner", "ResumePartner"),
+            &resume,
+            &[("partner", |r| {
+                r.partner = no_partner();
+            })],
+        ),
+    ]
+}
+
+/// Every write of an operator, in an order in which all are accepted.
+fn writes_of_operators() -> Vec<Write> {
+    let (guest, harbor) = ("guest".to_owned(), HARBOR.to_owned());
+    let attach = AttachReferenceRequest {
+        request_id: new_request_id(),
+        partner: harbor.clone(),
+        member_reference: guest.clone(),
+        target_partner: ROVER.to_owned(),
+        target_member_reference: guest,
+    };
+    let payment = RecordPaymentRequest {
+        request_id: new_request_id(),
+        partner: harbor,
+        amount: Some(money(10_000, "EUR")),
+    };
+    let mut writes = vec![
+        write(
+            ("member", "AttachReference"),
+            &attach,
+            &[
+                ("partner", |r| r.partner = no_partner()),
+                ("member_reference", |r| r.member_reference = nobody()),
+                ("target_partner", |r| r.target_partner = no_partner()),
+                ("target_member_reference", |r| r.target_member_reference = nobody()),
+            ],
+        ),
+        write(
+            ("settlement", "RecordPayment"),
+            &payment,
+            &[
+                ("partner", |r| r.partner = no_partner()),
+                ("amount", |r| r.amount = Some(money(10_001, "EUR"))),
+            ],
+        ),
+    ];
+    writes.extend(writes_of_brands());
+    writes
+}
+
+/// Sends each write, then each of its changes, then another method, then itself.
+async fn assert_once(wire: &Wire, writes: &[Write], other: (Rpc, fn(String) -> Vec<u8>)) {
+    for Write { rpc, accepted, changed } in writes {
+        let first = wire.call(*rpc, accepted).await.unwrap_or_else(|r| panic!("{}: {r}", rpc.1));
+        for (field, message) in changed {
+            let case = format!("{} with another {field}", rpc.1);
+            let refusal = wire.call(*rpc, message).await.expect_err(&case);
+            assert_refused(&refusal, ErrorReason::RequestIdReused, &[("field", field)], &case);
+        }
+        if *rpc != other.0 {
+            let message = other.1(request_id(accepted));
+            let refusal = wire.call(other.0, &message).await.expect_err(rpc.1);
+            let reused = ErrorReason::RequestIdReused;
+            assert_refused(&refusal, reused, &[("field", "method")], rpc.1);
+        }
+        let again = wire.call(*rpc, accepted).await.unwrap_or_else(|r| panic!("{}: {r}", rpc.1));
+        // `replayed = true` is the one thing that differs: two bytes, a tag and a 1.
+        assert_eq!(again.len(), first.len() + 2, "{} was replayed", rpc.1);
+        assert_eq!(again[..first.len()], first[..], "{} was replayed", rpc.1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reused_id_names_the_field_that_differs_whatever_the_write() {
+    let hub = TestHub::with_cast().await;
+    let harbor = hub.partner(HARBOR).await;
+    enrol(&harbor, "guest").await;
+    harbor.earn(earn("guest", 1_000 * EUR, "EUR")).await.unwrap();
+    let operator = hub.operator().await;
+    operator.close_window(CloseWindowRequest { name: "paid".to_owned() }).await.unwrap();
+
+    let enrol = |request_id: String| {
+        EnrolMemberRequest { request_id, member_reference: nobody() }.encode_to_vec()
+    };
+    let suspend = |request_id: String| {
+        SuspendPartnerRequest { request_id, partner: no_partner() }.encode_to_vec()
+    };
+    let wire = Wire::partner(&hub, HARBOR).await;
+    assert_once(&wire, &writes_of_partners(), (("member", "EnrolMember"), enrol)).await;
+    let wire = Wire::operator(&hub).await;
+    assert_once(&wire, &writes_of_operators(), (("partner", "SuspendPartner"), suspend)).await;
+    hub.close().await;
+}
+
+/// (method, field) of every field beside `request_id` of every write of the contract: a write's
+/// answer says whether it was `replayed`.
+fn described() -> BTreeSet<(String, String)> {
+    let files = FileDescriptorSet::decode(entente_api::DESCRIPTOR_SET).unwrap().file;
+    let mut found = BTreeSet::new();
+    for file in &files {
+        let fields = |name: &str| {
+            let short = name.rsplit('.').next().unwrap_or(name);
+            let message = file.message_type.iter().find(|message| message.name() == short);
+            message.expect(name).field.iter().map(|field| field.name().to_owned())
+        };
+        for method in file.service.iter().flat_map(|service| &service.method) {
+            if fields(method.output_type()).any(|field| field == "replayed") {
+                let others = fields(method.input_type()).filter(|field| field != "request_id");
+                found.extend(others.map(|field| (method.name().to_owned(), field)));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_field_of_every_write_is_changed_by_some_case() {
+    let writes = writes_of_partners().into_iter().chain(writes_of_operators());
+    let changed: BTreeSet<_> = writes
+        .flat_map(|write| {
+            let method = write.rpc.1.to_owned();
+            write.changed.into_iter().map(move |(field, _)| (method.clone(), field.to_owned()))
+        })
+        .collect();
+    let described = described();
+    assert!(described.len() > 25, "the contract has lost its writes: {described:?}");
+    assert_eq!(changed, described);
+}
