@@ -28,6 +28,9 @@ use crate::{
 /// How often the months ahead are made sure of.
 const MONTHS_EVERY: Duration = Duration::from_hours(1);
 
+/// Connections for control writes and reads.
+const CONNECTIONS: u32 = 26;
+
 /// How long the pipeline gets to answer what is queued when the hub stops.
 const DRAIN: Duration = Duration::from_secs(20);
 
@@ -60,10 +63,12 @@ impl Ledger {
     /// Connects to the database as the runtime role and starts the pipeline.
     pub async fn open(config: &Config) -> Result<Self, OpenError> {
         let url = config.database_url()?;
-        let pool = entente_store::connect(url.reveal(), connections(config)).await?;
+        let pool = entente_store::connect(url.reveal(), CONNECTIONS).await?;
         ensure_months(&pool).await?;
-        let catalogue = CatalogueCache::load(pool.clone()).await?;
-        let (posting, tasks) = Posting::start(&pool, &catalogue, &config.posting);
+        // The pipeline has connections of its own: no read can keep a writer waiting.
+        let own = entente_store::connect(url.reveal(), connections(config)).await?;
+        let catalogue = CatalogueCache::load(own.clone()).await?;
+        let (posting, tasks) = Posting::start(&own, &catalogue, &config.posting);
         let page_tokens = Arc::new(PageTokens::open(&config.keys)?);
         let months = tokio::spawn(keep_months(pool.clone()));
         Ok(Self { pool, catalogue, page_tokens, posting, tasks, months })
@@ -116,10 +121,10 @@ impl Ledger {
     }
 }
 
-/// Two for each writer, which may load the catalogue in the middle of a batch, and some for control
-/// writes and reads.
+/// Two for each writer, which may load the catalogue in the middle of a batch, and some for the
+/// resolver and for the catalogue's readers.
 fn connections(config: &Config) -> u32 {
-    u32::try_from(config.posting.writers.saturating_mul(2)).unwrap_or(64).min(64) + 28
+    u32::try_from(config.posting.writers.saturating_mul(2)).unwrap_or(32).min(32) + 2
 }
 
 fn ready(pool: PgPool) -> ReadyCheck {

@@ -91,9 +91,10 @@ impl Reading {
         after: Option<OperationPlace>,
         size: u16,
     ) -> Result<OperationsPage, RpcError> {
-        let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
         let member = match member {
             Some(reference) => {
+                // Given back before the next is asked for: whoever holds one never waits for two.
+                let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
                 let key = (partner, reference.into_string());
                 let links = resolve_links(&mut connection, std::slice::from_ref(&key)).await?;
                 let link = links.get(&key).ok_or_else(member_unknown)?;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     Action, Command, Decision, Exposure, Member, Operation, OperationKind, Original, OriginalKind,
-    Refusal, ReversePart, State, burn, capture,
+    Refusal, ReversePart, State, bound, burn, capture,
     draft::Draft,
     earn,
     expire::{self, Due},
@@ -88,6 +88,7 @@ impl State<'_> {
         let member = members.get_mut(&operation.member).expect("the batch holds the member");
         let mut draft = Draft::new(catalogue, member, operation);
         let decided = rule(&mut draft)
+            .and_then(|()| if is_capped { bound::within(&draft) } else { Ok(()) })
             .and_then(|()| exposure::after(exposures, &draft.owed, terms, is_capped));
         match decided {
             Ok(after) => {

@@ -48,6 +48,11 @@ impl<'d> Draft<'d> {
         self.journal.undo(self.member);
     }
 
+    /// What has been booked so far.
+    pub(crate) fn transfers(&self) -> &[Transfer] {
+        &self.transfers
+    }
+
     /// By the ledger's clock.
     pub(crate) fn now(&self) -> Timestamp {
         self.operation.posted_at

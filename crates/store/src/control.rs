@@ -101,7 +101,7 @@ impl Control<Heads> {
         sqlx::query!("UPDATE clock SET now = $1", to.to_sqlx() as _)
             .execute(&mut *self.transaction)
             .await?;
-        crate::ensure_months(&mut self.transaction, to).await
+        Ok(())
     }
 
     /// Commits, and leaves `now` in every head as the time of its last batch.

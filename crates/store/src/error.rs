@@ -56,7 +56,9 @@ impl StoreError {
                 Some("22" | "23") => Cure::OneByOne,
                 Some(_) | None => Cure::GiveUp,
             },
-            Self::Migrate(_) | Self::Inconsistent { .. } | Self::Ledger(_) => Cure::GiveUp,
+            // One command made it, or met it: its neighbors are not to suffer.
+            Self::Inconsistent { .. } => Cure::OneByOne,
+            Self::Migrate(_) | Self::Ledger(_) => Cure::GiveUp,
         }
     }
 

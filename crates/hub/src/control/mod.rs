@@ -13,6 +13,7 @@ mod write;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
+use entente_ledger::PartnerId;
 use entente_store::StoreError;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
@@ -44,8 +45,23 @@ const PAUSE: Duration = Duration::from_millis(5);
 pub struct Controls {
     pool: PgPool,
     catalogue: Arc<CatalogueCache>,
+    partners: Places,
+    operators: Places,
+}
+
+/// Room for writes. Partners and operators have their own, so that no partner can keep operators
+/// from suspending it.
+#[derive(Clone)]
+struct Places {
     waiting: Arc<Semaphore>,
     running: Arc<Semaphore>,
+}
+
+impl Places {
+    fn new() -> Self {
+        let (waiting, running) = (Semaphore::new(WAITING), Semaphore::new(RUNNING));
+        Self { waiting: Arc::new(waiting), running: Arc::new(running) }
+    }
 }
 
 /// Why a run of a write ended without an answer.
@@ -61,8 +77,7 @@ impl Controls {
     /// Runs them on a database.
     #[must_use]
     pub fn new(pool: PgPool, catalogue: Arc<CatalogueCache>) -> Self {
-        let (waiting, running) = (Semaphore::new(WAITING), Semaphore::new(RUNNING));
-        Self { pool, catalogue, waiting: Arc::new(waiting), running: Arc::new(running) }
+        Self { pool, catalogue, partners: Places::new(), operators: Places::new() }
     }
 
     /// Runs a write under its request id, and answers after its commit.
@@ -72,8 +87,10 @@ impl Controls {
         write: W,
     ) -> Result<<W::Request as WriteRequest>::Response, RpcError> {
         let (pool, catalogue) = (self.pool.clone(), Arc::clone(&self.catalogue));
+        let is_operators = claim.partner == PartnerId::HUB;
+        let places = if is_operators { &self.operators } else { &self.partners };
         let what = Arc::new((claim, write));
-        self.run(move || {
+        run_in(places, move || {
             let (pool, catalogue) = (pool.clone(), Arc::clone(&catalogue));
             let what = Arc::clone(&what);
             async move { write::run(&pool, &catalogue, &what.0, &what.1).await }
@@ -81,35 +98,44 @@ impl Controls {
         .await
     }
 
-    /// Runs anything that owns a transaction in a task of its own, again while it may succeed.
-    pub async fn run<T, F>(
-        &self,
-        mut once: impl FnMut() -> F + Send + 'static,
-    ) -> Result<T, RpcError>
+    /// Runs an operator's write without a request id: anything that owns a transaction, in a task
+    /// of its own, again while it may succeed.
+    pub async fn run<T, F>(&self, once: impl FnMut() -> F + Send + 'static) -> Result<T, RpcError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, Ended>> + Send,
     {
-        let waiting = self.waiting.try_acquire().map_err(|_| Refused::overloaded())?;
-        let running = Arc::clone(&self.running);
-        let place = running.acquire_owned().await.map_err(|_| Refused::shutting_down())?;
-        drop(waiting);
-        let task = tokio::spawn(async move {
-            let _place = place;
-            let mut pause = PAUSE;
-            for _ in 1..RUNS {
-                match once().await {
-                    Ok(done) => return Ok(done),
-                    Err(Ended::Failed(error)) if error.is_transient() => {}
-                    Err(ended) => return Err(ended.into()),
-                }
-                tokio::time::sleep(pause).await;
-                pause *= 2;
-            }
-            once().await.map_err(RpcError::from)
-        });
-        task.await.map_err(RpcError::internal)?
+        run_in(&self.operators, once).await
     }
+}
+
+async fn run_in<T, F>(
+    places: &Places,
+    mut once: impl FnMut() -> F + Send + 'static,
+) -> Result<T, RpcError>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Ended>> + Send,
+{
+    let waiting = places.waiting.try_acquire().map_err(|_| Refused::overloaded())?;
+    let running = Arc::clone(&places.running);
+    let place = running.acquire_owned().await.map_err(|_| Refused::shutting_down())?;
+    drop(waiting);
+    let task = tokio::spawn(async move {
+        let _place = place;
+        let mut pause = PAUSE;
+        for _ in 1..RUNS {
+            match once().await {
+                Ok(done) => return Ok(done),
+                Err(Ended::Failed(error)) if error.is_transient() => {}
+                Err(ended) => return Err(ended.into()),
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        once().await.map_err(RpcError::from)
+    });
+    task.await.map_err(RpcError::internal)?
 }
 
 impl fmt::Debug for Controls {

@@ -79,7 +79,7 @@ impl Sending {
             Page::Lines(lines) => {
                 for line in lines {
                     self.line_count += 1;
-                    let line = wire::line(line, &self.names);
+                    let line = wire::line(line, self.partner.id, &self.names);
                     self.send(line.map(Part::Line)).await?;
                 }
             }

@@ -8,7 +8,7 @@ use entente_api::{
     },
     types::Money,
 };
-use entente_ledger::{AmountKind, Currency, Micros};
+use entente_ledger::{AmountKind, Currency, Micros, PartnerId};
 use entente_loyalty::Partner;
 use entente_settlement::Nets;
 use entente_store::{
@@ -21,7 +21,7 @@ use entente_store::{
 use jiff::Timestamp;
 
 use super::Names;
-use crate::{error::RpcError, parse::wire_timestamp};
+use crate::{error::RpcError, parse::wire_timestamp, posting::COALITION};
 
 pub(super) fn window(window: &ListedWindow) -> api::Window {
     let state = if window.closed_at.is_some() { WindowState::Closed } else { WindowState::Open };
@@ -87,8 +87,13 @@ pub(super) fn header(
     }
 }
 
-pub(super) fn line(line: Line, names: &Names) -> Result<StatementLine, RpcError> {
+/// A line of `own`: the brand that issued a single member's points is not told to another.
+pub(super) fn line(line: Line, own: PartnerId, names: &Names) -> Result<StatementLine, RpcError> {
     let movement = line.movement;
+    let counterparty = match movement.counterparty {
+        other if other == own || other == PartnerId::HUB => names.of(other)?,
+        _ => COALITION.to_owned(),
+    };
     Ok(StatementLine {
         request_id: line.request_id.0.to_string(),
         kind: kind(movement.kind).into(),
@@ -100,7 +105,7 @@ pub(super) fn line(line: Line, names: &Names) -> Result<StatementLine, RpcError>
         terms_version: line.terms_version.map(|version| version.0).unwrap_or_default(),
         direction: side(movement.side).into(),
         amount: Some(moved(&movement)),
-        counterparty: names.of(movement.counterparty)?,
+        counterparty,
         prior_period: line.prior_period,
     })
 }

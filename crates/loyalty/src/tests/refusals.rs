@@ -210,23 +210,41 @@ fn an_original_that_is_not_loaded_is_refused() {
 }
 
 #[test]
-fn what_the_ledger_cannot_hold_is_refused() {
+fn what_one_command_may_not_move_is_refused() {
     let generous = vec![category("*", vec![rule(Micros::ZERO, 1, Micros(1))])];
     let point_value = Micros::ZERO;
     let terms = Agreement { categories: generous.clone(), point_value, ..agreement("EUR") };
     let mut book = Book::new(vec![partner(HARBOR, terms)]);
-    let most = earn(Micros(i64::MAX), "EUR");
-    book.post(HARBOR, most.clone()).expect("just fits");
-    book.post(HARBOR, authorize(1_000)).expect("what is held counts too");
+    let most = earn(Micros(1_000_000_000), "EUR");
+    book.post(HARBOR, most.clone()).expect("just within");
+    for beyond in [1_000_000_001, i64::MAX] {
+        let refusal = book.post(HARBOR, earn(Micros(beyond), "EUR"));
+        assert_eq!(refusal, Err(Refusal::AmountTooLarge), "{beyond}");
+    }
+    book.post(HARBOR, earn(Micros(1_000), "EUR")).expect("a member may hold more than that");
+    assert_eq!(book.post(HARBOR, authorize(1_000_000_001)), Err(Refusal::AmountTooLarge));
     assert_eq!(book.post(HARBOR, authorize(2_000_000_000_000_000)), Err(Refusal::AmountTooLarge));
-    assert_eq!(book.post(HARBOR, earn(Micros(1), "EUR")), Err(Refusal::AmountTooLarge));
     let at_issue = Agreement {
         categories: generous,
         funding: entente_ledger::Funding::AtIssue,
+        issue_price: Micros(20_000),
         ..agreement("EUR")
     };
     let mut book = Book::new(vec![partner(HARBOR, at_issue)]);
     assert_eq!(book.post(HARBOR, most), Err(Refusal::AmountTooLarge));
+    check(&book);
+}
+
+#[test]
+fn a_burn_of_more_lots_than_one_command_may_touch_is_refused() {
+    let categories = vec![category("*", vec![rule(Micros::ZERO, 1, Micros(1))])];
+    let terms = Agreement { categories, ..agreement("EUR") };
+    let mut book = Book::new(vec![partner(HARBOR, terms)]);
+    for _ in 0..1_001 {
+        book.post(HARBOR, earn(Micros(1), "EUR")).expect("a point");
+    }
+    assert_eq!(book.post(HARBOR, authorize(1_001)), Err(Refusal::AmountTooLarge));
+    book.post(HARBOR, authorize(1_000)).expect("just within");
     check(&book);
 }
 
