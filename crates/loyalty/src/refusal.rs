@@ -29,7 +29,8 @@ pub enum Refusal {
     /// The terms neither name the category nor price all others.
     #[error("the terms have no such category")]
     CategoryUnknown,
-    /// An amount, or what it makes of a balance, is beyond the ledger's range.
+    /// An amount is beyond what one command may move, or what it makes of a balance is beyond the
+    /// ledger's range. Cure: correct the amount, or split it.
     #[error("the amount is beyond what the ledger can hold")]
     AmountTooLarge,
     /// The terms give a point no value at this till. Cure: burn by points.
