@@ -17,7 +17,7 @@ use super::play::Clients;
 use super::progress::Progress;
 use crate::clock;
 use crate::output::warn;
-use crate::{database, hub};
+use crate::{clock, database, hub};
 
 /// The name of the one operator.
 const OPERATOR: &str = "ops";
