@@ -1,14 +1,22 @@
 //! `entente check`: verifies the invariants on a live database.
 
+use std::path::Path;
+
+use anyhow::bail;
 use clap::Args;
+use entente_embedded::{Embedded, Options, Status};
 use entente_store::check::{self, Verdict};
 use serde_json::{Value, json};
 
+use crate::database;
 use crate::exit::Offended;
+use crate::home::Home;
 use crate::output::{Format, count, dim, good};
 
 const EXAMPLES: &str = "\
 Examples:
+  entente check --demo
+  entente check --embedded
   entente check postgres://entente@db/entente
   ENTENTE_OWNER_URL=postgres://entente@db/entente entente check --output json";
 
@@ -18,7 +26,16 @@ Examples:
 pub(crate) struct CheckArgs {
     /// The database, as a role that may read all of it.
     #[arg(env = "ENTENTE_OWNER_URL", value_name = "URL", hide_env_values = true)]
-    owner_url: String,
+    #[arg(required_unless_present_any = ["embedded", "demo"])]
+    owner_url: Option<String>,
+    /// The private database of `entente serve --embedded`.
+    #[arg(long, conflicts_with = "demo")]
+    embedded: bool,
+    /// The private database of `entente demo`.
+    #[arg(long)]
+    demo: bool,
+    #[command(flatten)]
+    home: Home,
     /// How to print.
     #[arg(long, env = "ENTENTE_OUTPUT", default_value = "table", hide_env_values = true)]
     output: Format,
@@ -30,7 +47,15 @@ pub(crate) struct Verdicts(Vec<Verdict>);
 
 /// Runs the command.
 pub(crate) async fn run(args: CheckArgs) -> anyhow::Result<()> {
-    let verdicts = verify(&args.owner_url).await?;
+    let private = match (args.demo, args.embedded) {
+        (true, _) => Some("demo/database"),
+        (_, true) => Some("database"),
+        (false, false) => None,
+    };
+    let verdicts = match private {
+        Some(name) => verify_private(&args.home.folder(name)?).await?,
+        None => verify(&args.owner_url.unwrap_or_default()).await?,
+    };
     args.output.show(&verdicts.json(), |_| verdicts.text())?;
     match verdicts.broken() {
         0 => Ok(()),
@@ -44,6 +69,17 @@ pub(crate) async fn verify(url: &str) -> anyhow::Result<Verdicts> {
     let verdicts = check::run(&pool).await;
     pool.close().await;
     Ok(Verdicts(verdicts?))
+}
+
+/// Verifies a private database, which is started for it where it is down.
+async fn verify_private(folder: &Path) -> anyhow::Result<Verdicts> {
+    if Embedded::status(folder).await? == Status::Absent {
+        bail!("there is no database in {}", folder.display());
+    }
+    let database = Embedded::start(Options::new(folder)).await?;
+    let verdicts = verify(&database::owner_url(&database)).await;
+    database.stop().await?;
+    verdicts
 }
 
 impl Verdicts {

@@ -17,10 +17,11 @@ use crate::output::{Table, funding, money, parse_time, points, proto_time, round
 
 const EXAMPLES: &str = "\
 Examples:
-  entente terms in-force rover-rides > /dev/null && echo in force
+  entente terms in-force rover-rides --at 2026-04-01
   entente terms publish rover-rides spring.toml --from 2026-04-01
-  entente terms list harbor-hotels --as harbor-hotels
+  entente terms list harbor-hotels --as harbor-hotels";
 
+const FILE: &str = "\
 A terms file, with amounts in quotes:
   currency = \"EUR\"
   funding = \"at-issue\"            # or at-redemption
@@ -51,6 +52,7 @@ pub(crate) enum TermsCommand {
 
 /// A new version.
 #[derive(Debug, Args)]
+#[command(after_help = FILE)]
 pub(crate) struct PublishArgs {
     /// The partner's code.
     partner: String,

@@ -12,6 +12,7 @@ use crate::output::{bold, dim};
 pub(crate) fn text(folder: &Folder, addresses: Addresses, guest: &str) -> String {
     let certificates = folder.certificates();
     let certificates = certificates.display();
+    let home = folder.path().parent().unwrap_or(folder.path()).display();
     let (partners, operators) = (addresses.partners, addresses.operators);
     let mut text = String::new();
     let mut part = |title: &str, body: String| {
@@ -30,6 +31,7 @@ pub(crate) fn text(folder: &Folder, addresses: Addresses, guest: &str) -> String
             "export ENTENTE_CERTIFICATES={certificates}\n\
          entente partner list --endpoint https://{operators}\n\
          entente settle position {WINDOW} --endpoint https://{operators}\n\
+         entente check --demo --home {home}\n\
          entente settle statement {WINDOW} --totals --as rover-rides --endpoint https://{partners}\n\
          entente member balance {guest} --as harbor-hotels --endpoint https://{partners}",
         ),

@@ -80,7 +80,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let report = play(size, &stage, progress).await?;
     match args.output {
         Format::Table => say(&report.text())?,
-        Format::Json => say(&serde_json::to_string_pretty(&report.json())?)?,
+        Format::Json => say(&serde_json::to_string_pretty(&report.json(stage.addresses()))?)?,
     }
     args.output
         .note(&dim(&format!("\nThe data stays in {shown}; `entente demo --clean` removes it.")))?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use entente_api::settlement::Net;
 use entente_api::types::Money;
+use entente_hub::hub::Addresses;
 use serde_json::{Value, json};
 
 use super::cast::{Brand, TRUST_DOMAIN, WINDOW};
@@ -56,9 +57,11 @@ impl Report {
         parts.join("\n\n")
     }
 
-    /// For programs.
-    pub(crate) fn json(&self) -> Value {
+    /// For programs; the endpoints last as long as the demo serves.
+    pub(crate) fn json(&self, addresses: Addresses) -> Value {
         json!({
+            "partner_endpoint": format!("https://{}", addresses.partners),
+            "operator_endpoint": format!("https://{}", addresses.operators),
             "good": self.is_good(),
             "seed": self.size.seed,
             "members": self.size.members,
