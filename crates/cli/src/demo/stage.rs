@@ -15,7 +15,6 @@ use super::cast::{Brand, TRUST_DOMAIN, at_hour};
 use super::folder::Folder;
 use super::play::Clients;
 use super::progress::Progress;
-use crate::clock;
 use crate::output::warn;
 use crate::{clock, database, hub};
 
