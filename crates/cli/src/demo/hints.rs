@@ -1,6 +1,7 @@
 //! Commands to try while the demo's hub is up.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use entente_hub::hub::Addresses;
 
@@ -10,9 +11,10 @@ use crate::output::{bold, dim};
 
 /// What to type, ready to be copied; `guest` is a member's reference at Harbor Hotels.
 pub(crate) fn text(folder: &Folder, addresses: Addresses, guest: &str) -> String {
-    let certificates = folder.certificates();
-    let certificates = certificates.display();
-    let home = folder.path().parent().unwrap_or(folder.path()).display();
+    let certificates = shell(&folder.certificates());
+    let home = shell(folder.path().parent().unwrap_or(folder.path()));
+    let entente =
+        std::env::current_exe().map_or_else(|_| "entente".to_owned(), |path| shell(&path));
     let (partners, operators) = (addresses.partners, addresses.operators);
     let mut text = String::new();
     let mut part = |title: &str, body: String| {
@@ -28,7 +30,8 @@ pub(crate) fn text(folder: &Folder, addresses: Addresses, guest: &str) -> String
     part(
         "entente",
         format!(
-            "export ENTENTE_CERTIFICATES={certificates}\n\
+            "alias entente={entente}\n\
+         export ENTENTE_CERTIFICATES={certificates}\n\
          entente partner list --endpoint https://{operators}\n\
          entente settle position {WINDOW} --endpoint https://{operators}\n\
          entente check --demo --home {home}\n\
@@ -59,10 +62,28 @@ fn grpcurl(folder: &Folder, addresses: Addresses, guest: &str) -> String {
          -import-path proto -proto entente/member/v1/member_service.proto \\\n  \
          -d '{{\"member_reference\": \"{member}\"}}' \\\n  \
          {address} entente.member.v1.MemberService/GetBalance",
-        root = certificates.join("hub-ca.pem").display(),
-        cert = harbor.join("client.pem").display(),
-        key = harbor.join("client.key").display(),
+        root = shell(&certificates.join("hub-ca.pem")),
+        cert = shell(&harbor.join("client.pem")),
+        key = shell(&harbor.join("client.key")),
         member = guest,
         address = addresses.partners,
     )
+}
+
+/// A path as a shell reads it back.
+fn shell(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_can_be_pasted_into_a_shell() {
+        assert_eq!(shell(Path::new("/root/.entente")), "/root/.entente");
+        assert_eq!(shell(Path::new("/a b/it's")), r"'/a b/it'\''s'");
+    }
 }
