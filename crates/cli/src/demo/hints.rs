@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_path_can_be_pasted_into_a_shell() {
-        assert_eq!(shell(Path::new("/root/.entente")), "/root/.entente");
+        assert_eq!(shell(Path::new("data/.entente")), "data/.entente");
         assert_eq!(shell(Path::new("/a b/it's")), r"'/a b/it'\''s'");
     }
 }
