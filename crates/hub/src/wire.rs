@@ -6,7 +6,7 @@ use entente_api::{
 };
 use entente_ledger::Funding;
 use entente_loyalty::{
-    Agreement, EarnCategory, EarnRounding, EarnRule, Partner, PartnerCode, Terms,
+    Agreement, EarnCategory, EarnRounding, EarnRule, ExchangeRate, Partner, PartnerCode, Terms,
 };
 
 use crate::parse::wire_timestamp;
@@ -54,6 +54,28 @@ pub(crate) fn agreement(agreement: &Agreement) -> api::Agreement {
         net_debit_caps: caps
             .map(|(currency, cap)| Money { currency: currency.to_string(), micros: cap.0 })
             .collect(),
+        exchange_in: agreement.exchange_in.as_ref().map(exchange_rate),
+        exchange_out: agreement.exchange_out.as_ref().map(exchange_rate),
+        claim_limit_days: agreement.claim_limit_days,
+        gifts: agreement.gifts.as_ref().map(|gifts| api::Gifts {
+            max_points_per_operation: gifts.max_points_per_operation.0,
+            max_points_per_member_month: gifts.max_points_per_member_month.0,
+        }),
+        accepts_donations: agreement.accepts_donations,
+    }
+}
+
+fn exchange_rate(rate: &ExchangeRate) -> api::ExchangeRate {
+    api::ExchangeRate {
+        give: rate.give,
+        receive: rate.receive,
+        minimum: rate.minimum.0,
+        increment: rate.increment.0,
+        exact_increments: rate.exact_increments,
+        bonus: rate.bonus.map(|bonus| api::ExchangeBonus {
+            threshold: bonus.threshold.0,
+            points: bonus.points.0,
+        }),
     }
 }
 

@@ -24,7 +24,7 @@ pub use currency::{Currency, UnknownCurrency};
 pub use debt::{Debt, DebtId};
 pub use hold::{Hold, HoldLeg, HoldState};
 pub use id::{Cell, LotId, MemberId, PartnerId, RequestId, Seq, TermsVersion, WindowId};
-pub use lot::{Funding, Lot, Purchase};
+pub use lot::{Funding, Lot, Origin, Purchase};
 pub use position::{PositionAmount, PositionKey, Positions, positions};
 pub use transfer::{AmountKind, InvalidTransfer, Transfer, Unit};
 pub use trial::TrialBalance;

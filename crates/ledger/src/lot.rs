@@ -30,6 +30,17 @@ pub struct Purchase {
     pub points_clawed: Points,
 }
 
+/// How a lot came to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A purchase earned it. It alone counts in yearly caps and can be clawed back.
+    Earned(Purchase),
+    /// The member gave the issuer's own points for it.
+    Exchanged,
+    /// Another member gave it.
+    Received,
+}
+
 /// A lot, as one row: `remaining` counts held points.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lot {
@@ -51,14 +62,23 @@ pub struct Lot {
     pub held: Points,
     /// The points that expired and that no clawback has counted as taken since.
     pub expired: Points,
-    /// The purchase behind it.
-    pub purchase: Purchase,
+    /// How it came to be.
+    pub origin: Origin,
 }
 
 impl Lot {
     /// What can be burned or taken: what is left and not held.
     pub fn free(&self) -> Result<Points, Overflow> {
         self.remaining.minus(self.held)
+    }
+
+    /// The purchase behind it, if it was earned.
+    #[must_use]
+    pub const fn purchase(&self) -> Option<&Purchase> {
+        match &self.origin {
+            Origin::Earned(purchase) => Some(purchase),
+            Origin::Exchanged | Origin::Received => None,
+        }
     }
 
     /// Whether the lot's time has come.

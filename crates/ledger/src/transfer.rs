@@ -27,6 +27,8 @@ pub enum AmountKind {
     Rounding,
     /// A payment of an obligation.
     Payment,
+    /// Points that one member gave to another; no money moves.
+    Gift,
 }
 
 /// What a transfer moves.

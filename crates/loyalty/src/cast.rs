@@ -60,6 +60,11 @@ pub(crate) fn agreement(code: &str) -> Agreement {
         hold_life_seconds: 86_400,
         late_limit_days: 7,
         net_debit_caps: BTreeMap::new(),
+        exchange_in: None,
+        exchange_out: None,
+        claim_limit_days: 0,
+        gifts: None,
+        accepts_donations: false,
     }
 }
 
@@ -264,8 +269,9 @@ impl Book {
 fn earned_in_year(member: &Member) -> BTreeMap<(PartnerId, i16), Points> {
     let mut earned: BTreeMap<_, Points> = BTreeMap::new();
     for lot in member.lots.values() {
-        let net = lot.purchase.points_earned.0 - lot.purchase.points_clawed.0;
-        let sum = earned.entry((lot.issuer, year(lot.purchase.activity_at))).or_default();
+        let Some(purchase) = lot.purchase() else { continue };
+        let net = purchase.points_earned.0 - purchase.points_clawed.0;
+        let sum = earned.entry((lot.issuer, year(purchase.activity_at))).or_default();
         sum.0 = sum.0.saturating_add(net);
     }
     earned

@@ -27,6 +27,14 @@ pub enum OperationKind {
     Expire,
     /// Corrected amounts.
     Adjust,
+    /// Turned a partner's own points into shared points, or back.
+    Exchange,
+    /// Gave points to another member.
+    Transfer,
+    /// Gave points to a charity.
+    Donate,
+    /// Told partners something; it moved nothing.
+    Announce,
 }
 
 impl OperationKind {
@@ -35,8 +43,14 @@ impl OperationKind {
     #[must_use]
     pub const fn is_capped(self) -> bool {
         match self {
-            Self::Earn | Self::Burn | Self::Authorize => true,
-            Self::Capture | Self::Void | Self::Reverse | Self::Expire | Self::Adjust => false,
+            Self::Earn | Self::Burn | Self::Authorize | Self::Exchange | Self::Donate => true,
+            Self::Capture
+            | Self::Void
+            | Self::Reverse
+            | Self::Expire
+            | Self::Adjust
+            | Self::Transfer
+            | Self::Announce => false,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Earn: a purchase credits points into a lot of its own, at the terms in force when it happened.
 
 use entente_ledger::{
-    Account, AmountKind, Currency, Funding, Lot, LotId, Micros, Overflow, PartnerId, Points,
-    Purchase, floor_div, half_up_div,
+    Account, AmountKind, Currency, Funding, Lot, LotId, Micros, Origin, Overflow, PartnerId,
+    Points, Purchase, floor_div, half_up_div,
 };
 use jiff::Timestamp;
 
@@ -141,7 +141,7 @@ fn open_lot(
         remaining: Points::ZERO,
         held: Points::ZERO,
         expired: Points::ZERO,
-        purchase,
+        origin: Origin::Earned(purchase),
     });
     draft.touched(terms.partner, points, expires_at);
     id

@@ -40,4 +40,6 @@ pub use decision::{Decision, Operation, OperationKind, Portion};
 pub use exposure::{ExposureChange, ExposureKey, exposure_change, reservation};
 pub use refusal::Refusal;
 pub use state::{Exposure, Member, State, Window};
-pub use terms::{Agreement, EarnCategory, EarnRounding, EarnRule, Terms};
+pub use terms::{
+    Agreement, EarnCategory, EarnRounding, EarnRule, ExchangeBonus, ExchangeRate, Gifts, Terms,
+};

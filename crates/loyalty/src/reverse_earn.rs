@@ -1,6 +1,9 @@
 //! Reverse of an earn: a refunded purchase gives back what the rest of it would not have earned.
 
-use entente_ledger::{Account, AmountKind, Debt, Funding, Lot, LotId, Micros, PartnerId, Points};
+use entente_ledger::{
+    Account, AmountKind, Currency, Debt, Funding, Lot, LotId, Micros, Origin, PartnerId, Points,
+    Purchase,
+};
 
 use crate::{
     Refusal, ReversePart, Terms,
@@ -16,16 +19,18 @@ pub(crate) fn reverse_earn(
     part: ReversePart,
 ) -> Result<(), Refusal> {
     let lot = draft.lot(lot)?.clone();
-    if lot.issuer != draft.operation.partner {
+    let Some(purchase) = lot.purchase().filter(|_| lot.issuer == draft.operation.partner) else {
         return Err(Refusal::NotReversible);
-    }
-    let spend = refunded(&lot, part)?;
+    };
+    let spend = refunded(purchase, lot.currency, part)?;
     let terms = draft.terms(lot.issuer, lot.terms_version)?;
-    let points = no_longer_earned(&lot, terms, spend)?;
-    let purchase = &mut draft.lot_mut(lot.id)?.purchase;
-    purchase.spend_reversed = purchase.spend_reversed.plus(spend)?;
-    purchase.points_clawed = purchase.points_clawed.plus(points)?;
-    count_in_year(draft, lot.issuer, lot.purchase.activity_at, points.negated()?)?;
+    let points = no_longer_earned(purchase, terms, spend)?;
+    draft.lot_mut(lot.id)?.origin = Origin::Earned(Purchase {
+        spend_reversed: purchase.spend_reversed.plus(spend)?,
+        points_clawed: purchase.points_clawed.plus(points)?,
+        ..purchase.clone()
+    });
+    count_in_year(draft, lot.issuer, purchase.activity_at, points.negated()?)?;
     draft.operation.terms_version = Some(terms.version);
     draft.operation.points = points;
     draft.operation.spend = Some((spend, lot.currency));
@@ -34,15 +39,15 @@ pub(crate) fn reverse_earn(
 }
 
 /// How much of the spend is refunded now.
-fn refunded(lot: &Lot, part: ReversePart) -> Result<Micros, Refusal> {
-    let rest = lot.purchase.spend.minus(lot.purchase.spend_reversed)?;
+fn refunded(purchase: &Purchase, paid_in: Currency, part: ReversePart) -> Result<Micros, Refusal> {
+    let rest = purchase.spend.minus(purchase.spend_reversed)?;
     let exceeds = Refusal::ReversalExceedsRest { rest: rest.0 };
     match part {
         ReversePart::Rest if rest.is_positive() => Ok(rest),
         ReversePart::Rest => Err(exceeds),
         ReversePart::Points(_) => Err(Refusal::ReversalUnitWrong),
-        ReversePart::Spend(_, currency) if currency != lot.currency => {
-            Err(Refusal::CurrencyNotOfTerms { currency: lot.currency })
+        ReversePart::Spend(_, currency) if currency != paid_in => {
+            Err(Refusal::CurrencyNotOfTerms { currency: paid_in })
         }
         ReversePart::Spend(spend, _) if !spend.is_positive() => Err(Refusal::AmountTooLarge),
         ReversePart::Spend(spend, _) if spend > rest => Err(exceeds),
@@ -51,8 +56,7 @@ fn refunded(lot: &Lot, part: ReversePart) -> Result<Micros, Refusal> {
 }
 
 /// What the remaining spend would earn now and what is left of the earn: the lesser stays.
-fn no_longer_earned(lot: &Lot, terms: &Terms, spend: Micros) -> Result<Points, Refusal> {
-    let purchase = &lot.purchase;
+fn no_longer_earned(purchase: &Purchase, terms: &Terms, spend: Micros) -> Result<Points, Refusal> {
     let left = purchase.points_earned.minus(purchase.points_clawed)?;
     let remaining = purchase.spend.minus(purchase.spend_reversed)?.minus(spend)?;
     let would_earn = if remaining.is_positive() {

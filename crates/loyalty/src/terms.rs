@@ -34,6 +34,41 @@ pub struct EarnCategory {
     pub rules: Vec<EarnRule>,
 }
 
+/// What a large exchange gives on top.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExchangeBonus {
+    /// For every full threshold given in one exchange, more than 0,
+    pub threshold: Points,
+    /// so many points are received on top, more than 0.
+    pub points: Points,
+}
+
+/// Converts points in one direction, rounded down per exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExchangeRate {
+    /// For so many points given, more than 0,
+    pub give: i64,
+    /// so many are received; more than 0.
+    pub receive: i64,
+    /// The least that one exchange may give; at least 1.
+    pub minimum: Points,
+    /// What is converted is a whole multiple of it; at least 1.
+    pub increment: Points,
+    /// Whether giving no whole multiple is refused; otherwise the rest is left unconverted.
+    pub exact_increments: bool,
+    /// Received on top.
+    pub bonus: Option<ExchangeBonus>,
+}
+
+/// How much members may give to each other at a partner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gifts {
+    /// In one gift, more than 0.
+    pub max_points_per_operation: Points,
+    /// One member in a calendar month (UTC), more than 0.
+    pub max_points_per_member_month: Points,
+}
+
 /// Everything agreed with one partner. Prices are micros per point.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agreement {
@@ -65,6 +100,16 @@ pub struct Agreement {
     pub late_limit_days: i32,
     /// What the partner may owe, per currency; a currency not named is not capped.
     pub net_debit_caps: BTreeMap<Currency, Micros>,
+    /// The partner's own points for shared points; `None` when not agreed.
+    pub exchange_in: Option<ExchangeRate>,
+    /// Shared points for the partner's own points; `None` when not agreed.
+    pub exchange_out: Option<ExchangeRate>,
+    /// How old a claimed purchase may be, in days; 0 for no claims.
+    pub claim_limit_days: i32,
+    /// Gifts between members; `None` when not agreed.
+    pub gifts: Option<Gifts>,
+    /// Whether the partner is a charity, to which members of others may donate.
+    pub accepts_donations: bool,
 }
 
 /// A version of a partner's agreement, in force from `effective_from` until before `effective_to`.

@@ -44,7 +44,11 @@ codes!(
     Void = 5,
     Reverse = 6,
     Expire = 7,
-    Adjust = 8
+    Adjust = 8,
+    Exchange = 9,
+    Transfer = 10,
+    Donate = 11,
+    Announce = 12
 );
 codes!(
     amount_kind_code,
@@ -62,7 +66,8 @@ codes!(
     Expired = 8,
     Rounding = 9,
     IssueReinstated = 10,
-    Payment = 11
+    Payment = 11,
+    Gift = 12
 );
 
 pub(crate) fn inconsistent(
@@ -106,15 +111,15 @@ mod tests {
 
     #[test]
     fn every_code_comes_back_as_what_it_stood_for() {
-        for code in 1..=8 {
+        for code in 1..=12 {
             assert_eq!(operation_kind(code).map(operation_kind_code).ok(), Some(code));
         }
-        for code in 1..=11 {
+        for code in 1..=12 {
             assert_eq!(amount_kind(code).map(amount_kind_code).ok(), Some(code));
         }
         for code in 1..=4 {
             assert_eq!(hold_state(code).map(hold_state_code).ok(), Some(code));
         }
-        assert!(operation_kind(0).is_err() && amount_kind(12).is_err() && funding(3).is_err());
+        assert!(operation_kind(0).is_err() && amount_kind(13).is_err() && funding(3).is_err());
     }
 }

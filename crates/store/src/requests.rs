@@ -189,7 +189,11 @@ fn original_kind(method: i16, refused: bool, authorized_by: Option<Seq>) -> Orig
                 | OperationKind::Void
                 | OperationKind::Reverse
                 | OperationKind::Expire
-                | OperationKind::Adjust,
+                | OperationKind::Adjust
+                | OperationKind::Exchange
+                | OperationKind::Transfer
+                | OperationKind::Donate
+                | OperationKind::Announce,
             )
             | Err(_),
             _,

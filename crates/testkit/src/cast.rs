@@ -53,7 +53,7 @@ pub fn agreement_in(currency: &str, funding: Funding) -> Agreement {
         lot_life_days: 365,
         hold_life_seconds: 3 * 86_400,
         late_limit_days: 7,
-        net_debit_caps: Vec::new(),
+        ..Agreement::default()
     }
 }
 

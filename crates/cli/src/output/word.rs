@@ -26,6 +26,7 @@ pub(crate) fn amount_kind(number: i32) -> &'static str {
         AmountKind::Expired => "expired",
         AmountKind::Rounding => "rounding",
         AmountKind::IssueReinstated => "issue reinstated",
+        AmountKind::Gift => "gift",
         AmountKind::Unspecified => "?",
     }
 }

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use entente_api::{partner as api, types::Money};
 use entente_ledger::{Currency, Funding, Micros, Points};
-use entente_loyalty::{Agreement, EarnCategory, EarnRounding, EarnRule};
+use entente_loyalty::{
+    Agreement, EarnCategory, EarnRounding, EarnRule, ExchangeBonus, ExchangeRate, Gifts,
+};
 
 use super::{Expected, Violations, category};
 
@@ -36,6 +38,10 @@ impl Violations {
         number("lot_life_days", wire.lot_life_days.into(), 1..=36_500);
         number("hold_life_seconds", wire.hold_life_seconds, 1..=31_536_000);
         number("late_limit_days", wire.late_limit_days.into(), 0..=3_650);
+        number("claim_limit_days", wire.claim_limit_days.into(), 0..=3_650);
+        let exchange_in = self.exchange_rate(&path("exchange_in"), wire.exchange_in.as_ref());
+        let exchange_out = self.exchange_rate(&path("exchange_out"), wire.exchange_out.as_ref());
+        let gifts = self.gifts(&path("gifts"), wire.gifts.as_ref());
         Some(Agreement {
             currency: currency?,
             categories: categories?,
@@ -51,6 +57,55 @@ impl Violations {
             hold_life_seconds: wire.hold_life_seconds,
             late_limit_days: wire.late_limit_days,
             net_debit_caps: caps?,
+            exchange_in,
+            exchange_out,
+            claim_limit_days: wire.claim_limit_days,
+            gifts,
+            accepts_donations: wire.accepts_donations,
+        })
+    }
+
+    /// A minimum or an increment of 0 is that of one point.
+    fn exchange_rate(
+        &mut self,
+        field: &str,
+        wire: Option<&api::ExchangeRate>,
+    ) -> Option<ExchangeRate> {
+        let wire = wire?;
+        let mut number = |name: &str, value, least| {
+            self.number(&format!("{field}.{name}"), value, least..=i64::MAX);
+        };
+        number("give", wire.give, 1);
+        number("receive", wire.receive, 1);
+        number("minimum", wire.minimum, 0);
+        number("increment", wire.increment, 0);
+        if let Some(bonus) = &wire.bonus {
+            number("bonus.threshold", bonus.threshold, 1);
+            number("bonus.points", bonus.points, 1);
+        }
+        Some(ExchangeRate {
+            give: wire.give,
+            receive: wire.receive,
+            minimum: Points(wire.minimum.max(1)),
+            increment: Points(wire.increment.max(1)),
+            exact_increments: wire.exact_increments,
+            bonus: wire.bonus.as_ref().map(|bonus| ExchangeBonus {
+                threshold: Points(bonus.threshold),
+                points: Points(bonus.points),
+            }),
+        })
+    }
+
+    fn gifts(&mut self, field: &str, wire: Option<&api::Gifts>) -> Option<Gifts> {
+        let api::Gifts { max_points_per_operation, max_points_per_member_month } = *wire?;
+        let mut number = |name, value| {
+            self.number(&format!("{field}.{name}"), value, 1..=i64::MAX);
+        };
+        number("max_points_per_operation", max_points_per_operation);
+        number("max_points_per_member_month", max_points_per_member_month);
+        Some(Gifts {
+            max_points_per_operation: Points(max_points_per_operation),
+            max_points_per_member_month: Points(max_points_per_member_month),
         })
     }
 
@@ -159,6 +214,10 @@ mod tests {
         api::EarnCategory { category: name.to_owned(), rules }
     }
 
+    fn rate(agreement: &mut api::Agreement) -> &mut api::ExchangeRate {
+        agreement.exchange_in.as_mut().expect("it is agreed")
+    }
+
     fn eur(micros: i64) -> Money {
         Money { currency: "EUR".to_owned(), micros }
     }
@@ -182,6 +241,21 @@ mod tests {
             hold_life_seconds: 1,
             late_limit_days: 0,
             net_debit_caps: vec![eur(30_000_000_000), Money { currency: "USD".into(), micros: 0 }],
+            exchange_in: Some(api::ExchangeRate {
+                give: 3,
+                receive: 1,
+                minimum: 3_000,
+                increment: 0,
+                exact_increments: true,
+                bonus: Some(api::ExchangeBonus { threshold: 60_000, points: 5_000 }),
+            }),
+            exchange_out: Some(api::ExchangeRate { give: 1, receive: 2, ..Default::default() }),
+            claim_limit_days: 90,
+            gifts: Some(api::Gifts {
+                max_points_per_operation: 1,
+                max_points_per_member_month: i64::MAX,
+            }),
+            accepts_donations: true,
         }
     }
 
@@ -210,7 +284,7 @@ mod tests {
     #[test]
     fn each_field_out_of_its_range_is_named() {
         type Change = fn(&mut api::Agreement);
-        let cases: [(&str, Change); 24] = [
+        let cases: [(&str, Change); 32] = [
             ("currency", |a| a.currency = "EURO".into()),
             ("categories", |a| a.categories = vec![category_of("a", vec![rule(0)]); 65]),
             ("categories[0].category", |a| a.categories[0].category = "Room".into()),
@@ -241,6 +315,20 @@ mod tests {
             ("net_debit_caps[1].currency", |a| a.net_debit_caps = vec![eur(1), eur(2)]),
             ("net_debit_caps[0].micros", |a| a.net_debit_caps[0].micros = -1),
             ("net_debit_caps[0].currency", |a| a.net_debit_caps[0].currency = "E\0R".into()),
+            ("claim_limit_days", |a| a.claim_limit_days = 3_651),
+            ("exchange_in.give", |a| rate(a).give = 0),
+            ("exchange_in.receive", |a| rate(a).receive = -1),
+            ("exchange_in.minimum", |a| rate(a).minimum = -1),
+            ("exchange_in.increment", |a| rate(a).increment = i64::MIN),
+            ("exchange_in.bonus.threshold", |a| {
+                rate(a).bonus = Some(api::ExchangeBonus { threshold: 0, points: 1 });
+            }),
+            ("exchange_in.bonus.points", |a| {
+                rate(a).bonus = Some(api::ExchangeBonus { threshold: 1, points: 0 });
+            }),
+            ("gifts.max_points_per_operation, agreement.gifts.max_points_per_member_month", |a| {
+                a.gifts = Some(api::Gifts::default());
+            }),
         ];
         for (field, change) in cases {
             let mut agreement = good();

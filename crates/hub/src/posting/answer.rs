@@ -75,6 +75,11 @@ fn wire<'a>(
         debt_repaid: operation.debt_repaid.0,
         prior_period: operation.prior_period,
         portions: portions.collect(),
+        retro_claim: false,
+        paid_in_points: None,
+        exchange: None,
+        counterparty_token: String::new(),
+        charity: String::new(),
     }
 }
 
@@ -92,5 +97,9 @@ const fn kind(kind: OperationKind) -> types::OperationKind {
         OperationKind::Reverse => types::OperationKind::Reverse,
         OperationKind::Expire => types::OperationKind::Expire,
         OperationKind::Adjust => types::OperationKind::Adjust,
+        OperationKind::Exchange => types::OperationKind::Exchange,
+        OperationKind::Transfer => types::OperationKind::Transfer,
+        OperationKind::Donate => types::OperationKind::Donate,
+        OperationKind::Announce => types::OperationKind::Announce,
     }
 }

@@ -188,6 +188,7 @@ const fn kind(kind: AmountKind) -> ApiKind {
         AmountKind::IssueReinstated => ApiKind::IssueReinstated,
         AmountKind::Expired => ApiKind::Expired,
         AmountKind::Rounding => ApiKind::Rounding,
+        AmountKind::Gift => ApiKind::Gift,
         // Payments are in no position and in no statement.
         AmountKind::Payment => ApiKind::Unspecified,
     }

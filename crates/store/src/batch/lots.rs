@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use entente_ledger::{
-    Cell, Lot, LotId, MemberId, Micros, PartnerId, Points, Purchase, Seq, TermsVersion,
+    Cell, Lot, LotId, MemberId, Micros, Origin, PartnerId, Points, Purchase, Seq, TermsVersion,
 };
 use jiff::{civil::date, tz::TimeZone};
 use jiff_sqlx::ToSqlx;
@@ -12,6 +12,10 @@ use uuid::Uuid;
 
 use super::members::{Keys, LoadedMembers, MemberNeeds};
 use crate::{StoreError, codes};
+
+const EARNED: i16 = 1;
+const EXCHANGED: i16 = 2;
+const RECEIVED: i16 = 3;
 
 /// Cells, members and operations as three columns, for UNNEST.
 pub(super) fn named(
@@ -58,7 +62,7 @@ pub(super) async fn load(
                   l.currency, l.expires_at AS "expires_at: jiff_sqlx::Timestamp", l.remaining,
                   l.held, l.expired, l.category, l.spend_micros, l.spend_reversed_micros,
                   l.activity_at AS "activity_at: jiff_sqlx::Timestamp", l.points_earned,
-                  l.points_clawed
+                  l.points_clawed, l.origin
            FROM wanted JOIN lots l USING (cell, member_id, opened_by, ordinal)"#,
         cells,
         ids,
@@ -73,6 +77,16 @@ pub(super) async fn load(
     .await?;
     for row in rows {
         let Some(member) = loaded.members.get_mut(&MemberId(row.member_id)) else { continue };
+        let purchase = || {
+            Some(Purchase {
+                category: row.category?,
+                spend: Micros(row.spend_micros?),
+                spend_reversed: Micros(row.spend_reversed_micros?),
+                activity_at: row.activity_at?.to_jiff(),
+                points_earned: Points(row.points_earned?),
+                points_clawed: Points(row.points_clawed?),
+            })
+        };
         let id = LotId { opened_by: Seq(row.opened_by), ordinal: row.ordinal };
         let lot = Lot {
             id,
@@ -84,18 +98,28 @@ pub(super) async fn load(
             remaining: Points(row.remaining),
             held: Points(row.held),
             expired: Points(row.expired),
-            purchase: Purchase {
-                category: row.category,
-                spend: Micros(row.spend_micros),
-                spend_reversed: Micros(row.spend_reversed_micros),
-                activity_at: row.activity_at.to_jiff(),
-                points_earned: Points(row.points_earned),
-                points_clawed: Points(row.points_clawed),
-            },
+            origin: origin(row.origin, purchase())?,
         };
         member.lots.insert(id, lot);
     }
     Ok(())
+}
+
+fn origin(code: i16, purchase: Option<Purchase>) -> Result<Origin, StoreError> {
+    match (code, purchase) {
+        (EARNED, Some(purchase)) => Ok(Origin::Earned(purchase)),
+        (EXCHANGED, None) => Ok(Origin::Exchanged),
+        (RECEIVED, None) => Ok(Origin::Received),
+        (other, _) => Err(codes::inconsistent("lots", "origin", other)),
+    }
+}
+
+pub(super) const fn origin_code(origin: &Origin) -> i16 {
+    match origin {
+        Origin::Earned(_) => EARNED,
+        Origin::Exchanged => EXCHANGED,
+        Origin::Received => RECEIVED,
+    }
 }
 
 /// What members earned at partners in calendar years of activity, net of clawbacks.
@@ -127,7 +151,7 @@ pub(super) async fn earned_in_years(
                        $5::timestamptz[], $6::timestamptz[])
                AS k (cell, member_id, issuer, year, starts_at, ends_at)
            LEFT JOIN lots l ON l.cell = k.cell AND l.member_id = k.member_id
-               AND l.issuer = k.issuer
+               AND l.issuer = k.issuer AND l.origin = $7
                AND l.activity_at >= k.starts_at AND l.activity_at < k.ends_at
            GROUP BY k.member_id, k.issuer, k.year"#,
         &cells,
@@ -135,7 +159,8 @@ pub(super) async fn earned_in_years(
         &issuers,
         &years,
         &starts as _,
-        &ends as _
+        &ends as _,
+        EARNED
     )
     .fetch_all(connection)
     .await?;

@@ -1,11 +1,11 @@
 //! What changed of the batch's members: wallets, lots, holds with their legs, debts.
 
-use entente_ledger::{Debt, Hold, HoldLeg, HoldState, Lot};
+use entente_ledger::{Debt, Hold, HoldLeg, HoldState, Lot, Purchase};
 use entente_loyalty::Member;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 
-use super::{Batch, LoadedMembers, write_operations::column};
+use super::{Batch, LoadedMembers, lots::origin_code, write_operations::column};
 use crate::{
     StoreError,
     codes::{funding_code, hold_state_code, inconsistent},
@@ -61,11 +61,12 @@ impl Batch {
         sqlx::query!(
             "INSERT INTO lots (cell, member_id, opened_by, ordinal, issuer, funding, terms_version,
                  currency, expires_at, remaining, held, expired, open, category, spend_micros,
-                 spend_reversed_micros, activity_at, points_earned, points_clawed)
+                 spend_reversed_micros, activity_at, points_earned, points_clawed, origin)
              SELECT * FROM UNNEST($1::smallint[], $2::uuid[], $3::bigint[], $4::smallint[],
                  $5::integer[], $6::smallint[], $7::integer[], $8::text[], $9::timestamptz[],
                  $10::bigint[], $11::bigint[], $12::bigint[], $13::boolean[], $14::text[],
-                 $15::bigint[], $16::bigint[], $17::timestamptz[], $18::bigint[], $19::bigint[])
+                 $15::bigint[], $16::bigint[], $17::timestamptz[], $18::bigint[], $19::bigint[],
+                 $20::smallint[])
              ON CONFLICT (cell, member_id, opened_by, ordinal) DO UPDATE
              SET remaining = EXCLUDED.remaining, held = EXCLUDED.held, expired = EXCLUDED.expired,
                  open = EXCLUDED.open, spend_reversed_micros = EXCLUDED.spend_reversed_micros,
@@ -83,12 +84,13 @@ impl Batch {
             &column(rows, |r| r.1.held.0),
             &column(rows, |r| r.1.expired.0),
             &column(rows, |r| r.1.remaining.is_positive()),
-            &column(rows, |r| r.1.purchase.category.clone()),
-            &column(rows, |r| r.1.purchase.spend.0),
-            &column(rows, |r| r.1.purchase.spend_reversed.0),
-            &column(rows, |r| r.1.purchase.activity_at.to_sqlx()) as _,
-            &column(rows, |r| r.1.purchase.points_earned.0),
-            &column(rows, |r| r.1.purchase.points_clawed.0)
+            &bought(rows, |p| p.category.clone()) as _,
+            &bought(rows, |p| p.spend.0) as _,
+            &bought(rows, |p| p.spend_reversed.0) as _,
+            &bought(rows, |p| p.activity_at.to_sqlx()) as _,
+            &bought(rows, |p| p.points_earned.0) as _,
+            &bought(rows, |p| p.points_clawed.0) as _,
+            &column(rows, |r| origin_code(&r.1.origin))
         )
         .execute(self.connection())
         .await?;
@@ -187,6 +189,11 @@ impl Batch {
         .await?;
         Ok(())
     }
+}
+
+/// One column of the purchases behind lots; null for a lot that was not earned.
+fn bought<T>(rows: &[(&Member, &Lot)], field: impl Fn(&Purchase) -> T) -> Vec<Option<T>> {
+    column(rows, |row| row.1.purchase().map(&field))
 }
 
 fn has_changed(member: &Member) -> bool {

@@ -1,5 +1,6 @@
 //! Partners and their terms, in and out of rows.
 
+mod exchange;
 mod exposure;
 mod write;
 
@@ -7,11 +8,12 @@ use std::collections::BTreeMap;
 
 use entente_ledger::{Currency, Micros, PartnerId, Points, TermsVersion};
 use entente_loyalty::{
-    Agreement, Catalogue, EarnCategory, EarnRounding, EarnRule, Partner, PartnerCode, Terms,
+    Agreement, Catalogue, EarnCategory, EarnRounding, EarnRule, Gifts, Partner, PartnerCode, Terms,
 };
 use sqlx::{PgConnection, PgExecutor};
 
 use crate::{StoreError, codes};
+use exchange::Exchanges;
 
 pub use exposure::track_exposure;
 pub use write::{insert_partner, insert_terms, is_suspended, set_suspended};
@@ -19,11 +21,12 @@ pub use write::{insert_partner, insert_terms, is_suspended, set_suspended};
 /// A version's key.
 type Key = (PartnerId, TermsVersion);
 
-/// What hangs on a version: its rules by category, its caps by currency.
+/// What hangs on a version: its rules by category, its caps by currency, its exchanges.
 #[derive(Default)]
 struct Parts {
     categories: BTreeMap<Key, BTreeMap<String, Vec<EarnRule>>>,
     caps: BTreeMap<Key, BTreeMap<Currency, Micros>>,
+    exchanges: BTreeMap<Key, Exchanges>,
 }
 
 /// The epoch of the catalogue: raised by every change of it.
@@ -34,13 +37,16 @@ pub async fn catalogue_epoch(executor: impl PgExecutor<'_>) -> Result<i64, Store
 
 /// Every partner and its terms, the hub itself left out. Outside a transaction under a head, what is
 /// loaded may be newer than the epoch that it names, never older: the epoch is read first, and a
-/// version before the rules and caps that were committed with it.
+/// version before what hangs on it, which was committed with it.
 pub async fn load_catalogue(connection: &mut PgConnection) -> Result<Catalogue, StoreError> {
     let epoch = catalogue_epoch(&mut *connection).await?;
     let mut partners = partners(connection).await?;
     let rows = terms_rows(connection).await?;
-    let mut parts =
-        Parts { categories: categories(connection).await?, caps: caps(connection).await? };
+    let mut parts = Parts {
+        categories: categories(connection).await?,
+        caps: caps(connection).await?,
+        exchanges: exchange::load(connection).await?,
+    };
     for row in rows {
         let terms = row.into_terms(&mut parts)?;
         // A partner that was created after the partners were read comes with the next epoch.
@@ -89,6 +95,10 @@ struct TermsRow {
     lot_life_days: i32,
     hold_life_seconds: i64,
     late_limit_days: i32,
+    claim_limit_days: i32,
+    gift_max_points_per_operation: Option<i64>,
+    gift_max_points_per_member_month: Option<i64>,
+    accepts_donations: bool,
 }
 
 async fn terms_rows(connection: &mut PgConnection) -> Result<Vec<TermsRow>, StoreError> {
@@ -98,7 +108,9 @@ async fn terms_rows(connection: &mut PgConnection) -> Result<Vec<TermsRow>, Stor
                   effective_to AS "effective_to: jiff_sqlx::Timestamp", currency, rounding,
                   max_points_per_operation, max_points_per_member_year, issue_price_micros,
                   reimbursement_micros, point_value_micros, hub_fee_basis_points, funding,
-                  lot_life_days, hold_life_seconds, late_limit_days
+                  lot_life_days, hold_life_seconds, late_limit_days, claim_limit_days,
+                  gift_max_points_per_operation, gift_max_points_per_member_month,
+                  accepts_donations
            FROM terms ORDER BY partner_id, effective_from"#
     );
     Ok(rows.fetch_all(connection).await?)
@@ -109,6 +121,8 @@ impl TermsRow {
         let key = (PartnerId(self.partner_id), TermsVersion(self.version));
         let categories = parts.categories.remove(&key).unwrap_or_default();
         let categories = categories.into_iter();
+        let exchanges = parts.exchanges.remove(&key).unwrap_or_default();
+        let gifts = self.gift_max_points_per_operation.zip(self.gift_max_points_per_member_month);
         let agreement = Agreement {
             currency: codes::currency(&self.currency, "terms", "currency")?,
             categories: categories
@@ -126,6 +140,14 @@ impl TermsRow {
             hold_life_seconds: self.hold_life_seconds,
             late_limit_days: self.late_limit_days,
             net_debit_caps: parts.caps.remove(&key).unwrap_or_default(),
+            exchange_in: exchanges.inward,
+            exchange_out: exchanges.outward,
+            claim_limit_days: self.claim_limit_days,
+            gifts: gifts.map(|(operation, month)| Gifts {
+                max_points_per_operation: Points(operation),
+                max_points_per_member_month: Points(month),
+            }),
+            accepts_donations: self.accepts_donations,
         };
         Ok(Terms {
             partner: key.0,

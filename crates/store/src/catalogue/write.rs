@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use sqlx::{PgConnection, PgExecutor};
 
-use super::rounding_code;
+use super::{exchange, rounding_code};
 use crate::{StoreError, codes};
 
 /// Adds a partner; `None` when its code is taken.
@@ -59,7 +59,8 @@ pub async fn insert_terms(connection: &mut PgConnection, terms: &Terms) -> Resul
     .await?;
     insert_version(connection, terms).await?;
     insert_rules(connection, terms).await?;
-    insert_caps(connection, terms).await
+    insert_caps(connection, terms).await?;
+    exchange::insert(connection, terms).await
 }
 
 async fn insert_version(connection: &mut PgConnection, terms: &Terms) -> Result<(), StoreError> {
@@ -70,8 +71,10 @@ async fn insert_version(connection: &mut PgConnection, terms: &Terms) -> Result<
                             max_points_per_operation, max_points_per_member_year,
                             issue_price_micros, reimbursement_micros, point_value_micros,
                             hub_fee_basis_points, funding, lot_life_days, hold_life_seconds,
-                            late_limit_days)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+                            late_limit_days, claim_limit_days, gift_max_points_per_operation,
+                            gift_max_points_per_member_month, accepts_donations)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+                 $19, $20)",
         terms.partner.0,
         terms.version.0,
         terms.effective_from.to_sqlx() as _,
@@ -87,7 +90,11 @@ async fn insert_version(connection: &mut PgConnection, terms: &Terms) -> Result<
         codes::funding_code(agreement.funding),
         agreement.lot_life_days,
         agreement.hold_life_seconds,
-        agreement.late_limit_days
+        agreement.late_limit_days,
+        agreement.claim_limit_days,
+        agreement.gifts.map(|gifts| gifts.max_points_per_operation.0),
+        agreement.gifts.map(|gifts| gifts.max_points_per_member_month.0),
+        agreement.accepts_donations
     )
     .execute(connection)
     .await?;

@@ -8,7 +8,9 @@ mod transaction;
 use std::collections::BTreeMap;
 
 use entente_ledger::{Funding, Micros, PartnerId, Points, TermsVersion};
-use entente_loyalty::{Agreement, EarnCategory, EarnRounding, EarnRule, Terms};
+use entente_loyalty::{
+    Agreement, EarnCategory, EarnRounding, EarnRule, ExchangeBonus, ExchangeRate, Gifts, Terms,
+};
 use entente_store::{catalogue::insert_partner, control::Control};
 use entente_testkit::{Database, morning};
 use sqlx::PgPool;
@@ -64,6 +66,28 @@ fn terms(partner: PartnerId, version: i32) -> Terms {
         hold_life_seconds: 3_600,
         late_limit_days: 7,
         net_debit_caps: BTreeMap::from([(eur, Micros(30_000_000_000)), (usd, Micros(0))]),
+        exchange_in: Some(ExchangeRate {
+            give: 3,
+            receive: 1,
+            minimum: Points(3_000),
+            increment: Points(3),
+            exact_increments: true,
+            bonus: Some(ExchangeBonus { threshold: Points(60_000), points: Points(5_000) }),
+        }),
+        exchange_out: Some(ExchangeRate {
+            give: 1,
+            receive: 2,
+            minimum: Points(1),
+            increment: Points(1),
+            exact_increments: false,
+            bonus: None,
+        }),
+        claim_limit_days: 90,
+        gifts: Some(Gifts {
+            max_points_per_operation: Points(5_000),
+            max_points_per_member_month: Points(20_000),
+        }),
+        accepts_donations: true,
     };
     let (version, effective_from) = (TermsVersion(version), morning());
     Terms { partner, version, effective_from, effective_to: None, agreement }

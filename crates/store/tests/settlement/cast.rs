@@ -54,6 +54,11 @@ pub(crate) fn agreement(code: &str, funding: Funding) -> Agreement {
         hold_life_seconds: 86_400,
         late_limit_days: 7,
         net_debit_caps: BTreeMap::new(),
+        exchange_in: None,
+        exchange_out: None,
+        claim_limit_days: 0,
+        gifts: None,
+        accepts_donations: false,
     }
 }
 

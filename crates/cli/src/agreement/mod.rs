@@ -1,10 +1,13 @@
 //! Terms as people write them: a TOML file, with amounts as decimals in quotes.
 
+mod exchange;
+
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, bail};
 use entente_api::partner::{Agreement, EarnCategory, EarnRounding, EarnRule, Funding};
 use entente_api::types::Money;
+use exchange::{ExchangeFile, GiftsFile};
 use serde::{Deserialize, Serialize};
 
 /// Everything agreed with one partner. Prices are per point, in the settlement currency.
@@ -43,6 +46,21 @@ pub(crate) struct AgreementFile {
     /// What the partner may owe, by currency.
     #[serde(default)]
     pub(crate) net_debit_caps: BTreeMap<String, Decimal>,
+    /// How old a claimed purchase may be; 0 for no claims.
+    #[serde(default)]
+    pub(crate) claim_limit_days: i32,
+    /// Whether the partner is a charity.
+    #[serde(default)]
+    pub(crate) accepts_donations: bool,
+    /// The partner's own points for shared points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) exchange_in: Option<ExchangeFile>,
+    /// Shared points for the partner's own points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) exchange_out: Option<ExchangeFile>,
+    /// How much members may give to each other here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) gifts: Option<GiftsFile>,
     /// How purchases earn.
     #[serde(default)]
     pub(crate) categories: Vec<CategoryFile>,
@@ -150,6 +168,11 @@ impl AgreementFile {
             hold_life_seconds: self.hold_life_seconds,
             late_limit_days: self.late_limit_days,
             net_debit_caps: self.net_debit_caps.into_iter().map(cap).collect(),
+            exchange_in: self.exchange_in.map(ExchangeFile::into_api),
+            exchange_out: self.exchange_out.map(ExchangeFile::into_api),
+            claim_limit_days: self.claim_limit_days,
+            gifts: self.gifts.map(GiftsFile::into_api),
+            accepts_donations: self.accepts_donations,
         }
     }
 
@@ -179,6 +202,11 @@ impl AgreementFile {
                 .iter()
                 .map(|cap| (cap.currency.clone(), Decimal(cap.micros)))
                 .collect(),
+            claim_limit_days: agreement.claim_limit_days,
+            accepts_donations: agreement.accepts_donations,
+            exchange_in: agreement.exchange_in.as_ref().map(ExchangeFile::from_api),
+            exchange_out: agreement.exchange_out.as_ref().map(ExchangeFile::from_api),
+            gifts: agreement.gifts.as_ref().map(GiftsFile::from_api),
             categories: agreement.categories.iter().map(CategoryFile::from_api).collect(),
         }
     }
@@ -220,6 +248,17 @@ mod tests {
         hold_life_seconds = 86400
         late_limit_days = 7
         net_debit_caps = { EUR = "30000" }
+        claim_limit_days = 90
+        accepts_donations = true
+        exchange_out = { give = 1, receive = 2 }
+        gifts = { max_points_per_operation = 5000, max_points_per_member_month = 20000 }
+        [exchange_in]
+        give = 3
+        receive = 1
+        minimum = 3000
+        increment = 3
+        exact_increments = true
+        bonus = { threshold = 60000, points = 5000 }
         [[categories]]
         category = "room"
         rules = [{ points = 5, per_spend = "1" }]
