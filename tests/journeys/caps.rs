@@ -16,7 +16,7 @@ use entente_testkit::{
 
 use crate::steps::{
     at, authorize, capture, cents, close, everywhere, exposure, reason, refund_points, reverse,
-    void,
+    swept, void,
 };
 
 /// Harbor with a cap, where a point costs .0100 in whatever way it is paid for. Rover and Grocer
@@ -181,9 +181,9 @@ async fn a_hold_that_ends_by_itself_releases_its_reservation() {
     let (hub, grocer, operator) = owing_for_redemption().await;
     grocer.authorize(authorize("guest", 200_000)).await.unwrap();
     hub.advance_to(at("2026-03-05T08:00:00Z")).await;
-    // The hold's end is posted with the member's next command, which is refused for the cap.
-    assert_capped(grocer.burn(burn("guest", 550_001)).await);
+    swept(&hub).await;
     assert_eq!(exposure(&operator, HARBOR, "EUR").await, cents(2_450_000));
+    assert_capped(grocer.burn(burn("guest", 550_001)).await);
     grocer.burn(burn("guest", 550_000)).await.unwrap();
     hub.close().await;
 }

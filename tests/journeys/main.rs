@@ -21,6 +21,7 @@ mod refusals;
 mod reused_ids;
 mod settling;
 mod steps;
+mod sweeps;
 mod two_hubs;
 mod visibility;
 mod wire;

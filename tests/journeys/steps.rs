@@ -1,5 +1,7 @@
 //! What journeys do again and again, written shortly.
 
+use std::time::Duration;
+
 use entente_client::{
     Client, Error,
     api::{
@@ -195,6 +197,31 @@ pub(crate) async fn everywhere(hub: &TestHub, reference: &str) {
     let operator = hub.operator().await;
     cast::attach(&operator, ROVER, reference, HARBOR).await;
     cast::attach(&operator, ROVER, reference, GROCER).await;
+}
+
+/// Waits until a query of one boolean says yes.
+///
+/// # Panics
+/// When it does not within half a minute.
+pub(crate) async fn until(hub: &TestHub, query: &'static str) {
+    let pool = hub.database().owner_pool().await;
+    for _ in 0..1_000 {
+        if sqlx::query_scalar::<_, bool>(query).fetch_one(&pool).await.unwrap() {
+            pool.close().await;
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    panic!("it never came to be: {query}");
+}
+
+/// Waits until the sweeper has ended everything that is due.
+pub(crate) async fn swept(hub: &TestHub) {
+    until(
+        hub,
+        "SELECT NOT EXISTS (SELECT FROM wallets WHERE next_due_at <= (SELECT now FROM clock))",
+    )
+    .await;
 }
 
 fn sorted<T: Ord>(mut rows: Vec<T>) -> Vec<T> {

@@ -9,9 +9,8 @@ use entente_api::{
     points::points_service_server::PointsServiceServer,
     settlement::settlement_service_server::SettlementServiceServer,
 };
-use entente_store::{StoreError, batch::Snapshot};
+use entente_store::{LedgerKind, StoreError};
 use sqlx::PgPool;
-use tokio::task::JoinHandle;
 
 use crate::{
     Config, ReadyCheck, Services,
@@ -23,10 +22,8 @@ use crate::{
     reading::Reading,
     rpc::{Clock, Members, Partners, Points, Settlement},
     settlement::Settlements,
+    workers::{Months, Sweeper, Workers},
 };
-
-/// How often the months ahead are made sure of.
-const MONTHS_EVERY: Duration = Duration::from_hours(1);
 
 /// Connections for control writes and reads.
 const CONNECTIONS: u32 = 26;
@@ -42,7 +39,7 @@ pub struct Ledger {
     page_tokens: Arc<PageTokens>,
     posting: Posting,
     tasks: PostingTasks,
-    months: JoinHandle<()>,
+    workers: Workers,
 }
 
 /// Why a ledger cannot be opened.
@@ -64,20 +61,23 @@ impl Ledger {
     pub async fn open(config: &Config) -> Result<Self, OpenError> {
         let url = config.database_url()?;
         let pool = entente_store::connect(url.reveal(), CONNECTIONS).await?;
-        ensure_months(&pool).await?;
+        let kind = prepared(&pool).await?;
         // The pipeline has connections of its own: no read can keep a writer waiting.
         let own = entente_store::connect(url.reveal(), connections(config)).await?;
         let catalogue = CatalogueCache::load(own.clone()).await?;
         let (posting, tasks) = Posting::start(&own, &catalogue, &config.posting);
         let page_tokens = Arc::new(PageTokens::open(&config.keys)?);
-        let months = tokio::spawn(keep_months(pool.clone()));
-        Ok(Self { pool, catalogue, page_tokens, posting, tasks, months })
+        let sweeps = Posting::sweeps(&own, &catalogue);
+        let workers = Workers::new()
+            .with(Months::new(own.clone(), config.workers.months_every()))
+            .with(Sweeper::new(own, sweeps, kind.cell_count, &config.workers));
+        Ok(Self { pool, catalogue, page_tokens, posting, tasks, workers })
     }
 
     /// The services over the ledger.
     #[must_use]
     pub fn services(self) -> Services {
-        let Self { pool, catalogue, page_tokens, posting, tasks, months } = self;
+        let Self { pool, catalogue, page_tokens, posting, tasks, workers } = self;
         let known = || Arc::clone(&catalogue);
         let controls = Controls::new(pool.clone(), known());
         let points = Points {
@@ -106,8 +106,8 @@ impl Ledger {
         };
         let clock = Clock { controls, pool: pool.clone(), catalogue: known() };
         let finish = Box::pin(async move {
-            months.abort();
-            if !tasks.drained(DRAIN).await {
+            let (worked, drained) = tokio::join!(workers.stopped(DRAIN), tasks.drained(DRAIN));
+            if !(worked && drained) {
                 tracing::warn!("the pipeline did not end in time");
             }
         });
@@ -122,9 +122,9 @@ impl Ledger {
 }
 
 /// Two for each writer, which may load the catalogue in the middle of a batch, and some for the
-/// resolver and for the catalogue's readers.
+/// resolver, for the workers and for the catalogue's readers.
 fn connections(config: &Config) -> u32 {
-    u32::try_from(config.posting.writers.saturating_mul(2)).unwrap_or(32).min(32) + 2
+    u32::try_from(config.posting.writers.saturating_mul(2)).unwrap_or(32).min(32) + 4
 }
 
 fn ready(pool: PgPool) -> ReadyCheck {
@@ -134,17 +134,11 @@ fn ready(pool: PgPool) -> ReadyCheck {
     })
 }
 
-async fn keep_months(pool: PgPool) {
-    loop {
-        tokio::time::sleep(MONTHS_EVERY).await;
-        if let Err(error) = ensure_months(&pool).await {
-            tracing::error!(%error, "the months ahead could not be made");
-        }
-    }
-}
-
-async fn ensure_months(pool: &PgPool) -> Result<(), StoreError> {
-    let now = Snapshot::begin(pool).await?.now;
+/// Makes the months that operations will need, and says what kind of ledger it is.
+async fn prepared(pool: &PgPool) -> Result<LedgerKind, StoreError> {
     let mut connection = pool.acquire().await?;
-    entente_store::ensure_months(&mut connection, now).await
+    let kind = entente_store::ledger_kind(&mut connection).await?;
+    let now = entente_store::sweep::now(&mut *connection).await?;
+    entente_store::ensure_months(&mut connection, now).await?;
+    Ok(kind)
 }

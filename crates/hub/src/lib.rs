@@ -23,6 +23,7 @@ pub mod rpc;
 pub mod services;
 pub mod settlement;
 mod wire;
+mod workers;
 
 pub use config::Config;
 pub use hub::Hub;

@@ -11,6 +11,7 @@ mod ledger;
 pub mod member;
 mod requests;
 pub mod settlement;
+pub mod sweep;
 
 pub use clock::LedgerKind;
 pub use error::{Cure, StoreError, sqlstate_class};

@@ -3,7 +3,11 @@
 use std::{net::SocketAddr, path::Path, time::Duration};
 
 use entente_client::{Client, Options, Retry, api};
-use entente_hub::{Config, Hub, Ledger, config::DatabaseUrl, hub::Addresses};
+use entente_hub::{
+    Config, Hub, Ledger,
+    config::{DatabaseUrl, WorkerSettings},
+    hub::Addresses,
+};
 use entente_identity::{
     pki::{DomainDirectory, Overwrite},
     spiffe::{Identity, Name, TrustDomain},
@@ -168,6 +172,11 @@ async fn serve(database: &Database, certificates: &Path) -> Hub {
         database_url: Some(DatabaseUrl::new(database.runtime_url())),
         certificates: certificates.to_owned(),
         keys: certificates.join("keys"),
+        workers: WorkerSettings {
+            sweep_every_ms: 200,
+            months_every_ms: 1_000,
+            ..WorkerSettings::default()
+        },
         ..Config::default()
     };
     let ledger = Ledger::open(&config).await.expect("the ledger opens");

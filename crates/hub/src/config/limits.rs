@@ -124,7 +124,7 @@ impl Default for PostingLimits {
     }
 }
 
-fn within<T: PartialOrd + ToString>(
+pub(super) fn within<T: PartialOrd + ToString>(
     name: &'static str,
     value: &T,
     range: std::ops::RangeInclusive<T>,

@@ -4,6 +4,7 @@
 
 mod limits;
 mod secret;
+mod workers;
 
 use std::{
     borrow::Cow,
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use limits::{Limits, PostingLimits};
 pub use secret::DatabaseUrl;
+pub use workers::WorkerSettings;
 
 /// The prefix of environment variables: `ENTENTE_DATABASE_URL`, `ENTENTE_LIMITS__CONNECTIONS`.
 pub const PREFIX: &str = "ENTENTE_";
@@ -52,6 +54,8 @@ pub struct Config {
     pub limits: Limits,
     /// Limits of the posting pipeline.
     pub posting: PostingLimits,
+    /// What the hub does by itself.
+    pub workers: WorkerSettings,
 }
 
 /// Flags: what is set here wins.
@@ -123,6 +127,7 @@ impl Default for Config {
             certificates_only: false,
             limits: Limits::default(),
             posting: PostingLimits::default(),
+            workers: WorkerSettings::default(),
         }
     }
 }
@@ -173,7 +178,8 @@ impl Config {
             }
         }
         self.limits.check()?;
-        self.posting.check()
+        self.posting.check()?;
+        self.workers.check()
     }
 }
 
@@ -185,6 +191,7 @@ fn environment() -> Env {
         Some(match table {
             "limits" => Limits::NAMES.contains(&name),
             "posting" => PostingLimits::NAMES.contains(&name),
+            "workers" => WorkerSettings::NAMES.contains(&name),
             _ => false,
         })
     };

@@ -6,8 +6,8 @@ use std::{
 };
 
 use entente_api::error::ErrorReason;
-use entente_ledger::{Cell, Overflow, PartnerId, RequestId, Seq};
-use entente_loyalty::{Decision, Original, OriginalKind, State};
+use entente_ledger::{Cell, Currency, MemberId, Overflow, PartnerId, RequestId, Seq};
+use entente_loyalty::{Catalogue, Decision, Exposure, Original, OriginalKind, State};
 use entente_store::{
     Outcome, Place, RequestRow, ResolvedLink, StoreError,
     batch::{Batch, Heads, LoadedMembers, Written},
@@ -50,23 +50,11 @@ pub(super) async fn run(context: &Context, commands: &[Queued]) -> Result<Vec<An
     let links = batch.links(&references(commands)).await?;
     let wanted = needs::of_members(commands, &catalogue, heads.now);
     let mut loaded = batch.load(&wanted, heads.now).await?;
-    let capped = needs::capped(&catalogue);
-    let exposures = if capped.is_empty() {
-        BTreeMap::new()
-    } else {
-        let callers = commands.iter().map(|command| command.command.partner);
-        let touched = loaded.partners().into_iter().chain(callers);
-        batch.lock_exposures(&touched.filter(|id| capped.contains(id)).collect()).await?
-    };
+    let callers = commands.iter().map(|command| command.command.partner);
+    let exposures = lock_exposures(&mut batch, &catalogue, &loaded, callers).await?;
 
     // 3. Decide, one after another, each on the state that its predecessors left.
-    let state = State {
-        catalogue: &catalogue,
-        window: heads.window,
-        members: std::mem::take(&mut loaded.members),
-        exposures,
-        changed_exposures: BTreeSet::new(),
-    };
+    let state = state(&catalogue, &heads, &mut loaded, exposures);
     let mut deciding = Deciding::new(state, &heads, outcomes);
     let answers: Vec<Answer> =
         commands.iter().map(|command| deciding.answer(command, &links)).collect();
@@ -95,18 +83,51 @@ pub(super) fn replay(fingerprint: &Fingerprint, outcome: &Outcome) -> Answer {
     Ok(Posted { answer: outcome.answer.clone(), replayed: true })
 }
 
+type Exposures = BTreeMap<(PartnerId, Currency), Exposure>;
+
+/// Locks the exposures that are kept of the callers, and of whoever the members' points concern.
+pub(super) async fn lock_exposures(
+    batch: &mut Batch,
+    catalogue: &Catalogue,
+    loaded: &LoadedMembers,
+    callers: impl Iterator<Item = PartnerId>,
+) -> Result<Exposures, StoreError> {
+    let capped = needs::capped(catalogue);
+    if capped.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let touched = loaded.partners().into_iter().chain(callers);
+    batch.lock_exposures(&touched.filter(|id| capped.contains(id)).collect()).await
+}
+
+/// The state that the members which were loaded are decided on.
+pub(super) fn state<'a>(
+    catalogue: &'a Catalogue,
+    heads: &Heads,
+    loaded: &mut LoadedMembers,
+    exposures: Exposures,
+) -> State<'a> {
+    State {
+        catalogue,
+        window: heads.window,
+        members: std::mem::take(&mut loaded.members),
+        exposures,
+        changed_exposures: BTreeSet::new(),
+    }
+}
+
 /// The decisions of a batch so far.
-struct Deciding<'a> {
+pub(super) struct Deciding<'a> {
     state: State<'a>,
     heads: &'a Heads,
     last: BTreeMap<Cell, Seq>,
     outcomes: HashMap<Key, Outcome>,
     requests: Vec<RequestRow>,
-    decisions: Vec<Decision>,
+    pub(super) decisions: Vec<Decision>,
 }
 
 impl<'a> Deciding<'a> {
-    fn new(state: State<'a>, heads: &'a Heads, outcomes: HashMap<Key, Outcome>) -> Self {
+    pub(super) fn new(state: State<'a>, heads: &'a Heads, outcomes: HashMap<Key, Outcome>) -> Self {
         let last = heads.heads.iter().map(|(cell, head)| (*cell, head.seq)).collect();
         Self { state, heads, last, outcomes, requests: Vec::new(), decisions: Vec::new() }
     }
@@ -129,13 +150,13 @@ impl<'a> Deciding<'a> {
         if !self.state.members.contains_key(&command.member) {
             return Err(RpcError::fault("a linked member has no wallet"));
         }
-        self.expire_due(queued).map_err(RpcError::internal)?;
+        // What is due expires first, whatever becomes of the command.
+        self.expire_due(queued.link.cell, command.member).map_err(RpcError::internal)?;
         self.decide(queued)
     }
 
-    /// What is due expires first, whatever becomes of the command.
-    fn expire_due(&mut self, queued: &Queued) -> Result<(), Overflow> {
-        let (cell, member) = (queued.link.cell, queued.command.member);
+    /// Brings a member to the batch's time.
+    pub(super) fn expire_due(&mut self, cell: Cell, member: MemberId) -> Result<(), Overflow> {
         let expired = self.state.bring_to(member, self.next(cell), self.heads.now)?;
         for decision in expired {
             let answer = answer::of_hub(self.state.catalogue, &decision);
@@ -201,7 +222,7 @@ impl<'a> Deciding<'a> {
         Seq(self.last.get(&cell).map_or(1, |last| last.0 + 1))
     }
 
-    async fn write(
+    pub(super) async fn write(
         mut self,
         batch: &mut Batch,
         mut loaded: LoadedMembers,

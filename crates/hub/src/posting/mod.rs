@@ -6,6 +6,8 @@
 //! 4. A writer takes all that is queued as one batch, in one transaction: `batch.rs`.
 //! 5. Each caller is answered after the commit.
 //!
+//! What is due of members whom nobody asks for is posted by the same phases: `sweep.rs`.
+//!
 //! No caller owns a transaction: one that cancels loses its answer, never a half-done batch.
 
 mod answer;
@@ -15,6 +17,7 @@ mod needs;
 mod quote;
 mod resolver;
 mod submission;
+mod sweep;
 mod writer;
 
 use std::{sync::Arc, time::Duration};
@@ -28,6 +31,7 @@ use tokio::{
 pub use answer::{COALITION, balances as wire_balances, operation as wire_operation};
 pub use quote::{Quote, Quotes};
 pub use submission::{Ask, Posted, Submission, Target};
+pub use sweep::{Sweeps, Swept};
 
 use crate::{
     catalogue::CatalogueCache,
@@ -74,6 +78,12 @@ impl Posting {
             queues.push(queue);
         }
         (Self { resolver, queues: queues.into() }, PostingTasks { tasks, stop })
+    }
+
+    /// Sweeps on connections of the pipeline.
+    #[must_use]
+    pub fn sweeps(pool: &PgPool, catalogue: &Arc<CatalogueCache>) -> Sweeps {
+        Sweeps::new(batch::Context { pool: pool.clone(), catalogue: Arc::clone(catalogue) })
     }
 
     /// Posts a command, and answers after its commit.

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Batch, holds, lots};
+use super::{Batch, holds, lots, write_members::is_stale};
 use crate::{StoreError, codes};
 
 /// What the commands of a batch need of one member.
@@ -57,6 +57,15 @@ impl LoadedMembers {
                 lots.chain(holds).chain(debts)
             })
             .collect()
+    }
+}
+
+impl LoadedMembers {
+    /// Whether a member's next due time is stored otherwise than its lots and holds say, as when
+    /// what was due has ended.
+    #[must_use]
+    pub fn any_is_stale(&self) -> bool {
+        self.members.values().any(|member| is_stale(self, member))
     }
 }
 

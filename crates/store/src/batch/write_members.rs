@@ -14,7 +14,7 @@ use crate::{
 impl Batch {
     pub(super) async fn write_members(&mut self, loaded: &LoadedMembers) -> Result<(), StoreError> {
         let changed: Vec<&Member> =
-            loaded.members.values().filter(|member| has_changed(member)).collect();
+            loaded.members.values().filter(|m| has_changed(m) || is_stale(loaded, m)).collect();
         if changed.is_empty() {
             return Ok(());
         }
@@ -202,6 +202,13 @@ fn has_changed(member: &Member) -> bool {
         && member.changed_debts.is_empty())
 }
 
+/// Whether what is stored of a member's next due time is not what its lots and holds say. Only of a
+/// member of which everything open is loaded can that be known.
+pub(super) fn is_stale(loaded: &LoadedMembers, member: &Member) -> bool {
+    loaded.complete.contains(&member.id)
+        && loaded.next_due_at.get(&member.id).copied().flatten() != next_due_at(loaded, member)
+}
+
 /// What changed of all members, each with its member.
 fn rows<'a, T, I>(
     members: &[&'a Member],
@@ -213,10 +220,10 @@ where
     members.iter().flat_map(|member| changed(member).map(|row| (*member, row))).collect()
 }
 
-/// The earliest expiry of anything open. Of a member whose lots were not loaded, the lots that the
-/// batch opened may only bring it forward.
+/// The earliest expiry of anything open; what is held ends with its hold. Of a member whose lots
+/// were not loaded, the lots that the batch opened may only bring it forward.
 fn next_due_at(loaded: &LoadedMembers, member: &Member) -> Option<Timestamp> {
-    let lots = member.lots.values().filter(|lot| lot.remaining.is_positive());
+    let lots = member.lots.values().filter(|lot| lot.remaining > lot.held);
     let holds = member.holds.values().filter(|hold| hold.state == HoldState::Open);
     let earliest = lots.map(|lot| lot.expires_at).chain(holds.map(|hold| hold.expires_at)).min();
     if loaded.complete.contains(&member.id) {
