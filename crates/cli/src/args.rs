@@ -3,7 +3,7 @@
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{check, config, ledger, member, migrate, partner, pki, serve, settle, terms};
-use crate::demo;
+use crate::{bench, demo};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -89,6 +89,8 @@ pub(crate) enum Command {
     Ledger(ledger::LedgerCommand),
     /// Verify each invariant on a live database and name any offender.
     Check(check::CheckArgs),
+    /// Measure what a hub does in a second on this machine, beside pgbench.
+    Bench(bench::BenchArgs),
     /// Print the configuration in force, secrets hidden.
     Config(config::ConfigArgs),
 }

@@ -3,6 +3,7 @@
 
 mod agreement;
 mod args;
+mod bench;
 mod clock;
 mod commands;
 mod connect;

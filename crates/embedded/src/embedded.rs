@@ -1,6 +1,11 @@
 //! The running database: started or joined, asked for addresses, left or stopped, and its directory removed.
 
-use std::{fmt, path::Path, process::Child, time::Duration};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    process::Child,
+    time::Duration,
+};
 
 use crate::{
     binaries::Binaries,
@@ -137,6 +142,16 @@ impl Embedded {
     /// The random password of the owner, kept in a file that only we can read.
     pub fn password(&self) -> &str {
         &self.password
+    }
+
+    /// The role that owns everything, a superuser.
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    /// Where a program of the same PostgreSQL is, such as `pgbench`, if it is installed.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.binaries.program(name)
     }
 
     /// Whether the server ran already.

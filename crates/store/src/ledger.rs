@@ -76,6 +76,14 @@ pub async fn connect(url: &str, max_connections: u32) -> Result<PgPool, StoreErr
     Ok(pool)
 }
 
+/// Brings the tables' files up to date, as the owner, so that what is measured next does not pay
+/// for what came before.
+pub async fn checkpoint(owner_url: &str) -> Result<(), StoreError> {
+    let mut connection = PgConnection::connect(owner_url).await?;
+    sqlx::raw_sql("CHECKPOINT").execute(&mut connection).await?;
+    Ok(connection.close().await?)
+}
+
 /// Makes the partitions of the month of `now` and of the three after it, and of the month before.
 pub async fn ensure_months(
     connection: &mut PgConnection,

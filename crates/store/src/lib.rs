@@ -15,7 +15,9 @@ pub mod sweep;
 
 pub use clock::LedgerKind;
 pub use error::{Cure, StoreError, sqlstate_class};
-pub use ledger::{LedgerOptions, RUNTIME_ROLE, connect, ensure_months, ledger_kind, migrate};
+pub use ledger::{
+    LedgerOptions, RUNTIME_ROLE, checkpoint, connect, ensure_months, ledger_kind, migrate,
+};
 pub use requests::{
     Outcome, Place, RequestRow, ResolvedLink, ResolvedOriginal, outcomes, resolve_links,
     resolve_originals,

@@ -88,6 +88,13 @@ impl Verdicts {
         self.0.iter().filter(|verdict| !verdict.holds()).count()
     }
 
+    /// How many rows of these the check read.
+    pub(crate) fn row_count(&self, what: &str) -> u64 {
+        let checked = self.0.iter().flat_map(|verdict| &verdict.checked);
+        let rows = checked.filter(|(name, _)| *name == what).map(|(_, rows)| *rows).max();
+        rows.and_then(|rows| u64::try_from(rows).ok()).unwrap_or_default()
+    }
+
     /// For people.
     pub(crate) fn text(&self) -> String {
         self.0.iter().map(verdict_text).collect::<Vec<_>>().join("\n")

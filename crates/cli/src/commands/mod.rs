@@ -12,7 +12,7 @@ pub(crate) mod settle;
 pub(crate) mod terms;
 
 use crate::args::{Args, Command};
-use crate::demo;
+use crate::{bench, demo};
 
 /// Runs the command.
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
@@ -27,6 +27,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Settle(command) => settle::run(command).await,
         Command::Ledger(command) => ledger::run(command).await,
         Command::Check(args) => check::run(args).await,
+        Command::Bench(args) => bench::run(args).await,
         Command::Config(args) => config::run(args),
     }
 }

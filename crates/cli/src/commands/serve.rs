@@ -30,6 +30,9 @@ pub(crate) struct ServeArgs {
     embedded: bool,
     #[command(flatten)]
     home: Home,
+    /// Stop when the standard input, a pipe, is closed: for a program that runs a hub.
+    #[arg(long, hide = true)]
+    until_input_ends: bool,
 }
 
 /// Where the hub's configuration comes from. What is given here wins over file and environment.
@@ -95,7 +98,14 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         "partners   https://{}\noperators  https://{}\nplain      http://{}",
         addresses.partners, addresses.operators, addresses.plain,
     ))?;
-    stop::asked_for().await?;
+    if args.until_input_ends {
+        tokio::select! {
+            asked = stop::asked_for() => asked?,
+            ended = stop::input_ended() => ended?,
+        }
+    } else {
+        stop::asked_for().await?;
+    }
     hub.drain().await;
     if let Some(database) = database {
         database.stop().await?;

@@ -6,7 +6,7 @@ mod hints;
 mod oracle;
 mod plan;
 mod play;
-mod progress;
+pub(crate) mod progress;
 mod report;
 mod stage;
 mod tally;

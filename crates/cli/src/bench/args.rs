@@ -1,0 +1,154 @@
+//! What to measure, for how long, and with how many callers.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use crate::home::Home;
+use crate::output::Format;
+
+const EXAMPLES: &str = "\
+Examples:
+  entente bench
+  entente bench --scenario unary --seconds 30 --in-flight 256
+  entente bench --output json > bench.json";
+
+/// How to measure. Data is made anew for each run, and removed afterwards.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct BenchArgs {
+    /// What to play.
+    #[arg(long, default_value = "all")]
+    scenario: Chosen,
+    /// How long each scenario, and pgbench, is measured.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(crate) seconds: u64,
+    /// How long each scenario runs before it is measured.
+    #[arg(long, value_name = "SECONDS", default_value_t = 2)]
+    #[arg(value_parser = clap::value_parser!(u64).range(0..=600))]
+    warm_up: u64,
+    /// Connections of all partners together.
+    #[arg(long, default_value_t = 8)]
+    pub(crate) connections: usize,
+    /// Requests that wait for their answer, over all connections.
+    #[arg(long, default_value_t = 1_024)]
+    pub(crate) in_flight: usize,
+    /// Members, each known to one partner and to the next.
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) members: usize,
+    /// Partners.
+    #[arg(long, default_value_t = 4)]
+    pub(crate) partners: usize,
+    /// What the requests follow from.
+    #[arg(long, default_value_t = 2026)]
+    pub(crate) seed: u64,
+    /// pgbench: how many times 100,000 accounts.
+    #[arg(long, value_name = "SCALE", default_value_t = 10)]
+    pub(crate) pgbench_scale: u32,
+    /// pgbench: how many sessions at once.
+    #[arg(long, value_name = "SESSIONS", default_value_t = 16)]
+    pub(crate) pgbench_clients: u32,
+    /// Do without pgbench.
+    #[arg(long)]
+    pub(crate) without_pgbench: bool,
+    /// Keep the data, to look at it; the next run removes it.
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// How to print.
+    #[arg(long, env = "ENTENTE_OUTPUT", default_value = "table", hide_env_values = true)]
+    pub(crate) output: Format,
+    #[command(flatten)]
+    pub(crate) home: Home,
+}
+
+/// What can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Chosen {
+    /// Each after the other.
+    All,
+    /// Earns, one call each.
+    Unary,
+    /// Earns, burns, authorizations with their captures and voids, reversals, balances.
+    Mixed,
+}
+
+/// A way to load the hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scenario {
+    /// Earns, one call each.
+    Unary,
+    /// A day's mixture of calls.
+    Mixed,
+}
+
+impl Scenario {
+    /// Its name.
+    pub(crate) const fn text(self) -> &'static str {
+        match self {
+            Self::Unary => "unary earn",
+            Self::Mixed => "mixed",
+        }
+    }
+
+    /// Its name in JSON.
+    pub(crate) const fn key(self) -> &'static str {
+        match self {
+            Self::Unary => "unary",
+            Self::Mixed => "mixed",
+        }
+    }
+}
+
+impl BenchArgs {
+    /// The scenarios that were chosen, in order.
+    pub(crate) fn scenarios(&self) -> Vec<Scenario> {
+        match self.scenario {
+            Chosen::All => vec![Scenario::Unary, Scenario::Mixed],
+            Chosen::Unary => vec![Scenario::Unary],
+            Chosen::Mixed => vec![Scenario::Mixed],
+        }
+    }
+
+    /// Whether the numbers fit together.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        for (name, number, most) in [
+            ("partners", self.partners, 100),
+            ("connections", self.connections, 200),
+            ("members", self.members, 10_000_000),
+            ("in-flight", self.in_flight, 100_000),
+        ] {
+            ensure!((1..=most).contains(&number), "--{name} has to be 1 to {most}");
+        }
+        ensure!(self.connections >= self.partners, "each partner needs a connection");
+        ensure!(self.members >= self.partners, "each partner needs a member");
+        ensure!(self.in_flight >= self.connections, "each connection needs a request in flight");
+        Ok(())
+    }
+
+    /// How long a scenario runs before it is measured.
+    pub(crate) const fn warm_up(&self) -> Duration {
+        Duration::from_secs(self.warm_up)
+    }
+
+    /// How long it is measured.
+    pub(crate) const fn measured(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+
+    /// What was chosen, for the report.
+    pub(crate) fn settings(&self) -> Value {
+        json!({
+            "seconds": self.seconds,
+            "warm_up_seconds": self.warm_up,
+            "connections": self.connections,
+            "in_flight": self.in_flight,
+            "members": self.members,
+            "partners": self.partners,
+            "seed": self.seed,
+            "pgbench_scale": self.pgbench_scale,
+            "pgbench_clients": self.pgbench_clients,
+        })
+    }
+}

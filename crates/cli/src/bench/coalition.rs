@@ -1,0 +1,185 @@
+//! Who takes part: partners with terms, and members whom two of them know.
+
+use entente_api::member::{AttachReferenceRequest, EnrolMemberRequest};
+use entente_api::partner::{CreatePartnerRequest, PublishTermsRequest};
+use entente_api::points::EarnRequest;
+use entente_api::types::Money;
+use entente_client::{Client, Error, new_request_id};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::{civil::date, tz::TimeZone};
+use rand::{RngExt as _, rngs::StdRng};
+use uuid::Builder;
+
+use super::seen::{Acknowledged, Told};
+use crate::agreement::AgreementFile;
+use crate::demo::progress::Progress;
+use crate::output::proto_time;
+
+/// How many enrolments go side by side.
+const SIDE_BY_SIDE: usize = 256;
+
+/// The currency of everything.
+pub(crate) const CURRENCY: &str = "EUR";
+
+/// What is bought.
+const CATEGORY: &str = "room";
+
+/// A partner's code.
+pub(crate) fn code(partner: usize) -> String {
+    format!("bench-{partner:02}")
+}
+
+/// What every partner calls a member.
+pub(crate) fn reference(member: usize) -> String {
+    format!("member-{member:07}")
+}
+
+/// Who has which members: those of a partner are its own and its predecessor's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Members {
+    /// Of all partners together.
+    pub(crate) members: usize,
+    /// How many partners there are.
+    pub(crate) partners: usize,
+}
+
+impl Members {
+    /// A member that the partner knows.
+    pub(crate) fn any_of(self, partner: usize, dice: &mut StdRng) -> String {
+        let neighbor = (partner + self.partners - dice.random_range(0..2)) % self.partners;
+        let most = (self.members - neighbor).div_ceil(self.partners);
+        reference(neighbor + dice.random_range(0..most) * self.partners)
+    }
+}
+
+/// A request id. Following from the seed, it costs no system call.
+pub(crate) fn request_id(dice: &mut StdRng) -> String {
+    Builder::from_random_bytes(dice.random()).into_uuid().to_string()
+}
+
+/// A purchase of 1.00 to 200.00.
+pub(crate) fn earn(member: String, receipt: String, dice: &mut StdRng) -> EarnRequest {
+    let micros = dice.random_range(100..=20_000) * 10_000;
+    EarnRequest {
+        request_id: request_id(dice),
+        member_reference: member,
+        spend: Some(Money { currency: CURRENCY.to_owned(), micros }),
+        category: CATEGORY.to_owned(),
+        receipt_reference: receipt,
+        ..EarnRequest::default()
+    }
+}
+
+/// Creates the partners, each with its terms: every other pays for its points when it issues them,
+/// the rest when they are burned.
+pub(crate) async fn join(operator: &Client, partners: usize) -> anyhow::Result<()> {
+    let from = date(2020, 1, 1).to_zoned(TimeZone::UTC)?.timestamp();
+    let files = [include_str!("terms/at-issue.toml"), include_str!("terms/at-redemption.toml")];
+    for partner in 0..partners {
+        let create = CreatePartnerRequest {
+            request_id: new_request_id(),
+            code: code(partner),
+            display_name: format!("Partner {partner}"),
+        };
+        operator.create_partner(create).await?;
+        let agreement = AgreementFile::read(files[partner % files.len()])?.into_api();
+        let publish = PublishTermsRequest {
+            request_id: new_request_id(),
+            partner: code(partner),
+            effective_from: Some(proto_time(from)),
+            agreement: Some(agreement),
+        };
+        operator.publish_terms(publish).await?;
+    }
+    Ok(())
+}
+
+/// Enrols every member at its partner, attaches it to the next one, and gives it its first points.
+pub(crate) async fn enrol(
+    (operator, partners): (&Client, &[Client]),
+    members: Members,
+    progress: Progress,
+) -> anyhow::Result<Acknowledged> {
+    let bar = progress.bar("members", members.members);
+    let enrolled = stream::iter(0..members.members).map(async |member| {
+        let home = member % members.partners;
+        let told = enrol_one((operator, partners), home, member).await;
+        bar.inc(1);
+        told
+    });
+    let count = async |mut all: Acknowledged, told| {
+        all.count(told);
+        Ok(all)
+    };
+    let enrolled = enrolled.buffer_unordered(SIDE_BY_SIDE);
+    let all = enrolled.try_fold(Acknowledged::default(), count).await;
+    bar.finish_and_clear();
+    Ok(all?)
+}
+
+async fn enrol_one(
+    (operator, partners): (&Client, &[Client]),
+    home: usize,
+    member: usize,
+) -> Result<Told, Error> {
+    let member_reference = reference(member);
+    let enrol = EnrolMemberRequest {
+        request_id: new_request_id(),
+        member_reference: member_reference.clone(),
+    };
+    partners[home].enrol_member(enrol).await?;
+    let next = (home + 1) % partners.len();
+    if next != home {
+        let attach = AttachReferenceRequest {
+            request_id: new_request_id(),
+            partner: code(home),
+            member_reference: member_reference.clone(),
+            target_partner: code(next),
+            target_member_reference: member_reference.clone(),
+        };
+        operator.attach_reference(attach).await?;
+    }
+    let earn = EarnRequest {
+        request_id: new_request_id(),
+        member_reference,
+        spend: Some(Money { currency: CURRENCY.to_owned(), micros: 100_000_000 }),
+        category: CATEGORY.to_owned(),
+        ..EarnRequest::default()
+    };
+    let answer = partners[home].earn(earn).await?;
+    Ok(Told::Earned(answer.operation.map_or(0, |operation| operation.points)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use rand::SeedableRng as _;
+
+    use super::*;
+
+    #[test]
+    fn a_partner_names_only_members_that_it_knows() {
+        for (members, partners) in [(10, 3), (3, 3), (7, 1)] {
+            let all = Members { members, partners };
+            let mut dice = StdRng::seed_from_u64(1);
+            for partner in 0..partners {
+                let own = (0..members).filter(|member| {
+                    let home = member % partners;
+                    home == partner || (home + 1) % partners == partner
+                });
+                let known: BTreeSet<_> = own.map(reference).collect();
+                let named: BTreeSet<_> = (0..500).map(|_| all.any_of(partner, &mut dice)).collect();
+                assert_eq!(named, known, "{all:?}, partner {partner}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_terms_are_well_formed() {
+        for text in [include_str!("terms/at-issue.toml"), include_str!("terms/at-redemption.toml")]
+        {
+            AgreementFile::read(text).expect("terms that are compiled in");
+        }
+    }
+}

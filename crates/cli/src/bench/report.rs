@@ -1,0 +1,148 @@
+//! The report: rates beside the yardstick, latencies, batches, and where the processors' time went.
+
+use serde_json::{Value, json};
+
+use super::args::Scenario;
+use super::machine::Machine;
+use super::meter::Readings;
+use super::pgbench::Yardstick;
+use super::seen::{Seen, tenth};
+use super::verify::Verified;
+use crate::output::{Table, bold, count, dim, good};
+
+/// One scenario.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    /// Which.
+    pub(crate) scenario: Scenario,
+    /// What callers saw.
+    pub(crate) seen: Seen,
+    /// What the hub and the machine say.
+    pub(crate) readings: Readings,
+}
+
+/// Everything that is told in the end.
+#[derive(Debug)]
+pub(crate) struct Report {
+    /// What was chosen.
+    pub(crate) settings: Value,
+    /// Where.
+    pub(crate) machine: Machine,
+    /// The yardstick.
+    pub(crate) pgbench: Option<Yardstick>,
+    /// What was measured.
+    pub(crate) scenarios: Vec<Measured>,
+    /// What the ledger holds.
+    pub(crate) verified: Verified,
+}
+
+impl Report {
+    /// Whether the ledger holds what was acknowledged.
+    pub(crate) fn is_good(&self) -> bool {
+        self.verified.is_good()
+    }
+
+    /// For programs.
+    pub(crate) fn json(&self) -> Value {
+        let per_s = |scenario| self.of(scenario).map(|found| tenth(found.seen.per_second()));
+        let all = self.scenarios.iter().fold(Readings::NONE, |all, one| all.and(&one.readings));
+        let scenarios = self.scenarios.iter().map(|one| {
+            let mut json = one.seen.json();
+            if let (Some(json), Value::Object(more)) = (json.as_object_mut(), one.readings.json()) {
+                json.extend(more);
+            }
+            (one.scenario.key().to_owned(), json)
+        });
+        json!({
+            "unary_earn_per_s": per_s(Scenario::Unary),
+            "mixed_per_s": per_s(Scenario::Mixed),
+            "pgbench_tps": self.pgbench.map(|pgbench| tenth(pgbench.tps)),
+            "hub_rss_mib": all.hub_rss_mib.map(tenth),
+            "roundtrips_per_batch": all.round_trips_per_batch().map(tenth),
+            "batch_size_mean": all.batch_size_mean().map(tenth),
+            "good": self.is_good(),
+            "scenarios": scenarios.collect::<serde_json::Map<_, _>>(),
+            "pgbench": self.pgbench.map(|pgbench| pgbench.json()),
+            "ledger": self.verified.json(),
+            "machine": self.machine.json(),
+            "settings": self.settings,
+        })
+    }
+
+    /// For people.
+    pub(crate) fn text(&self) -> String {
+        let mut parts = vec![dim(&self.machine.text()), self.rates(), self.insides()];
+        parts.extend(self.troubles());
+        let mark = good(self.is_good(), if self.is_good() { "good" } else { "BROKEN" });
+        parts.push(format!("{}  {mark}\n{}", bold("What the ledger holds"), self.verified.text()));
+        parts.join("\n\n")
+    }
+
+    fn of(&self, scenario: Scenario) -> Option<&Measured> {
+        self.scenarios.iter().find(|one| one.scenario == scenario)
+    }
+
+    fn rates(&self) -> String {
+        let titles = ["", ">a second", ">times pgbench", ">p50 ms", ">p99 ms", ">max ms"];
+        let mut table = Table::new(&titles);
+        let times = |rate: f64| match self.pgbench {
+            Some(Yardstick { tps, .. }) if tps > 0.0 => format!("{:.2}", rate / tps),
+            _ => String::new(),
+        };
+        for Measured { scenario, seen, .. } in &self.scenarios {
+            let rate = seen.per_second();
+            let millis = |percentile| {
+                let micros = seen.latency_us(percentile);
+                format!("{}.{:02}", micros / 1_000, micros % 1_000 / 10)
+            };
+            table.row([
+                scenario.text().to_owned(),
+                format!("{rate:.0}"),
+                times(rate),
+                millis(50.0),
+                millis(99.0),
+                millis(100.0),
+            ]);
+        }
+        if let Some(Yardstick { tps, .. }) = self.pgbench {
+            let none = String::new;
+            let rate = format!("{tps:.0}");
+            table.row(["pgbench TPC-B".to_owned(), rate, times(tps), none(), none(), none()]);
+        }
+        format!("{}\n{}", bold("Answers"), table.text(""))
+    }
+
+    fn insides(&self) -> String {
+        let titles =
+            ["", ">batch size", ">round trips", ">hub MiB", ">hub s", ">database s", ">callers s"];
+        let mut table = Table::new(&titles);
+        let shown = |number: Option<f64>| number.map_or_else(String::new, |n| format!("{n:.1}"));
+        for Measured { scenario, readings, .. } in &self.scenarios {
+            let [hub, database, callers] = readings.processor.map(shown);
+            table.row([
+                scenario.text().to_owned(),
+                shown(readings.batch_size_mean()),
+                shown(readings.round_trips_per_batch()),
+                shown(readings.hub_rss_mib),
+                hub,
+                database,
+                callers,
+            ]);
+        }
+        format!("{}\n{}", bold("Batches, memory, processor time"), table.text(""))
+    }
+
+    /// Refusals and unknown outcomes, where there are any.
+    fn troubles(&self) -> Option<String> {
+        let mut table = Table::new(&["", "told", ">times"]);
+        for Measured { scenario, seen, .. } in &self.scenarios {
+            for (reason, times) in &seen.refusals {
+                table.row([scenario.text().to_owned(), (*reason).to_owned(), count(*times)]);
+            }
+            if let (times, Some(first)) = &seen.failures {
+                table.row([scenario.text().to_owned(), first.clone(), count(*times)]);
+            }
+        }
+        (!table.is_empty()).then(|| format!("{}\n{}", bold("Not done"), table.text("")))
+    }
+}

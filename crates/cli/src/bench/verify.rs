@@ -1,0 +1,79 @@
+//! Whether the ledger holds what was acknowledged: its positions, its operations, its invariants.
+
+use entente_api::settlement::{AmountKind, GetPositionRequest};
+use serde_json::{Value, json};
+
+use super::seen::{Acknowledged, Seen};
+use super::stage::Stage;
+use crate::commands::check::{self, Verdicts};
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Verified {
+    /// What callers were told.
+    acknowledged: Acknowledged,
+    /// What is there.
+    found: Acknowledged,
+    /// Outcomes that no caller knows: as many operations more may be there.
+    unknown: u64,
+    verdicts: Verdicts,
+}
+
+/// Compares. Refusals that are kept are operations too.
+pub(crate) async fn verify(stage: &Stage, seen: &Seen) -> anyhow::Result<Verified> {
+    let verdicts = check::verify(&stage.owner_url()).await?;
+    let position = stage.operator().get_position(GetPositionRequest::default()).await?;
+    let of_kind = |kind: AmountKind| {
+        let gross = position.gross.iter().filter(|gross| gross.kind() == kind);
+        gross.map(|gross| gross.points).sum()
+    };
+    let found = Acknowledged {
+        operations: verdicts.row_count("operations"),
+        issued: of_kind(AmountKind::Issue),
+        redeemed: of_kind(AmountKind::Redemption),
+    };
+    let mut acknowledged = seen.acknowledged;
+    acknowledged.operations += seen.refusals.values().sum::<u64>();
+    Ok(Verified { acknowledged, found, unknown: seen.failures.0, verdicts })
+}
+
+impl Verified {
+    /// Whether everything acknowledged is there, once, and every invariant holds.
+    pub(crate) fn is_good(&self) -> bool {
+        let (told, found) = (self.acknowledged, self.found);
+        let once = if self.unknown == 0 {
+            told == found
+        } else {
+            found.operations.checked_sub(told.operations).is_some_and(|more| more <= self.unknown)
+                && found.issued >= told.issued
+                && found.redeemed >= told.redeemed
+        };
+        once && self.verdicts.broken() == 0
+    }
+
+    /// For people.
+    pub(crate) fn text(&self) -> String {
+        let line = |what: &str, told: &dyn ToString, found: &dyn ToString| {
+            format!("{what:<16}{} acknowledged, {} found", told.to_string(), found.to_string())
+        };
+        [
+            line("operations", &self.acknowledged.operations, &self.found.operations),
+            line("points issued", &self.acknowledged.issued, &self.found.issued),
+            line("points redeemed", &self.acknowledged.redeemed, &self.found.redeemed),
+            format!("{:<16}{}", "unknown", self.unknown),
+            self.verdicts.text(),
+        ]
+        .join("\n")
+    }
+
+    /// For programs.
+    pub(crate) fn json(&self) -> Value {
+        let amounts = |of: Acknowledged| json!({ "operations": of.operations, "issued": of.issued, "redeemed": of.redeemed });
+        json!({
+            "acknowledged": amounts(self.acknowledged),
+            "found": amounts(self.found),
+            "unknown_outcomes": self.unknown,
+            "invariants_broken": self.verdicts.broken(),
+        })
+    }
+}

@@ -1,0 +1,61 @@
+//! `entente bench`, for a second of each scenario: what it tells is there, and really happened.
+
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+const SMALL: [&str; 19] = [
+    "bench",
+    "--seconds",
+    "1",
+    "--warm-up",
+    "0",
+    "--members",
+    "24",
+    "--partners",
+    "3",
+    "--connections",
+    "3",
+    "--in-flight",
+    "24",
+    "--pgbench-scale",
+    "1",
+    "--pgbench-clients",
+    "4",
+    "--output",
+    "json",
+];
+
+#[test]
+fn what_a_bench_tells_really_happened() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let output = Command::new(env!("CARGO_BIN_EXE_entente"))
+        .args(SMALL)
+        .env("ENTENTE_HOME", home.path())
+        .stdin(Stdio::null())
+        .output()
+        .expect("the binary runs");
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}\n{log}", String::from_utf8_lossy(&output.stdout));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("a report in JSON");
+
+    for key in [
+        "unary_earn_per_s",
+        "mixed_per_s",
+        "batch_size_mean",
+        "roundtrips_per_batch",
+        "pgbench_tps",
+    ] {
+        let told = report[key].as_f64().unwrap_or_else(|| panic!("no {key}: {report:#}"));
+        assert!(told >= 1.0, "{key}: {report:#}");
+    }
+    for (name, scenario) in report["scenarios"].as_object().expect("scenarios") {
+        assert!(scenario["operations"].as_u64() > Some(10), "{name}: {report:#}");
+        assert_eq!(scenario["unknown_outcomes"], 0, "{name}: {report:#}");
+        assert!(scenario["latency_us"]["p50"].as_u64() > Some(0), "{name}: {report:#}");
+    }
+    assert_eq!(report["ledger"]["acknowledged"], report["ledger"]["found"], "{report:#}");
+    assert_eq!(report["ledger"]["invariants_broken"], 0, "{report:#}");
+    assert_eq!(report["good"], true, "{report:#}");
+    assert!(!home.path().join("bench").exists(), "nothing is left");
+}
