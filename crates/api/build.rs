@@ -4,8 +4,9 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const SERVICES: [&str; 6] = [
+const SERVICES: [&str; 7] = [
     "entente/error/v1/error_reason.proto",
+    "entente/event/v1/event_service.proto",
     "entente/ledger/v1/ledger_service.proto",
     "entente/member/v1/member_service.proto",
     "entente/partner/v1/partner_service.proto",

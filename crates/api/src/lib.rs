@@ -9,6 +9,13 @@ pub mod entente {
             tonic::include_proto!("entente.error.v1");
         }
     }
+    /// Events of a partner.
+    pub mod event {
+        /// Version 1.
+        pub mod v1 {
+            tonic::include_proto!("entente.event.v1");
+        }
+    }
     /// The ledger: its kind and its clock.
     pub mod ledger {
         /// Version 1.
@@ -54,8 +61,9 @@ pub mod entente {
 }
 
 pub use entente::{
-    error::v1 as error, ledger::v1 as ledger, member::v1 as member, partner::v1 as partner,
-    points::v1 as points, settlement::v1 as settlement, r#type::v1 as types,
+    error::v1 as error, event::v1 as event, ledger::v1 as ledger, member::v1 as member,
+    partner::v1 as partner, points::v1 as points, settlement::v1 as settlement,
+    r#type::v1 as types,
 };
 
 /// The contract as an encoded `google.protobuf.FileDescriptorSet`: for reflection, for naming

@@ -17,6 +17,7 @@ use crate::{
     catalogue::CatalogueCache,
     config::ConfigError,
     control::Controls,
+    feed::{Feed, Heads, KeptHeads},
     page_token::{KeyError, PageTokens},
     posting::{Posting, PostingTasks, Quotes},
     reading::Reading,
@@ -39,6 +40,7 @@ pub struct Ledger {
     page_tokens: Arc<PageTokens>,
     posting: Posting,
     tasks: PostingTasks,
+    feed: Feed,
     workers: Workers,
 }
 
@@ -65,19 +67,22 @@ impl Ledger {
         // The pipeline has connections of its own: no read can keep a writer waiting.
         let own = entente_store::connect(url.reveal(), connections(config)).await?;
         let catalogue = CatalogueCache::load(own.clone()).await?;
-        let (posting, tasks) = Posting::start(&own, &catalogue, &config.posting);
+        let heads = Heads::load(&pool).await?;
+        let (posting, tasks) = Posting::start(&own, &catalogue, &heads, &config.posting);
         let page_tokens = Arc::new(PageTokens::open(&config.keys)?);
-        let sweeps = Posting::sweeps(&own, &catalogue);
+        let sweeps = Posting::sweeps(&own, &catalogue, &heads);
         let workers = Workers::new()
             .with(Months::new(own.clone(), config.workers.months_every()))
+            .with(KeptHeads::new(pool.clone(), heads.clone()))
             .with(Sweeper::new(own, sweeps, kind.cell_count, &config.workers));
-        Ok(Self { pool, catalogue, page_tokens, posting, tasks, workers })
+        let feed = Feed::new(pool.clone(), heads);
+        Ok(Self { pool, catalogue, page_tokens, posting, tasks, feed, workers })
     }
 
     /// The services over the ledger.
     #[must_use]
     pub fn services(self) -> Services {
-        let Self { pool, catalogue, page_tokens, posting, tasks, workers } = self;
+        let Self { pool, catalogue, page_tokens, posting, tasks, feed: _, workers } = self;
         let known = || Arc::clone(&catalogue);
         let controls = Controls::new(pool.clone(), known());
         let points = Points {

@@ -5,14 +5,14 @@ use entente_ledger::{MemberId, Overflow, PartnerId, Points, RequestId, Seq};
 use jiff::Timestamp;
 
 use crate::{
-    Action, Command, Decision, Exposure, Member, Operation, OperationKind, Original, OriginalKind,
-    Refusal, ReversePart, State, bound, burn, capture,
+    Action, Catalogue, Command, Crossing, Decision, Exposure, Member, Operation, OperationKind,
+    Original, OriginalKind, Refusal, ReversePart, Standing, State, bound, burn, capture,
     draft::Draft,
     earn,
     expire::{self, Due},
     exposure::{self, ExposureKey},
     journal::Journal,
-    reverse_burn, reverse_earn, void,
+    reverse_burn, reverse_earn, threshold, void,
 };
 
 /// What a draft changed: the member, and exposures as they were before.
@@ -74,7 +74,7 @@ impl State<'_> {
     ) -> Decision {
         let operation = Operation { refusal: Some(refusal), ..self.asked(command, seq, now) };
         let wallet = self.member(command.member).wallet;
-        Decision { operation, transfers: Vec::new(), wallet }
+        Decision { operation, transfers: Vec::new(), wallet, crossings: Vec::new() }
     }
 
     fn draft(
@@ -92,11 +92,14 @@ impl State<'_> {
             .and_then(|()| exposure::after(exposures, &draft.owed, terms, is_capped));
         match decided {
             Ok(after) => {
-                let (decision, journal) = draft.decided();
-                let before = after.into_iter().filter_map(|(key, exposure)| {
-                    exposures.insert(key, exposure).map(|before| (key, before))
-                });
-                Ok((decision, Change { journal, exposures: before.collect() }))
+                let (mut decision, journal) = draft.decided();
+                let mut moved = Vec::with_capacity(after.len());
+                for (key, exposure) in after {
+                    let Some(before) = exposures.insert(key, exposure) else { continue };
+                    decision.crossings.extend(crossed(terms, key, (before, exposure)));
+                    moved.push((key, before));
+                }
+                Ok((decision, Change { journal, exposures: moved }))
             }
             Err(refusal) => {
                 draft.undo();
@@ -207,6 +210,16 @@ impl State<'_> {
             refusal: None,
         }
     }
+}
+
+/// The shares of the cap in force that an exposure's move crossed.
+fn crossed(
+    (catalogue, now): (&Catalogue, Timestamp),
+    key: ExposureKey,
+    (before, after): (Exposure, Exposure),
+) -> impl Iterator<Item = Crossing> {
+    let after = Standing::at(catalogue, key, after.owed, now);
+    threshold::crossings(key, Standing { owed: before.owed, ..after }, after)
 }
 
 fn rule(draft: &mut Draft<'_>, action: &Action) -> Result<(), Refusal> {

@@ -6,7 +6,7 @@ use entente_ledger::{
 };
 use jiff::Timestamp;
 
-use crate::Refusal;
+use crate::{Crossing, Refusal};
 
 /// What an operation did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -124,4 +124,6 @@ pub struct Decision {
     pub transfers: Vec<Transfer>,
     /// The member's wallet after it.
     pub wallet: Wallet,
+    /// The shares of net debit caps that it crossed.
+    pub crossings: Vec<Crossing>,
 }

@@ -40,7 +40,8 @@ impl<'d> Draft<'d> {
     /// The decision, with what it changed. The member's points must still fit the ledger's range.
     pub(crate) fn decided(self) -> (Decision, Journal) {
         let Self { operation, transfers, member, journal, .. } = self;
-        (Decision { operation, transfers, wallet: member.wallet }, journal)
+        let wallet = member.wallet;
+        (Decision { operation, transfers, wallet, crossings: Vec::new() }, journal)
     }
 
     /// The member as it was before.

@@ -7,7 +7,7 @@ use entente_ledger::{
 };
 use jiff::Timestamp;
 
-use crate::{Catalogue, Exposure, Refusal, Terms, redemption};
+use crate::{Catalogue, Exposure, Refusal, Terms, redemption, threshold::cap};
 
 /// A partner's exposure in one currency.
 pub type ExposureKey = (PartnerId, Currency);
@@ -94,11 +94,6 @@ pub(crate) fn after(
         changed.push((key, Exposure { owed }));
     }
     Ok(changed)
-}
-
-fn cap(catalogue: &Catalogue, (partner, currency): ExposureKey, now: Timestamp) -> Option<Micros> {
-    let terms = catalogue.partner(partner)?.terms_at(now)?;
-    terms.agreement.net_debit_caps.get(&currency).copied()
 }
 
 fn leg_reservation(leg: &HoldLeg, terms: &Terms) -> Result<Micros, Overflow> {

@@ -31,6 +31,7 @@ mod terms;
 #[cfg(test)]
 #[expect(clippy::arithmetic_side_effects, reason = "tests count in small, plain numbers")]
 mod tests;
+mod threshold;
 mod time;
 mod void;
 
@@ -43,3 +44,4 @@ pub use state::{Exposure, Member, State, Window};
 pub use terms::{
     Agreement, EarnCategory, EarnRounding, EarnRule, ExchangeBonus, ExchangeRate, Gifts, Terms,
 };
+pub use threshold::{Crossing, Standing, THRESHOLDS, crossings};

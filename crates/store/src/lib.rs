@@ -7,8 +7,10 @@ pub mod clock;
 mod codes;
 pub mod control;
 mod error;
+pub mod feed;
 mod ledger;
 pub mod member;
+pub mod notices;
 mod requests;
 pub mod settlement;
 pub mod sweep;
@@ -18,6 +20,7 @@ pub use error::{Cure, StoreError, sqlstate_class};
 pub use ledger::{
     LedgerOptions, RUNTIME_ROLE, checkpoint, connect, ensure_months, ledger_kind, migrate,
 };
+pub use notices::{Notice, NoticeKind};
 pub use requests::{
     Outcome, Place, RequestRow, ResolvedLink, ResolvedOriginal, outcomes, resolve_links,
     resolve_originals,

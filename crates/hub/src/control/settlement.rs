@@ -1,20 +1,30 @@
 //! Closing windows and recording payments. Both run under all heads.
 
+use std::sync::Arc;
+
 use entente_api::{
     error::ErrorReason,
     settlement::{RecordPaymentRequest, RecordPaymentResponse},
 };
 use entente_ledger::RequestId;
-use entente_loyalty::{Catalogue, PartnerCode};
+use entente_loyalty::{Catalogue, PartnerCode, Standing, crossings};
 use entente_store::{
-    StoreError,
+    Notice, StoreError,
     control::{Control, Heads},
-    settlement::{Closed, ExceedsObligation, Payment, close_window, record_payment},
+    notices,
+    settlement::{
+        Closed, Done, ExceedsObligation, ExposureMove, Payment, close_window, record_payment,
+    },
 };
+
+use jiff::Timestamp;
+use sqlx::PgPool;
 
 use super::{Answer, Controls, Write, partner_unknown};
 use crate::{
+    catalogue::CatalogueCache,
     error::{Refused, RpcError},
+    notices::Anchor,
     parse::Amount,
 };
 
@@ -32,13 +42,45 @@ pub struct RecordPayment {
 impl Controls {
     /// Closes the open window under a name. The name stands for the close: no request id is needed.
     pub async fn close_window(&self, name: String) -> Result<Closed, RpcError> {
-        let pool = self.pool.clone();
+        let (pool, cache) = (self.pool.clone(), Arc::clone(&self.catalogue));
         self.run(move || {
-            let (pool, name) = (pool.clone(), name.clone());
-            async move { Ok(close_window(&pool, &name).await?) }
+            let (pool, cache, name) = (pool.clone(), Arc::clone(&cache), name.clone());
+            async move { Ok(close(&pool, &cache, &name).await?) }
         })
         .await
     }
+}
+
+/// Closes the window, and tells every partner.
+async fn close(pool: &PgPool, cache: &CatalogueCache, name: &str) -> Result<Closed, StoreError> {
+    let mut control = Control::begin(pool).await?;
+    let catalogue = cache.at_least(control.catalogue_epoch()).await?;
+    let closed = close_window(&mut control, name).await?;
+    let Some(Done { place, exposures }) = &closed.done else {
+        control.rollback().await?;
+        return Ok(closed);
+    };
+    let now = control.now();
+    let anchor = Anchor::at(*place, now);
+    let windows = catalogue.partners().map(|told| anchor.window_closed(told.id, &closed.window));
+    let caps = exposures.iter().flat_map(|moved| crossed(anchor, &catalogue, moved, now));
+    let told: Vec<Notice> = windows.chain(caps).collect();
+    notices::insert(control.connection(), &told).await?;
+    control.commit().await?;
+    Ok(closed)
+}
+
+/// What a partner is told of a move of its exposure under the caps in force.
+fn crossed(
+    anchor: Anchor,
+    catalogue: &Catalogue,
+    moved: &ExposureMove,
+    now: Timestamp,
+) -> Vec<Notice> {
+    let key = (moved.party.partner, moved.party.currency);
+    let after = Standing::at(catalogue, key, moved.after, now);
+    let before = Standing { owed: moved.before, ..after };
+    crossings(key, before, after).map(|crossing| anchor.cap_threshold(&crossing)).collect()
 }
 
 impl Write for RecordPayment {
@@ -58,6 +100,11 @@ impl Write for RecordPayment {
             Payment { request_id: self.request_id, partner: partner.id, amount, currency };
         Ok(match record_payment(control, &payment).await? {
             Ok(paid) => {
+                let anchor = Anchor::at(paid.place, control.now());
+                let told = paid.exposure.iter();
+                let told = told.flat_map(|moved| crossed(anchor, catalogue, moved, control.now()));
+                let told: Vec<Notice> = told.collect();
+                notices::insert(control.connection(), &told).await?;
                 let remaining = Some(Amount { micros: paid.remaining, currency }.into());
                 let response = RecordPaymentResponse { remaining, replayed: false };
                 Ok(Answer { response, place: Some(paid.place) })

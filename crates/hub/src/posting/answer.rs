@@ -87,7 +87,9 @@ fn money((Micros(micros), currency): (Micros, Currency)) -> types::Money {
     types::Money { currency: currency.to_string(), micros }
 }
 
-const fn kind(kind: OperationKind) -> types::OperationKind {
+/// A kind of operation on the wire.
+#[must_use]
+pub const fn kind(kind: OperationKind) -> types::OperationKind {
     match kind {
         OperationKind::Earn => types::OperationKind::Earn,
         OperationKind::Burn => types::OperationKind::Burn,

@@ -9,7 +9,7 @@ use entente_api::error::ErrorReason;
 use entente_ledger::{Cell, Currency, MemberId, Overflow, PartnerId, RequestId, Seq};
 use entente_loyalty::{Catalogue, Decision, Exposure, Original, OriginalKind, State};
 use entente_store::{
-    Outcome, Place, RequestRow, ResolvedLink, StoreError,
+    Notice, Outcome, Place, RequestRow, ResolvedLink, StoreError,
     batch::{Batch, Heads, LoadedMembers, Written},
 };
 use sqlx::PgPool;
@@ -18,10 +18,12 @@ use super::{
     answer, measure, needs,
     resolver::member_unknown,
     submission::{Posted, Queued},
+    told,
 };
 use crate::{
     catalogue::CatalogueCache,
     error::{Refused, RpcError},
+    feed,
     fingerprint::Fingerprint,
     method::Method,
 };
@@ -31,6 +33,8 @@ use crate::{
 pub(super) struct Context {
     pub(super) pool: PgPool,
     pub(super) catalogue: Arc<CatalogueCache>,
+    /// Who follows the heads hears of each commit.
+    pub(super) heads: feed::Heads,
 }
 
 type Key = (PartnerId, RequestId);
@@ -60,11 +64,13 @@ pub(super) async fn run(context: &Context, commands: &[Queued]) -> Result<Vec<An
         commands.iter().map(|command| deciding.answer(command, &links)).collect();
 
     // 4. Write everything. 5. Commit.
+    let last = deciding.last.clone();
     if !deciding.decisions.is_empty() {
         deciding.write(&mut batch, loaded).await?;
     }
     let round_trips = batch.round_trips() + 1;
     batch.commit().await?;
+    context.heads.committed(&last, heads.now);
     measure::batch(commands.len(), round_trips);
     Ok(answers)
 }
@@ -120,16 +126,18 @@ pub(super) fn state<'a>(
 pub(super) struct Deciding<'a> {
     state: State<'a>,
     heads: &'a Heads,
-    last: BTreeMap<Cell, Seq>,
+    pub(super) last: BTreeMap<Cell, Seq>,
     outcomes: HashMap<Key, Outcome>,
     requests: Vec<RequestRow>,
     pub(super) decisions: Vec<Decision>,
+    notices: Vec<Notice>,
 }
 
 impl<'a> Deciding<'a> {
     pub(super) fn new(state: State<'a>, heads: &'a Heads, outcomes: HashMap<Key, Outcome>) -> Self {
         let last = heads.heads.iter().map(|(cell, head)| (*cell, head.seq)).collect();
-        Self { state, heads, last, outcomes, requests: Vec::new(), decisions: Vec::new() }
+        let (requests, decisions, notices) = (Vec::new(), Vec::new(), Vec::new());
+        Self { state, heads, last, outcomes, requests, decisions, notices }
     }
 
     fn answer(
@@ -212,6 +220,7 @@ impl<'a> Deciding<'a> {
             place: Some(place),
         };
         let (partner, request_id) = (operation.partner, operation.request_id);
+        self.notices.extend(told::notices(&self.state, &decision));
         self.last.insert(operation.cell, operation.seq);
         self.outcomes.insert((partner, request_id), outcome.clone());
         self.requests.push(RequestRow { partner, request_id, outcome });
@@ -234,6 +243,7 @@ impl<'a> Deciding<'a> {
             last: &self.last,
             requests: &self.requests,
             decisions: &self.decisions,
+            notices: &self.notices,
             members: &loaded,
             exposures: &self.state.exposures,
             changed_exposures: &self.state.changed_exposures,

@@ -18,6 +18,7 @@ mod quote;
 mod resolver;
 mod submission;
 mod sweep;
+mod told;
 mod writer;
 
 use std::{sync::Arc, time::Duration};
@@ -28,7 +29,9 @@ use tokio::{
     task::JoinSet,
 };
 
-pub use answer::{COALITION, balances as wire_balances, operation as wire_operation};
+pub use answer::{
+    COALITION, balances as wire_balances, kind as wire_kind, operation as wire_operation,
+};
 pub use quote::{Quote, Quotes};
 pub use submission::{Ask, Posted, Submission, Target};
 pub use sweep::{Sweeps, Swept};
@@ -37,6 +40,7 @@ use crate::{
     catalogue::CatalogueCache,
     config::PostingLimits,
     error::{Refused, RpcError},
+    feed::Heads,
 };
 use resolver::{Resolved, Resolver};
 use submission::Queued;
@@ -64,6 +68,7 @@ impl Posting {
     pub fn start(
         pool: &PgPool,
         catalogue: &Arc<CatalogueCache>,
+        heads: &Heads,
         limits: &PostingLimits,
     ) -> (Self, PostingTasks) {
         let mut tasks = JoinSet::new();
@@ -73,7 +78,8 @@ impl Posting {
         let mut queues = Vec::with_capacity(limits.writers);
         for _ in 0..limits.writers.max(1) {
             let (queue, queued) = mpsc::channel(limits.queue);
-            let context = batch::Context { pool: pool.clone(), catalogue: Arc::clone(catalogue) };
+            let (catalogue, heads) = (Arc::clone(catalogue), heads.clone());
+            let context = batch::Context { pool: pool.clone(), catalogue, heads };
             tasks.spawn(writer::run(context, queued, limits.batch, stopped.clone()));
             queues.push(queue);
         }
@@ -82,8 +88,9 @@ impl Posting {
 
     /// Sweeps on connections of the pipeline.
     #[must_use]
-    pub fn sweeps(pool: &PgPool, catalogue: &Arc<CatalogueCache>) -> Sweeps {
-        Sweeps::new(batch::Context { pool: pool.clone(), catalogue: Arc::clone(catalogue) })
+    pub fn sweeps(pool: &PgPool, catalogue: &Arc<CatalogueCache>, heads: &Heads) -> Sweeps {
+        let (catalogue, heads) = (Arc::clone(catalogue), heads.clone());
+        Sweeps::new(batch::Context { pool: pool.clone(), catalogue, heads })
     }
 
     /// Posts a command, and answers after its commit.

@@ -95,9 +95,11 @@ async fn run(context: &Context, cell: Cell, members: &[MemberId]) -> Result<Swep
         }
     }
     swept.operations = u64::try_from(deciding.decisions.len()).unwrap_or(u64::MAX);
+    let last = deciding.last.clone();
     if swept.operations > 0 || stale {
         deciding.write(&mut batch, loaded).await?;
     }
     batch.commit().await?;
+    context.heads.committed(&last, heads.now);
     Ok(swept)
 }

@@ -70,7 +70,7 @@ pub(crate) fn closed(closed: &Closed, names: &Names) -> Result<CloseWindowRespon
     Ok(CloseWindowResponse {
         window: Some(window(&closed.window)),
         nets: nets(&closed.nets, names)?,
-        already_closed: closed.already_closed,
+        already_closed: closed.done.is_none(),
     })
 }
 

@@ -6,7 +6,7 @@ use entente_ledger::{Cell, Currency, PartnerId, Seq};
 use entente_loyalty::{Decision, Exposure};
 
 use super::{Batch, Heads, LoadedMembers};
-use crate::{RequestRow, StoreError};
+use crate::{Notice, RequestRow, StoreError, notices};
 
 /// Everything that a batch decided.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Written<'a> {
     pub requests: &'a [RequestRow],
     /// The operations and their transfers.
     pub decisions: &'a [Decision],
+    /// What partners are told beside their own operations.
+    pub notices: &'a [Notice],
     /// The members, with what changed of them.
     pub members: &'a LoadedMembers,
     /// The exposures.
@@ -33,10 +35,16 @@ impl Batch {
         self.write_requests(written.requests).await?;
         self.write_operations(written.decisions).await?;
         self.write_transfers(written.decisions).await?;
+        self.write_notices(written.notices).await?;
         self.write_members(written.members).await?;
         self.write_positions(written.decisions).await?;
         self.write_exposures(written.exposures, written.changed_exposures).await?;
         self.move_heads(written.heads, written.last).await
+    }
+
+    async fn write_notices(&mut self, rows: &[Notice]) -> Result<(), StoreError> {
+        // Most batches have none, and spare the round trip.
+        if rows.is_empty() { Ok(()) } else { notices::insert(self.connection(), rows).await }
     }
 
     async fn write_requests(&mut self, rows: &[RequestRow]) -> Result<(), StoreError> {

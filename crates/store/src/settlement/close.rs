@@ -2,16 +2,17 @@
 //! so the cost is that of partner pairs and cells, whatever happened in it.
 
 use entente_ledger::{Micros, PartnerId, RequestId, WindowId};
-use entente_settlement::{Closing, Nets, Obligation, Totals, close};
-use sqlx::{PgConnection, PgPool};
+use entente_settlement::{Closing, Nets, Obligation, Party, Totals, close};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
     adjust::{self, Adjustment},
+    exposures::ExposureMove,
     position::{gross, nets_of_totals},
     windows::{self, ListedWindow, window_by_name},
 };
-use crate::{Outcome, Place, RequestRow, StoreError, control::Control};
+use crate::{Outcome, Place, RequestRow, StoreError, codes, control::Control};
 
 /// The namespace of the request ids of closes: that of a window is derived from its name.
 const CLOSES: Uuid = Uuid::from_u128(0x2f0e_5b0c_1f6a_4f57_8a3e_6c1d_94b7_20d5);
@@ -26,18 +27,25 @@ pub struct Closed {
     pub window: ListedWindow,
     /// What each party pays or receives, rounded; the hub among them.
     pub nets: Nets,
-    /// Whether the name had been closed before.
-    pub already_closed: bool,
+    /// What closing did; `None` when the name had been closed before.
+    pub done: Option<Done>,
+}
+
+/// What a close did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// The operation that marks the window's end.
+    pub place: Place,
+    /// The kept exposures that it moved.
+    pub exposures: Vec<ExposureMove>,
 }
 
 /// Closes the open window under a name and opens the next. A name that is closed already answers
-/// what it came to.
-pub async fn close_window(pool: &PgPool, name: &str) -> Result<Closed, StoreError> {
-    let mut control = Control::begin(pool).await?;
+/// what it came to, and nothing is written. The commit is the caller's.
+pub async fn close_window(control: &mut Control, name: &str) -> Result<Closed, StoreError> {
     if let Some(window) = window_by_name(control.connection(), name).await? {
         let nets = nets_of_totals(control.connection(), window.id).await?;
-        control.rollback().await?;
-        return Ok(Closed { window, nets, already_closed: true });
+        return Ok(Closed { window, nets, done: None });
     }
     let (open, now) = (control.window(), control.now());
     let next = open.id.0.checked_add(1).map(WindowId);
@@ -47,17 +55,17 @@ pub async fn close_window(pool: &PgPool, name: &str) -> Result<Closed, StoreErro
         .map_err(|_| StoreError::inconsistent("positions", "micros", "beyond the range"))?;
     write_totals(control.connection(), open.id, &closing.totals).await?;
     write_obligations(control.connection(), open.id, &closing.obligations).await?;
-    post_remainders(&mut control, open.id, name, &closing).await?;
-    carry_exposures(control.connection(), &closing).await?;
+    let place = post_remainders(control, open.id, name, &closing).await?;
+    let exposures = carry_exposures(control.connection(), &closing).await?;
     windows::name_and_open_next(control.connection(), (open.id, next), name, now).await?;
-    control.commit().await?;
     let window = ListedWindow {
         id: open.id,
         name: Some(name.to_owned()),
         opened_at: open.opened_at,
         closed_at: Some(now),
     };
-    Ok(Closed { window, nets: closing.nets, already_closed: false })
+    let done = Some(Done { place, exposures });
+    Ok(Closed { window, nets: closing.nets, done })
 }
 
 /// One operation per close, also when nothing was rounded: it marks the end of the window.
@@ -66,12 +74,13 @@ async fn post_remainders(
     window: WindowId,
     name: &str,
     closing: &Closing,
-) -> Result<(), StoreError> {
+) -> Result<Place, StoreError> {
     let request_id = RequestId(Uuid::new_v5(&CLOSES, name.as_bytes()));
     let transfers = &closing.remainders;
     let place = adjust::post(control, Adjustment { request_id, window, transfers }).await?;
     adjust::add_to_positions(control.connection(), window, transfers).await?;
-    control.record(&outcome(request_id, name, place)).await
+    control.record(&outcome(request_id, name, place)).await?;
+    Ok(place)
 }
 
 /// The outcome of a close in `requests`: an operation always has one.
@@ -127,7 +136,7 @@ async fn write_obligations(
 async fn carry_exposures(
     connection: &mut PgConnection,
     closing: &Closing,
-) -> Result<(), StoreError> {
+) -> Result<Vec<ExposureMove>, StoreError> {
     let (mut partners, mut currencies, mut added) = (Vec::new(), Vec::new(), Vec::new());
     for (party, net) in &closing.nets {
         let exact = closing.exact.get(party).copied().unwrap_or_default();
@@ -138,15 +147,20 @@ async fn carry_exposures(
         currencies.push(party.currency.to_string());
         added.push(change.0);
     }
-    sqlx::query!(
-        "UPDATE exposures SET owed_micros = owed_micros + n.added
-         FROM UNNEST($1::integer[], $2::text[], $3::bigint[]) AS n (partner_id, currency, added)
-         WHERE exposures.partner_id = n.partner_id AND exposures.currency = n.currency",
+    let rows = sqlx::query!(
+        r#"UPDATE exposures SET owed_micros = owed_micros + n.added
+           FROM UNNEST($1::integer[], $2::text[], $3::bigint[]) AS n (partner_id, currency, added)
+           WHERE exposures.partner_id = n.partner_id AND exposures.currency = n.currency
+           RETURNING exposures.partner_id, exposures.currency, owed_micros, n.added AS "added!""#,
         &partners,
         &currencies,
         &added
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
+    );
+    let rows = rows.fetch_all(connection).await?.into_iter().map(|row| {
+        let currency = codes::currency(&row.currency, "exposures", "currency")?;
+        let party = Party { partner: PartnerId(row.partner_id), currency };
+        let before = Micros(row.owed_micros.saturating_sub(row.added));
+        Ok(ExposureMove { party, before, after: Micros(row.owed_micros) })
+    });
+    rows.collect()
 }

@@ -9,6 +9,17 @@ use sqlx::{PgConnection, PgExecutor};
 
 use crate::{StoreError, codes};
 
+/// What moved a kept exposure, as it was before and is after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExposureMove {
+    /// Whose, and in which currency.
+    pub party: Party,
+    /// What was owed.
+    pub before: Micros,
+    /// What is owed.
+    pub after: Micros,
+}
+
 /// What partners owe; negative where they are owed.
 pub type Exposures = BTreeMap<Party, Micros>;
 

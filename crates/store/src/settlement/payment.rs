@@ -5,9 +5,13 @@
 use entente_ledger::{
     Account, AmountKind, Currency, InvalidTransfer, Micros, PartnerId, RequestId, Transfer,
 };
+use entente_settlement::Party;
 use sqlx::PgConnection;
 
-use super::adjust::{self, Adjustment};
+use super::{
+    adjust::{self, Adjustment},
+    exposures::ExposureMove,
+};
 use crate::{Place, StoreError, control::Control};
 
 /// What a partner paid.
@@ -30,6 +34,8 @@ pub struct Paid {
     pub remaining: Micros,
     /// The operation, for the request's outcome.
     pub place: Place,
+    /// What it owes by the payment, before and after it, where its exposure is kept.
+    pub exposure: Option<ExposureMove>,
 }
 
 /// More than the partner still owes; nothing was written.
@@ -60,8 +66,8 @@ pub async fn record_payment(
     let window = control.window().id;
     let (request_id, transfers) = (payment.request_id, &[transfer]);
     let place = adjust::post(control, Adjustment { request_id, window, transfers }).await?;
-    lower_exposure(control.connection(), payment).await?;
-    Ok(Ok(Paid { remaining: Micros(owed - payment.amount.0), place }))
+    let exposure = lower_exposure(control.connection(), payment).await?;
+    Ok(Ok(Paid { remaining: Micros(owed - payment.amount.0), place, exposure }))
 }
 
 fn transfer(payment: &Payment) -> Result<Transfer, InvalidTransfer> {
@@ -118,15 +124,19 @@ async fn pay_oldest_first(
 async fn lower_exposure(
     connection: &mut PgConnection,
     payment: &Payment,
-) -> Result<(), StoreError> {
-    sqlx::query!(
+) -> Result<Option<ExposureMove>, StoreError> {
+    let after = sqlx::query_scalar!(
         "UPDATE exposures SET owed_micros = owed_micros - $3
-         WHERE partner_id = $1 AND currency = $2",
+         WHERE partner_id = $1 AND currency = $2 RETURNING owed_micros",
         payment.partner.0,
         payment.currency.code(),
         payment.amount.0
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
+    );
+    let after = after.fetch_optional(connection).await?;
+    let party = Party { partner: payment.partner, currency: payment.currency };
+    Ok(after.map(|after| ExposureMove {
+        party,
+        before: Micros(after.saturating_add(payment.amount.0)),
+        after: Micros(after),
+    }))
 }

@@ -11,11 +11,12 @@ use entente_loyalty::{
     Original, OriginalKind, ReversePart, State, Terms,
 };
 use entente_store::{
-    Outcome, Place, RequestRow,
+    Outcome, Place, RequestRow, StoreError,
     batch::{Batch, MemberNeeds, Written},
     catalogue::{insert_partner, insert_terms, load_catalogue},
     control::Control,
     member::{NewLink, insert_link, insert_wallet},
+    settlement::{self, Closed},
 };
 use entente_testkit::{Database, morning};
 use sqlx::PgPool;
@@ -77,6 +78,18 @@ pub(crate) fn uneven() -> [Agreement; 3] {
         Agreement { reimbursement: Micros(8_077), hub_fee_basis_points: 233, ..rover },
         Agreement { reimbursement: Micros(7_211), hub_fee_basis_points: 99, ..grocer },
     ]
+}
+
+/// Closes the open window under a name.
+pub(crate) async fn close_window(pool: &PgPool, name: &str) -> Result<Closed, StoreError> {
+    let mut control = Control::begin(pool).await?;
+    let closed = settlement::close_window(&mut control, name).await?;
+    if closed.done.is_some() {
+        control.commit().await?;
+    } else {
+        control.rollback().await?;
+    }
+    Ok(closed)
 }
 
 impl Ledger {
@@ -208,6 +221,7 @@ impl Ledger {
             last: &BTreeMap::from([(cell, seq)]),
             requests: &requests,
             decisions: &decisions,
+            notices: &[],
             members: &loaded,
             exposures: &state.exposures,
             changed_exposures: &state.changed_exposures,

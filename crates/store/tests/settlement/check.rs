@@ -5,11 +5,10 @@ use entente_store::{
     catalogue::track_exposure,
     check::{self, Verdict},
     control::Control,
-    settlement::close_window,
 };
 use sqlx::{Executor, PgPool};
 
-use crate::cast::{Ledger, busy, currency, uneven};
+use crate::cast::{Ledger, busy, close_window, currency, uneven};
 
 /// A window that is closed, one that is open, and an exposure that is kept.
 async fn ledger() -> Ledger {

@@ -6,11 +6,11 @@ use entente_store::{
     Outcome, RequestRow,
     catalogue::track_exposure,
     control::Control,
-    settlement::{ExceedsObligation, Payment, close_window, computed_exposures, record_payment},
+    settlement::{ExceedsObligation, Payment, computed_exposures, record_payment},
 };
 use uuid::Uuid;
 
-use crate::cast::{HARBOR, Ledger, agreement, busy, currency, uneven};
+use crate::cast::{HARBOR, Ledger, agreement, busy, close_window, currency, uneven};
 
 async fn ledger() -> Ledger {
     let issuer = || agreement("EUR", Funding::AtIssue);

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use entente_ledger::{AmountKind, Currency, Micros, PartnerId, Points};
 use entente_store::settlement::{
-    close_window,
     statement::{Elsewhere, Line, Movement, Page, Side, Statement, StatementNet},
     window_by_name,
 };
 
-use crate::cast::{GROCER, HARBOR, Ledger, ROVER, busy, uneven};
+use crate::cast::{GROCER, HARBOR, Ledger, ROVER, busy, close_window, uneven};
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Read {
