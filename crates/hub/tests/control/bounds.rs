@@ -10,6 +10,7 @@ use entente_hub::{
     catalogue::CatalogueCache,
     config::PostingLimits,
     control::Ended,
+    feed::Heads,
     fingerprint::Fingerprint,
     posting::{Ask, Posting, Submission, Target},
 };
@@ -57,7 +58,9 @@ async fn control_writes_beyond_those_that_may_wait_are_an_overload() {
 async fn a_command_after_the_drain_is_told_that_the_hub_is_shutting_down() {
     let stage = Stage::empty().await;
     let catalogue = CatalogueCache::load(stage.pool.clone()).await.expect("a catalogue");
-    let (posting, tasks) = Posting::start(&stage.pool, &catalogue, &PostingLimits::default());
+    let heads = Heads::load(&stage.pool).await.expect("heads");
+    let (posting, tasks) =
+        Posting::start(&stage.pool, &catalogue, &heads, &PostingLimits::default());
     assert!(tasks.drained(Duration::from_secs(5)).await);
     let submission = Submission {
         partner: HARBOR,
