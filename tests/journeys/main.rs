@@ -21,6 +21,8 @@ mod refusals;
 mod reused_ids;
 mod settling;
 mod steps;
+mod streaming;
+mod streaming_ends;
 mod sweeps;
 mod two_hubs;
 mod visibility;

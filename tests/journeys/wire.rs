@@ -51,15 +51,19 @@ impl Wire {
         Self::of(hub, &partner(code), hub.partner_address()).await
     }
 
+    /// A connection that takes 64 KiB of each stream, and no more until it is read.
+    pub(crate) async fn partner_with_small_windows(hub: &TestHub, code: &str) -> Self {
+        let config = config(hub, &partner(code));
+        let connected = Self::connect_within(hub.partner_address(), config, Some(65_535)).await;
+        connected.expect("a good certificate connects")
+    }
+
     pub(crate) async fn operator(hub: &TestHub) -> Self {
         Self::of(hub, &operator(), hub.operator_address()).await
     }
 
     async fn of(hub: &TestHub, identity: &Identity, address: SocketAddr) -> Self {
-        let directory = hub.trust_domain();
-        let (certificate, key) = (directory.certificate(identity), directory.key(identity));
-        let credentials = Credentials::from_pem_files(&certificate, &key).unwrap();
-        let config = client_config(&hub_roots(&directory), &credentials).unwrap();
+        let config = config(hub, identity);
         Self::connect(address, config).await.expect("a good certificate connects")
     }
 
@@ -67,6 +71,14 @@ impl Wire {
     pub(crate) async fn connect(
         address: SocketAddr,
         config: ClientConfig,
+    ) -> Result<Self, tonic::transport::Error> {
+        Self::connect_within(address, config, None).await
+    }
+
+    async fn connect_within(
+        address: SocketAddr,
+        config: ClientConfig,
+        window: Option<u32>,
     ) -> Result<Self, tonic::transport::Error> {
         let config = Arc::new(config);
         let connector = tower::service_fn(move |_: Uri| {
@@ -79,7 +91,13 @@ impl Wire {
         });
         let endpoint = Endpoint::from_static("https://localhost");
         let endpoint = endpoint.connect_timeout(Duration::from_secs(5));
+        let endpoint = endpoint.initial_stream_window_size(window);
         Ok(Self { channel: endpoint.connect_with_connector(connector).await? })
+    }
+
+    /// The connection, for a generated client.
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel.clone()
     }
 
     /// Calls an RPC of the contract; of a stream, its first message.
@@ -101,6 +119,13 @@ impl Wire {
         let path = PathAndQuery::try_from(path).expect("a path");
         client.unary(request, path, Raw).await.map(tonic::Response::into_inner)
     }
+}
+
+fn config(hub: &TestHub, identity: &Identity) -> ClientConfig {
+    let directory = hub.trust_domain();
+    let (certificate, key) = (directory.certificate(identity), directory.key(identity));
+    let credentials = Credentials::from_pem_files(&certificate, &key).unwrap();
+    client_config(&hub_roots(&directory), &credentials).unwrap()
 }
 
 /// `/package.Service/Method`.

@@ -91,8 +91,8 @@ impl Hub {
         same_trust_domain(config, &loaded.trust_domain)?;
         let metrics = observe::metrics();
 
-        let (draining, drained) = watch::channel(false);
-        let readiness = Readiness::new(services.ready, drained);
+        let draining = services.draining;
+        let readiness = Readiness::new(services.ready, draining.subscribe());
         let plain = Plain::start(config.plain_listen, readiness.clone(), metrics).await;
         let plain = plain.map_err(cannot_listen(config.plain_listen))?;
 

@@ -15,7 +15,7 @@ use sqlx::PgPool;
 use crate::{
     Config, ReadyCheck, Services,
     catalogue::CatalogueCache,
-    config::ConfigError,
+    config::{ConfigError, Limits},
     control::Controls,
     feed::{Feed, Heads, KeptHeads},
     page_token::{KeyError, PageTokens},
@@ -23,6 +23,7 @@ use crate::{
     reading::Reading,
     rpc::{Clock, Members, Partners, Points, Settlement},
     settlement::Settlements,
+    streams::Streams,
     workers::{Months, Sweeper, Workers},
 };
 
@@ -42,6 +43,7 @@ pub struct Ledger {
     tasks: PostingTasks,
     feed: Feed,
     workers: Workers,
+    limits: Limits,
 }
 
 /// Why a ledger cannot be opened.
@@ -76,13 +78,15 @@ impl Ledger {
             .with(KeptHeads::new(pool.clone(), heads.clone()))
             .with(Sweeper::new(own, sweeps, kind.cell_count, &config.workers));
         let feed = Feed::new(pool.clone(), heads);
-        Ok(Self { pool, catalogue, page_tokens, posting, tasks, feed, workers })
+        let limits = config.limits.clone();
+        Ok(Self { pool, catalogue, page_tokens, posting, tasks, feed, workers, limits })
     }
 
     /// The services over the ledger.
     #[must_use]
     pub fn services(self) -> Services {
-        let Self { pool, catalogue, page_tokens, posting, tasks, feed: _, workers } = self;
+        let Self { pool, catalogue, page_tokens, posting, tasks, feed: _, workers, limits } = self;
+        let builder = Services::builder();
         let known = || Arc::clone(&catalogue);
         let controls = Controls::new(pool.clone(), known());
         let points = Points {
@@ -90,6 +94,8 @@ impl Ledger {
             quotes: Quotes::new(pool.clone(), known(), 8),
             pool: pool.clone(),
             catalogue: known(),
+            streams: Streams::new(&limits, builder.draining()),
+            line_deadline: limits.default_deadline(),
         };
         let members = Members {
             controls: controls.clone(),
@@ -116,8 +122,9 @@ impl Ledger {
                 tracing::warn!("the pipeline did not end in time");
             }
         });
-        Services::builder()
-            .with(PointsServiceServer::new(points))
+        let points = PointsServiceServer::new(points);
+        builder
+            .with(points.max_decoding_message_size(limits.max_message_bytes))
             .with(MemberServiceServer::new(members))
             .with(PartnerServiceServer::new(partners))
             .with(SettlementServiceServer::new(settlement))

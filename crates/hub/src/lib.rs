@@ -24,6 +24,7 @@ pub mod reading;
 pub mod rpc;
 pub mod services;
 pub mod settlement;
+pub mod streams;
 mod wire;
 mod workers;
 

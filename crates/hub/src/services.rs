@@ -5,6 +5,7 @@ use std::{convert::Infallible, sync::Arc};
 use axum::response::IntoResponse;
 use entente_api::DESCRIPTOR_SET;
 use http::Request;
+use tokio::sync::watch;
 use tonic::{
     body::Body,
     server::NamedService,
@@ -24,6 +25,7 @@ pub struct Services {
     pub(crate) health: HealthReporter,
     pub(crate) ready: ReadyCheck,
     pub(crate) finish: Finish,
+    pub(crate) draining: watch::Sender<bool>,
 }
 
 /// Composes services. Health is on both listeners, reflection on the operators' alone.
@@ -32,6 +34,7 @@ pub struct ServicesBuilder {
     operators: RoutesBuilder,
     names: Vec<&'static str>,
     health: HealthReporter,
+    draining: watch::Sender<bool>,
 }
 
 impl Services {
@@ -44,11 +47,18 @@ impl Services {
         partners.add_service(server.clone());
         operators.add_service(server);
         reflection(&mut operators);
-        ServicesBuilder { partners, operators, names: Vec::new(), health }
+        let draining = watch::Sender::new(false);
+        ServicesBuilder { partners, operators, names: Vec::new(), health, draining }
     }
 }
 
 impl ServicesBuilder {
+    /// Becomes true when the hub drains, for streams, which would not end by themselves.
+    #[must_use]
+    pub fn draining(&self) -> watch::Receiver<bool> {
+        self.draining.subscribe()
+    }
+
     /// Adds a service to both listeners: the table says who may call which of its RPCs.
     #[must_use]
     pub fn with<S>(mut self, service: S) -> Self
@@ -79,6 +89,7 @@ impl ServicesBuilder {
             health: self.health,
             ready,
             finish,
+            draining: self.draining,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 use entente_client::{Client, Options, Retry, api};
 use entente_hub::{
     Config, Hub, Ledger,
-    config::{DatabaseUrl, WorkerSettings},
+    config::{DatabaseUrl, Limits, WorkerSettings},
     hub::Addresses,
 };
 use entente_identity::{
@@ -30,6 +30,7 @@ pub struct TestHub {
     certificates: TempDir,
     hub: Option<Hub>,
     addresses: Addresses,
+    limits: Limits,
 }
 
 impl TestHub {
@@ -38,23 +39,35 @@ impl TestHub {
         Self::over(Database::fresh().await).await
     }
 
+    /// The same, within other limits, with the whole cast created.
+    pub async fn within(limits: Limits) -> Self {
+        Self::serving(Database::fresh().await, limits).await.enacted().await
+    }
+
     /// A hub with the whole cast created, on the terms that [`cast::agreement`] gives each.
     pub async fn with_cast() -> Self {
-        let hub = Self::start().await;
-        let operator = hub.operator().await;
-        for partner in cast::PARTNERS {
-            cast::onboard(&operator, partner, cast::agreement(partner)).await;
-        }
-        hub
+        Self::start().await.enacted().await
     }
 
     /// A hub on a database that a test made.
     pub async fn over(database: Database) -> Self {
+        Self::serving(database, Limits::default()).await
+    }
+
+    async fn serving(database: Database, limits: Limits) -> Self {
         let certificates = tempfile::tempdir().expect("a temporary folder");
         make_trust_domain(certificates.path());
-        let hub = serve(&database, certificates.path()).await;
+        let hub = serve(&database, certificates.path(), &limits).await;
         let addresses = hub.addresses();
-        Self { database, certificates, hub: Some(hub), addresses }
+        Self { database, certificates, hub: Some(hub), addresses, limits }
+    }
+
+    async fn enacted(self) -> Self {
+        let operator = self.operator().await;
+        for partner in cast::PARTNERS {
+            cast::onboard(&operator, partner, cast::agreement(partner)).await;
+        }
+        self
     }
 
     /// A client of a partner of the cast.
@@ -120,7 +133,7 @@ impl TestHub {
 
     /// A second hub on the same ledger and certificates; the test drains it.
     pub async fn another(&self) -> Hub {
-        serve(&self.database, self.certificates.path()).await
+        serve(&self.database, self.certificates.path(), &self.limits).await
     }
 
     /// A client of a partner of the cast at another hub's address.
@@ -133,7 +146,7 @@ impl TestHub {
         if let Some(hub) = self.hub.take() {
             hub.drain().await;
         }
-        let hub = serve(&self.database, self.certificates.path()).await;
+        let hub = serve(&self.database, self.certificates.path(), &self.limits).await;
         self.addresses = hub.addresses();
         self.hub = Some(hub);
     }
@@ -163,7 +176,7 @@ impl Drop for TestHub {
     }
 }
 
-async fn serve(database: &Database, certificates: &Path) -> Hub {
+async fn serve(database: &Database, certificates: &Path, limits: &Limits) -> Hub {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let config = Config {
         partner_listen: any,
@@ -177,6 +190,7 @@ async fn serve(database: &Database, certificates: &Path) -> Hub {
             months_every_ms: 1_000,
             ..WorkerSettings::default()
         },
+        limits: limits.clone(),
         ..Config::default()
     };
     let ledger = Ledger::open(&config).await.expect("the ledger opens");

@@ -33,8 +33,10 @@ pub enum Data {
 pub enum Shape {
     /// One answer, within the deadline.
     Unary,
-    /// A stream: its beginning is within the deadline, its end is not.
+    /// Answers stream: their beginning is within the deadline, their end is not.
     Stream,
+    /// Requests stream too: each message of theirs is bounded, not their sum.
+    Duplex,
 }
 
 /// A row of the table.
@@ -72,6 +74,7 @@ pub fn row(path: &str) -> Option<&'static Row> {
 /// Every RPC that can be called. The most frequent come first.
 pub const TABLE: &[Row] = &[
     unary("/entente.points.v1.PointsService/Earn", Callers::Partners, Data::Own),
+    duplex("/entente.points.v1.PointsService/EarnStream", Callers::Partners, Data::Own),
     unary("/entente.points.v1.PointsService/Burn", Callers::Partners, Data::Own),
     unary("/entente.points.v1.PointsService/Authorize", Callers::Partners, Data::Own),
     unary("/entente.points.v1.PointsService/Capture", Callers::Partners, Data::Own),
@@ -109,12 +112,12 @@ pub const TABLE: &[Row] = &[
     unary("/entente.ledger.v1.LedgerService/AdvanceClock", Callers::Operators, Data::Nobodys),
     unary("/grpc.health.v1.Health/Check", Callers::Both, Data::Nobodys),
     stream("/grpc.health.v1.Health/Watch", Callers::Both, Data::Nobodys),
-    stream(
+    duplex(
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
         Callers::Operators,
         Data::Nobodys,
     ),
-    stream(
+    duplex(
         "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
         Callers::Operators,
         Data::Nobodys,
@@ -127,6 +130,10 @@ const fn unary(path: &'static str, callers: Callers, data: Data) -> Row {
 
 const fn stream(path: &'static str, callers: Callers, data: Data) -> Row {
     Row { path, callers, data, shape: Shape::Stream }
+}
+
+const fn duplex(path: &'static str, callers: Callers, data: Data) -> Row {
+    Row { path, callers, data, shape: Shape::Duplex }
 }
 
 #[cfg(test)]
@@ -147,8 +154,12 @@ mod tests {
             for service in &file.service {
                 for method in &service.method {
                     let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
-                    let streams = method.server_streaming() || method.client_streaming();
-                    rpcs.insert(path, if streams { Shape::Stream } else { Shape::Unary });
+                    let shape = match (method.client_streaming(), method.server_streaming()) {
+                        (false, false) => Shape::Unary,
+                        (false, true) => Shape::Stream,
+                        (true, _) => Shape::Duplex,
+                    };
+                    rpcs.insert(path, shape);
                 }
             }
         }

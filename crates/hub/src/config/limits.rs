@@ -22,6 +22,10 @@ pub struct Limits {
     pub max_header_bytes: u32,
     /// Calls at the same time over one connection.
     pub concurrent_streams: u32,
+    /// Streams of one kind that one partner has open at the same time.
+    pub streams_per_partner: usize,
+    /// How long nobody may read a stream before it ends.
+    pub stream_unread_ms: u64,
     /// The deadline of a call that names none.
     pub default_deadline_ms: u64,
     /// The latest deadline.
@@ -43,13 +47,15 @@ pub struct PostingLimits {
 }
 
 impl Limits {
-    pub(super) const NAMES: [&str; 9] = [
+    pub(super) const NAMES: [&str; 11] = [
         "connections",
         "connections_per_caller",
         "handshake_timeout_ms",
         "max_message_bytes",
         "max_header_bytes",
         "concurrent_streams",
+        "streams_per_partner",
+        "stream_unread_ms",
         "default_deadline_ms",
         "max_deadline_ms",
         "drain_timeout_ms",
@@ -59,6 +65,12 @@ impl Limits {
     #[must_use]
     pub const fn handshake_timeout(&self) -> Duration {
         Duration::from_millis(self.handshake_timeout_ms)
+    }
+
+    /// [`Self::stream_unread_ms`].
+    #[must_use]
+    pub const fn stream_unread(&self) -> Duration {
+        Duration::from_millis(self.stream_unread_ms)
     }
 
     /// [`Self::default_deadline_ms`].
@@ -86,6 +98,8 @@ impl Limits {
         within("limits.max_message_bytes", &self.max_message_bytes, 1_024..=4_194_304)?;
         within("limits.max_header_bytes", &self.max_header_bytes, 4_096..=1_048_576)?;
         within("limits.concurrent_streams", &self.concurrent_streams, 1..=1_024)?;
+        within("limits.streams_per_partner", &self.streams_per_partner, 1..=1_024)?;
+        within("limits.stream_unread_ms", &self.stream_unread_ms, 10..=3_600_000)?;
         within("limits.default_deadline_ms", &self.default_deadline_ms, 10..=self.max_deadline_ms)?;
         within("limits.max_deadline_ms", &self.max_deadline_ms, 10..=30_000)?;
         within("limits.drain_timeout_ms", &self.drain_timeout_ms, 0..=300_000)
@@ -111,6 +125,8 @@ impl Default for Limits {
             max_message_bytes: 1_048_576,
             max_header_bytes: 16_384,
             concurrent_streams: 128,
+            streams_per_partner: 16,
+            stream_unread_ms: 60_000,
             default_deadline_ms: 5_000,
             max_deadline_ms: 30_000,
             drain_timeout_ms: 20_000,

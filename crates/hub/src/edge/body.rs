@@ -16,7 +16,11 @@ use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 use tonic::{Code, Status};
 
-use crate::{config::Limits, error::Refused};
+use crate::{
+    authorization::{self, Shape},
+    config::Limits,
+    error::Refused,
+};
 
 /// The length and the compression flag before each message.
 const PREFIX_BYTES: usize = 5;
@@ -26,12 +30,16 @@ pub(crate) fn answer(refused: &Refused) -> Response {
     Status::from(refused).into_http()
 }
 
-/// Bounds what a request may send, and gives a reason to errors that come from the framework: it
+/// Bounds what a request may send, unless requests stream, whose messages are bounded where they
+/// are decoded; and gives a reason to errors that come from the framework: it
 /// found a message too large or unreadable, and knows nothing of our reasons.
 pub(crate) async fn dress(State(limits): State<Limits>, request: Request, next: Next) -> Response {
     let ours = request.uri().path().starts_with("/entente.");
+    let streams = authorization::row(request.uri().path());
+    let streams = streams.is_some_and(|row| row.shape == Shape::Duplex);
     let left = limits.max_message_bytes + PREFIX_BYTES;
-    let request = request.map(|body| Body::new(Bounded { body, left }));
+    let request =
+        if streams { request } else { request.map(|body| Body::new(Bounded { body, left })) };
     let response = next.run(request).await;
     if ours && is_bare(response.headers()) { answer(&unreadable(&limits)) } else { response }
 }

@@ -111,6 +111,35 @@ impl Refused {
         Self::new(ErrorReason::DeadlinePassed, message)
     }
 
+    /// For a stream that nobody reads.
+    #[must_use]
+    pub fn stream_unread() -> Self {
+        let message = "nobody read the stream for too long; open it again";
+        Self::new(ErrorReason::StreamUnread, message)
+    }
+
+    /// For a partner that has as many streams open as it may.
+    #[must_use]
+    pub fn too_many_streams(most: usize) -> Self {
+        let message = "the partner has too many streams open; end one";
+        Self::new(ErrorReason::TooManyStreams, message).with("most", most)
+    }
+
+    /// The same, for a message inside another: the fields are named from the outer one.
+    #[must_use]
+    pub fn inside(mut self, field: &str) -> Self {
+        for violation in &mut self.violations {
+            violation.field = format!("{field}.{}", violation.field);
+        }
+        self
+    }
+
+    /// The fields that are malformed.
+    #[must_use]
+    pub fn into_violations(self) -> Vec<Violation> {
+        self.violations
+    }
+
     /// The published reason.
     #[must_use]
     pub const fn reason(&self) -> ErrorReason {
@@ -202,6 +231,18 @@ impl From<RpcError> for Status {
                 Self::from(&Refused::new(ErrorReason::Internal, message).with("fault_id", id))
             }
         }
+    }
+}
+
+/// As one answer of many carries it.
+impl From<RpcError> for pb::Status {
+    fn from(error: RpcError) -> Self {
+        let status = Status::from(error);
+        // The details of a status are the encoded status itself; every error of ours has some.
+        Self::decode(status.details()).unwrap_or_else(|_| {
+            let code = status.code().into();
+            Self { code, message: status.message().to_owned(), details: Vec::new() }
+        })
     }
 }
 

@@ -28,6 +28,7 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         R::NotAllowed => not_kept(Code::PermissionDenied),
         R::ShuttingDown => again(Code::Unavailable, 1_000),
         R::Overloaded => again(Code::Unavailable, 250),
+        R::TooManyStreams | R::StreamUnread => again(Code::ResourceExhausted, 1_000),
         R::DeadlinePassed => again(Code::DeadlineExceeded, 100),
         R::RequestIdReused => not_kept(AlreadyExists),
         R::PartnerUnknown

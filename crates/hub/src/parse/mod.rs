@@ -77,6 +77,13 @@ impl Violations {
         Refused::malformed(self.0)
     }
 
+    /// The refusal, with the violations of another one after these.
+    #[must_use]
+    pub fn and(mut self, other: Refused) -> Refused {
+        self.0.extend(other.into_violations());
+        self.refused()
+    }
+
     /// The refusal, if anything is wrong.
     pub fn none(self) -> Result<(), Refused> {
         if self.is_empty() { Ok(()) } else { Err(self.refused()) }

@@ -42,7 +42,8 @@ use crate::{
     error::{Refused, RpcError},
     feed::Heads,
 };
-use resolver::{Resolved, Resolver};
+pub(crate) use resolver::Resolved;
+use resolver::Resolver;
 use submission::Queued;
 
 /// How many references the resolver remembers.
@@ -53,6 +54,24 @@ const REFERENCES: usize = 100_000;
 pub struct Posting {
     resolver: Resolver,
     queues: Arc<[mpsc::Sender<Queued>]>,
+}
+
+/// The answer to a queued command.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// Nothing has to be posted for it.
+    Known(Result<Posted, RpcError>),
+    /// It comes after the commit.
+    Awaited(oneshot::Receiver<Result<Posted, RpcError>>),
+}
+
+/// What a full queue does to who comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Full {
+    /// It turns one call away.
+    Refuses,
+    /// It makes a stream wait, which then reads no further.
+    Waits,
 }
 
 /// The tasks behind a [`Posting`].
@@ -93,23 +112,67 @@ impl Posting {
         Sweeps::new(batch::Context { pool: pool.clone(), catalogue, heads })
     }
 
-    /// Posts a command, and answers after its commit.
+    /// Posts a command, and answers after its commit. A full queue refuses it.
     pub async fn submit(&self, submission: Submission) -> Result<Posted, RpcError> {
-        let resolved = match self.resolver.resolve(&submission).await? {
+        let resolved = self.resolver.resolve(&submission, Full::Refuses).await?;
+        self.enqueue(submission, resolved, Full::Refuses).await.posted().await
+    }
+
+    /// What a submission's reference is remembered as.
+    pub(crate) fn remembered(&self, submission: &Submission) -> Option<Resolved> {
+        self.resolver.remembered(submission)
+    }
+
+    /// Finds the member of a submission, for [`Posting::queue`]. A full queue is waited for.
+    pub(crate) async fn resolve(&self, submission: &Submission) -> Result<Resolved, RpcError> {
+        self.resolver.resolve(submission, Full::Waits).await
+    }
+
+    /// Queues what was resolved; what is queued in order is posted in order, member by member. A
+    /// full queue is waited for.
+    pub(crate) async fn queue(&self, submission: Submission, resolved: Resolved) -> Answer {
+        self.enqueue(submission, resolved, Full::Waits).await
+    }
+
+    async fn enqueue(&self, submission: Submission, resolved: Resolved, full: Full) -> Answer {
+        let resolution = match resolved {
             Resolved::Answered(outcome) => {
-                return batch::replay(&submission.fingerprint, &outcome);
+                return Answer::Known(batch::replay(&submission.fingerprint, &outcome));
             }
-            Resolved::Found(resolved) => resolved,
+            Resolved::Found(resolution) => resolution,
         };
         let (reply, answer) = oneshot::channel();
-        let queued = Queued::new(submission, resolved, reply);
+        let queued = Queued::new(submission, resolution, reply);
         let cell = usize::try_from(queued.link.cell.0).unwrap_or_default();
-        let queue = &self.queues[cell % self.queues.len()];
-        queue.try_send(queued).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Refused::overloaded(),
-            mpsc::error::TrySendError::Closed(_) => Refused::shutting_down(),
-        })?;
-        answer.await.unwrap_or_else(|_| Err(Refused::overloaded().into()))
+        match full.send(&self.queues[cell % self.queues.len()], queued).await {
+            Ok(()) => Answer::Awaited(answer),
+            Err(refused) => Answer::Known(Err(refused.into())),
+        }
+    }
+}
+
+impl Answer {
+    /// What became of the command, after its commit.
+    pub(crate) async fn posted(self) -> Result<Posted, RpcError> {
+        match self {
+            Self::Known(known) => known,
+            Self::Awaited(answer) => {
+                answer.await.unwrap_or_else(|_| Err(Refused::overloaded().into()))
+            }
+        }
+    }
+}
+
+impl Full {
+    async fn send<T>(self, queue: &mpsc::Sender<T>, item: T) -> Result<(), Refused> {
+        match (queue.try_send(item), self) {
+            (Ok(()), _) => Ok(()),
+            (Err(mpsc::error::TrySendError::Full(item)), Self::Waits) => {
+                queue.send(item).await.map_err(|_| Refused::shutting_down())
+            }
+            (Err(mpsc::error::TrySendError::Full(_)), Self::Refuses) => Err(Refused::overloaded()),
+            (Err(mpsc::error::TrySendError::Closed(_)), _) => Err(Refused::shutting_down()),
+        }
     }
 }
 

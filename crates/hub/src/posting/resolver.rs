@@ -12,7 +12,7 @@ use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    REFERENCES,
+    Full, REFERENCES,
     submission::{Resolution, Submission, Target},
     take,
 };
@@ -31,7 +31,7 @@ pub(super) struct Resolver {
 
 /// What a request comes to.
 #[derive(Debug)]
-pub(super) enum Resolved {
+pub(crate) enum Resolved {
     /// Its id already has an outcome.
     Answered(Outcome),
     /// It is about this member.
@@ -59,14 +59,22 @@ impl Resolver {
         (Self { links, questions }, task)
     }
 
-    /// Resolves a submission. A reference that is remembered costs nothing: its request id is
-    /// looked up under the head, with everything else of the batch.
-    pub(super) async fn resolve(&self, submission: &Submission) -> Result<Resolved, RpcError> {
-        if let Target::Reference(reference) = &submission.target {
-            let key = (submission.partner, reference.as_str().to_owned());
-            if let Some(link) = self.links.get(&key) {
-                return Ok(Resolved::Found(Resolution::Link(link)));
-            }
+    /// What is remembered of a submission's reference. It costs nothing: the request id is looked
+    /// up under the head, with everything else of the batch.
+    pub(super) fn remembered(&self, submission: &Submission) -> Option<Resolved> {
+        let Target::Reference(reference) = &submission.target else { return None };
+        let key = (submission.partner, reference.as_str().to_owned());
+        self.links.get(&key).map(|link| Resolved::Found(Resolution::Link(link)))
+    }
+
+    /// Resolves a submission.
+    pub(super) async fn resolve(
+        &self,
+        submission: &Submission,
+        full: Full,
+    ) -> Result<Resolved, RpcError> {
+        if let Some(found) = self.remembered(submission) {
+            return Ok(found);
         }
         let (reply, answer) = oneshot::channel();
         let question = Question {
@@ -75,10 +83,7 @@ impl Resolver {
             target: submission.target.clone(),
             reply,
         };
-        self.questions.try_send(question).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Refused::overloaded(),
-            mpsc::error::TrySendError::Closed(_) => Refused::shutting_down(),
-        })?;
+        full.send(&self.questions, question).await?;
         answer.await.unwrap_or_else(|_| Err(Refused::overloaded().into()))
     }
 }

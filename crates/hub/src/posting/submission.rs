@@ -66,8 +66,10 @@ pub enum Ask {
 
 /// What the resolver found.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Resolution {
+pub(crate) enum Resolution {
+    /// The member that a reference names.
     Link(ResolvedLink),
+    /// The operation that a request id names, and its member.
     Original(ResolvedOriginal),
 }
 

@@ -1,5 +1,6 @@
 //! The services of the contract, each thin: parse, call, map.
 
+mod earn_stream;
 mod ledger;
 mod member;
 mod partner;

@@ -1,25 +1,27 @@
 //! PointsService: parse, post, map. The rules are in `entente_loyalty`, the pipeline in `posting`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use entente_api::{
     error::ErrorReason,
     points::{
         AuthorizeRequest, AuthorizeResponse, BurnRequest, BurnResponse, CaptureRequest,
-        CaptureResponse, EarnRequest, EarnResponse, GetOperationRequest, GetOperationResponse,
-        QuoteBurnRequest, QuoteBurnResponse, QuoteEarnRequest, QuoteEarnResponse, ReverseRequest,
-        ReverseResponse, VoidRequest, VoidResponse, get_operation_response::Outcome as WireOutcome,
-        points_service_server::PointsService,
+        CaptureResponse, EarnRequest, EarnResponse, EarnStreamRequest, GetOperationRequest,
+        GetOperationResponse, QuoteBurnRequest, QuoteBurnResponse, QuoteEarnRequest,
+        QuoteEarnResponse, ReverseRequest, ReverseResponse, VoidRequest, VoidResponse,
+        get_operation_response::Outcome as WireOutcome, points_service_server::PointsService,
     },
     types,
 };
+use entente_ledger::PartnerId;
 use entente_loyalty::Partner;
 use entente_store::{Outcome, StoreError};
 use prost::Message;
 use sqlx::PgPool;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 use tonic_types::pb;
 
+use super::earn_stream::{Lines, Outcomes};
 use crate::{
     authorization::Permit,
     catalogue::CatalogueCache,
@@ -32,6 +34,7 @@ use crate::{
         points::{Asked, AskedQuote},
     },
     posting::{self, Posting, Quotes, Submission},
+    streams::Streams,
 };
 
 /// PointsService over the pipeline.
@@ -45,6 +48,10 @@ pub struct Points {
     pub pool: PgPool,
     /// Who the partners are.
     pub catalogue: Arc<CatalogueCache>,
+    /// What streams may do.
+    pub streams: Streams,
+    /// How long a line of a stream may take.
+    pub line_deadline: Duration,
 }
 
 impl Points {
@@ -57,16 +64,7 @@ impl Points {
         let deadline = Deadline::of(&request);
         let caller = self.caller(&request).await?;
         let request = request.into_inner();
-        let asked = Asked::try_from(&request).map_err(RpcError::from)?;
-        let submission = Submission {
-            partner: caller.id,
-            request_id: asked.request_id,
-            fingerprint: Fingerprint::of(&request),
-            receipt_reference: asked.receipt_reference,
-            ask: asked.ask,
-            target: asked.target,
-            deadline: deadline.0.into(),
-        };
+        let submission = submission(caller.id, &request, deadline).map_err(RpcError::from)?;
         let posted = self.posting.submit(submission).await?;
         let mut response =
             R::Response::decode(posted.answer.as_slice()).map_err(RpcError::internal)?;
@@ -99,6 +97,24 @@ impl Points {
 impl PointsService for Points {
     async fn earn(&self, request: Request<EarnRequest>) -> Result<Response<EarnResponse>, Status> {
         self.post(request).await
+    }
+
+    type EarnStreamStream = Outcomes;
+
+    async fn earn_stream(
+        &self,
+        request: Request<Streaming<EarnStreamRequest>>,
+    ) -> Result<Response<Outcomes>, Status> {
+        let caller = self.caller(&request).await?;
+        let (outbox, outcomes, ending) =
+            self.streams.open(&request, caller.id).map_err(RpcError::from)?;
+        let lines = Lines {
+            posting: self.posting.clone(),
+            partner: caller.id,
+            deadline: self.line_deadline,
+        };
+        tokio::spawn(lines.run(request.into_inner(), outbox, ending));
+        Ok(Response::new(outcomes))
     }
 
     async fn burn(&self, request: Request<BurnRequest>) -> Result<Response<BurnResponse>, Status> {
@@ -165,6 +181,28 @@ impl PointsService for Points {
         let (operation, balances) = (Some(operation), Some(balances));
         Ok(Response::new(QuoteBurnResponse { operation, balances }))
     }
+}
+
+/// What a write asks for, on its way into the pipeline.
+pub(super) fn submission<R>(
+    partner: PartnerId,
+    request: &R,
+    deadline: Deadline,
+) -> Result<Submission, Refused>
+where
+    R: WriteRequest,
+    for<'a> Asked: TryFrom<&'a R, Error = Refused>,
+{
+    let asked = Asked::try_from(request)?;
+    Ok(Submission {
+        partner,
+        request_id: asked.request_id,
+        fingerprint: Fingerprint::of(request),
+        receipt_reference: asked.receipt_reference,
+        ask: asked.ask,
+        target: asked.target,
+        deadline: deadline.0.into(),
+    })
 }
 
 fn wire_outcome(outcome: &Outcome) -> Result<GetOperationResponse, RpcError> {
