@@ -30,36 +30,37 @@ pub struct TestHub {
     certificates: TempDir,
     hub: Option<Hub>,
     addresses: Addresses,
-    limits: Limits,
+    limits: Box<Limits>,
 }
 
 impl TestHub {
     /// A hub on a fresh simulation ledger, with certificates for the whole cast, and no partners.
     pub async fn start() -> Self {
-        Self::over(Database::fresh().await).await
+        Box::pin(Self::over(Database::fresh().await)).await
     }
 
     /// The same, within other limits, with the whole cast created.
     pub async fn within(limits: Limits) -> Self {
-        Self::serving(Database::fresh().await, limits).await.enacted().await
+        let hub = Self::serving(Database::fresh().await, limits).await;
+        Box::pin(hub.enacted()).await
     }
 
     /// A hub with the whole cast created, on the terms that [`cast::agreement`] gives each.
     pub async fn with_cast() -> Self {
-        Self::start().await.enacted().await
+        Box::pin(Self::start().await.enacted()).await
     }
 
     /// A hub on a database that a test made.
     pub async fn over(database: Database) -> Self {
-        Self::serving(database, Limits::default()).await
+        Box::pin(Self::serving(database, Limits::default())).await
     }
 
     async fn serving(database: Database, limits: Limits) -> Self {
         let certificates = tempfile::tempdir().expect("a temporary folder");
         make_trust_domain(certificates.path());
-        let hub = serve(&database, certificates.path(), &limits).await;
+        let hub = Box::pin(serve(&database, certificates.path(), &limits)).await;
         let addresses = hub.addresses();
-        Self { database, certificates, hub: Some(hub), addresses, limits }
+        Self { database, certificates, hub: Some(hub), addresses, limits: Box::new(limits) }
     }
 
     async fn enacted(self) -> Self {
@@ -133,7 +134,7 @@ impl TestHub {
 
     /// A second hub on the same ledger and certificates; the test drains it.
     pub async fn another(&self) -> Hub {
-        serve(&self.database, self.certificates.path(), &self.limits).await
+        Box::pin(serve(&self.database, self.certificates.path(), &self.limits)).await
     }
 
     /// A client of a partner of the cast at another hub's address.
@@ -146,7 +147,7 @@ impl TestHub {
         if let Some(hub) = self.hub.take() {
             hub.drain().await;
         }
-        let hub = serve(&self.database, self.certificates.path(), &self.limits).await;
+        let hub = Box::pin(serve(&self.database, self.certificates.path(), &self.limits)).await;
         self.addresses = hub.addresses();
         self.hub = Some(hub);
     }
