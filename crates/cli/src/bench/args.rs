@@ -1,5 +1,6 @@
 //! What to measure, for how long, and with how many callers.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -53,6 +54,9 @@ pub(crate) struct BenchArgs {
     /// Do without pgbench.
     #[arg(long)]
     pub(crate) without_pgbench: bool,
+    /// A setting of the database, such as `shared_buffers=1GB`.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    pub(crate) database_setting: Vec<(String, String)>,
     /// Keep the data, to look at it; the next run removes it.
     #[arg(long)]
     pub(crate) keep: bool,
@@ -61,6 +65,11 @@ pub(crate) struct BenchArgs {
     pub(crate) output: Format,
     #[command(flatten)]
     pub(crate) home: Home,
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("a setting is NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// What can be asked for.
@@ -149,6 +158,7 @@ impl BenchArgs {
             "seed": self.seed,
             "pgbench_scale": self.pgbench_scale,
             "pgbench_clients": self.pgbench_clients,
+            "database_settings": self.database_setting.iter().cloned().collect::<BTreeMap<_, _>>(),
         })
     }
 }

@@ -110,7 +110,10 @@ impl Stage {
         let certificates = certificates(&folder.certificates(), args.partners)
             .context("cannot make certificates")?;
         let options = DatabaseOptions::new(folder.database());
-        let options = options.on_notice(|notice| warn(&format!("  {notice}")));
+        let mut options = options.on_notice(|notice| warn(&format!("  {notice}")));
+        for (name, value) in &args.database_setting {
+            options = options.setting(name, value)?;
+        }
         let database = Embedded::start(options).await?;
         let database_url = database::prepare(&database, None).await?;
         let hub = HubProcess::start(&folder, &database_url).await?;
