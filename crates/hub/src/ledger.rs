@@ -28,7 +28,10 @@ use crate::{
 };
 
 /// Connections for control writes and reads.
-const CONNECTIONS: u32 = 26;
+const CONNECTIONS: u32 = 20;
+
+/// Connections for what is read of whole windows, whose plans follow the statistics.
+const WINDOW_CONNECTIONS: u32 = 10;
 
 /// How long the pipeline gets to answer what is queued when the hub stops.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -37,6 +40,7 @@ const DRAIN: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Ledger {
     pool: PgPool,
+    windows: PgPool,
     catalogue: Arc<CatalogueCache>,
     page_tokens: Arc<PageTokens>,
     posting: Posting,
@@ -64,10 +68,11 @@ impl Ledger {
     /// Connects to the database as the runtime role and starts the pipeline.
     pub async fn open(config: &Config) -> Result<Self, OpenError> {
         let url = config.database_url()?;
-        let pool = entente_store::connect(url.reveal(), CONNECTIONS).await?;
+        let pool = entente_store::connect_by_key(url.reveal(), CONNECTIONS).await?;
         let kind = prepared(&pool).await?;
+        let windows = entente_store::connect(url.reveal(), WINDOW_CONNECTIONS).await?;
         // The pipeline has connections of its own: no read can keep a writer waiting.
-        let own = entente_store::connect(url.reveal(), connections(config)).await?;
+        let own = entente_store::connect_by_key(url.reveal(), connections(config)).await?;
         let catalogue = CatalogueCache::load(own.clone()).await?;
         let heads = Heads::load(&pool).await?;
         let (posting, tasks) = Posting::start(&own, &catalogue, &heads, &config.posting);
@@ -79,13 +84,23 @@ impl Ledger {
             .with(Sweeper::new(own, sweeps, kind.cell_count, &config.workers));
         let feed = Feed::new(pool.clone(), heads);
         let limits = config.limits.clone();
-        Ok(Self { pool, catalogue, page_tokens, posting, tasks, feed, workers, limits })
+        Ok(Self { pool, windows, catalogue, page_tokens, posting, tasks, feed, workers, limits })
     }
 
     /// The services over the ledger.
     #[must_use]
     pub fn services(self) -> Services {
-        let Self { pool, catalogue, page_tokens, posting, tasks, feed: _, workers, limits } = self;
+        let Self {
+            pool,
+            windows,
+            catalogue,
+            page_tokens,
+            posting,
+            tasks,
+            feed: _,
+            workers,
+            limits,
+        } = self;
         let builder = Services::builder();
         let known = || Arc::clone(&catalogue);
         let controls = Controls::new(pool.clone(), known());
@@ -111,7 +126,7 @@ impl Ledger {
         };
         let settlement = Settlement {
             controls: controls.clone(),
-            settlements: Settlements::new(pool.clone(), known()),
+            settlements: Settlements::new(windows, known()),
             catalogue: known(),
             page_tokens,
         };

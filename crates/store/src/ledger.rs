@@ -53,13 +53,25 @@ pub async fn ledger_kind(connection: &mut PgConnection) -> Result<LedgerKind, St
 /// A pool as the runtime role. A connection that comes back inside a transaction is rolled back,
 /// and the server ends transactions that sit idle.
 pub async fn connect(url: &str, max_connections: u32) -> Result<PgPool, StoreError> {
-    let options = PgConnectOptions::from_str(url)?.options([
+    pool(PgConnectOptions::from_str(url)?, max_connections).await
+}
+
+/// A pool for statements that name their rows by key, as those of a batch do: whatever the
+/// statistics say, they go by the index. A generic plan is made once, perhaps while the tables are
+/// all but empty and to scan them is cheap; it would be kept while they grow, until somebody gathers
+/// statistics.
+pub async fn connect_by_key(url: &str, max_connections: u32) -> Result<PgPool, StoreError> {
+    let options = PgConnectOptions::from_str(url)?;
+    let by_key = ["enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"];
+    pool(options.options(by_key.map(|setting| (setting, "off"))), max_connections).await
+}
+
+async fn pool(options: PgConnectOptions, max_connections: u32) -> Result<PgPool, StoreError> {
+    let options = options.options([
         ("idle_in_transaction_session_timeout", "30s"),
         ("statement_timeout", "60s"),
         ("lock_timeout", "20s"),
         ("timezone", "UTC"),
-        // The rollback below mostly finds nothing to roll back, and would warn each time.
-        ("client_min_messages", "error"),
         ("plan_cache_mode", "force_generic_plan"),
     ]);
     let pool = PgPoolOptions::new()
@@ -67,7 +79,9 @@ pub async fn connect(url: &str, max_connections: u32) -> Result<PgPool, StoreErr
         .acquire_timeout(Duration::from_secs(5))
         .after_release(|connection, _| {
             Box::pin(async move {
-                sqlx::raw_sql("ROLLBACK").execute(connection).await?;
+                // A rollback alone would warn, in the server's log, that there is nothing to roll
+                // back. In a transaction that has failed this fails, and the connection is closed.
+                sqlx::raw_sql("BEGIN; ROLLBACK").execute(connection).await?;
                 Ok(true)
             })
         })

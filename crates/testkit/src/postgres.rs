@@ -111,7 +111,7 @@ impl Database {
 
     /// A pool as the hub's own.
     pub async fn runtime_pool(&self) -> PgPool {
-        or_panic("connect", entente_store::connect(&self.runtime_url, POOL).await)
+        or_panic("connect", entente_store::connect_by_key(&self.runtime_url, POOL).await)
     }
 }
 

@@ -3,6 +3,7 @@
 mod catalogue;
 mod exposure;
 mod members;
+mod plans;
 mod transaction;
 
 use std::collections::BTreeMap;
