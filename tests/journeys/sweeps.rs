@@ -15,8 +15,13 @@ const MEMBERS: usize = 120;
 
 /// Harbor, whose points live for a month, and members with 100 of them each.
 async fn with_members() -> TestHub {
+    with_members_for(30).await
+}
+
+/// The same, with points that live for so many days.
+async fn with_members_for(lot_life_days: i32) -> TestHub {
     let hub = TestHub::start().await;
-    let lasting = Agreement { lot_life_days: 30, ..agreement_in("EUR", Funding::AtIssue) };
+    let lasting = Agreement { lot_life_days, ..agreement_in("EUR", Funding::AtIssue) };
     cast::onboard(&hub.operator().await, HARBOR, lasting).await;
     let harbor = hub.partner(HARBOR).await;
     let earning = (0..MEMBERS).map(|n| {
@@ -117,5 +122,28 @@ async fn months_are_made_before_time_gets_there() {
     let harbor = hub.partner(HARBOR).await;
     harbor.earn(earn("member-1", cents(100), "EUR")).await.unwrap();
     pool.close().await;
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_expires_in_thirty_days_is_announced_once_by_two_hubs() {
+    let hub = with_members_for(45).await;
+    let other = hub.another().await;
+    let pool = hub.database().owner_pool().await;
+    let announced = "SELECT count(*) FROM operations WHERE kind = 12 AND member_id IS NOT NULL";
+    let announced =
+        async || -> i64 { sqlx::query_scalar(announced).fetch_one(&pool).await.unwrap() };
+    hub.advance_to(at("2026-03-17T07:59:59Z")).await;
+    swept(&hub).await;
+    assert_eq!(announced().await, 0);
+    hub.advance_to(at("2026-03-17T08:00:00Z")).await;
+    swept(&hub).await;
+    assert_eq!(announced().await, i64::try_from(MEMBERS).unwrap());
+    hub.advance_to(at("2026-04-16T08:00:00Z")).await;
+    swept(&hub).await;
+    assert_eq!(announced().await, i64::try_from(MEMBERS).unwrap(), "once");
+    assert_eq!(ended(&pool).await, MEMBERS);
+    pool.close().await;
+    other.drain().await;
     hub.close().await;
 }

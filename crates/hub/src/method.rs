@@ -27,6 +27,8 @@ macro_rules! writes {
             $($(#[$doc])* $method = $code,)*
             /// The hub's own expiries; they have no request.
             Expire = 90,
+            /// The hub's own announcements; they have no request.
+            Announce = 92,
         }
 
         impl Method {
@@ -36,6 +38,7 @@ macro_rules! writes {
                 match code {
                     $($code => Some(Self::$method),)*
                     90 => Some(Self::Expire),
+                    92 => Some(Self::Announce),
                     _ => None,
                 }
             }
@@ -46,7 +49,7 @@ macro_rules! writes {
                     $(Self::$method => Some(concat!(
                         "entente.", stringify!($package), ".v1.", stringify!($request)
                     )),)*
-                    Self::Expire => None,
+                    Self::Expire | Self::Announce => None,
                 }
             }
         }

@@ -62,6 +62,8 @@ pub struct Lot {
     pub held: Points,
     /// The points that expired and that no clawback has counted as taken since.
     pub expired: Points,
+    /// Whether its end was announced, or was too near for that when it opened.
+    pub announced: bool,
     /// How it came to be.
     pub origin: Origin,
 }

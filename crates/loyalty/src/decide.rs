@@ -1,12 +1,12 @@
 //! The decision on a command: prefill its operation, let the rule move points in a draft, test the
 //! caps, and keep the draft or undo it.
 
-use entente_ledger::{MemberId, Overflow, PartnerId, Points, RequestId, Seq};
+use entente_ledger::{LotId, MemberId, Overflow, PartnerId, Points, RequestId, Seq};
 use jiff::Timestamp;
 
 use crate::{
     Action, Catalogue, Command, Crossing, Decision, Exposure, Member, Operation, OperationKind,
-    Original, OriginalKind, Refusal, ReversePart, Standing, State, bound, burn, capture,
+    Original, OriginalKind, Refusal, ReversePart, Standing, State, announce, bound, burn, capture,
     draft::Draft,
     earn,
     expire::{self, Due},
@@ -23,7 +23,7 @@ struct Change {
 
 impl State<'_> {
     /// Brings a member to `now`: due holds, then due lots, expire as operations of their own,
-    /// numbered from `next`. On an overflow the state is as before.
+    /// numbered from `next`; then what expires soon is announced, in one more. On an overflow the state is as before.
     ///
     /// # Panics
     /// When the batch does not hold the member.
@@ -122,6 +122,11 @@ impl State<'_> {
                 ended.push(self.draft(operation, |draft| expire::end(draft, due))?);
             }
         }
+        let lots = announce::due_lots(self.member(member), now);
+        if let [first, ..] = lots.as_slice() {
+            let operation = self.announcement(member, *first, next.after(ended.len())?, now);
+            ended.push(self.draft(operation, |draft| announce::announce(draft, &lots))?);
+        }
         Ok(())
     }
 
@@ -175,6 +180,12 @@ impl State<'_> {
     fn expiry(&self, member: MemberId, due: Due, seq: Seq, now: Timestamp) -> Operation {
         let request_id = due.request_id(self.member(member).cell);
         self.blank((PartnerId::HUB, request_id), member, seq, now)
+    }
+
+    fn announcement(&self, member: MemberId, first: LotId, seq: Seq, now: Timestamp) -> Operation {
+        let request_id = announce::request_id(self.member(member).cell, first);
+        let blank = self.blank((PartnerId::HUB, request_id), member, seq, now);
+        Operation { kind: OperationKind::Announce, ..blank }
     }
 
     /// An expiry of nothing.

@@ -8,7 +8,7 @@ use entente_ledger::{
 use jiff::Timestamp;
 
 use crate::{
-    Catalogue, Decision, Member, Operation, Portion, Refusal, Terms,
+    Catalogue, Decision, Member, Operation, Portion, Refusal, Terms, announce,
     exposure::{self, ExposureChange},
     journal::Journal,
 };
@@ -90,7 +90,9 @@ impl<'d> Draft<'d> {
         Ok(lot)
     }
 
-    pub(crate) fn open_lot(&mut self, lot: Lot) {
+    /// Opens a lot. One that ends too soon to be announced ahead counts as announced.
+    pub(crate) fn open_lot(&mut self, mut lot: Lot) {
+        lot.announced = announce::is_too_near(lot.expires_at, self.now());
         self.journal.lots.insert(lot.id, None);
         self.member.lots.insert(lot.id, lot);
     }

@@ -141,6 +141,7 @@ fn open_lot(
         remaining: Points::ZERO,
         held: Points::ZERO,
         expired: Points::ZERO,
+        announced: false,
         origin: Origin::Earned(purchase),
     });
     draft.touched(terms.partner, points, expires_at);

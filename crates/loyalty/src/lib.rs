@@ -6,6 +6,7 @@
     clippy::integer_division
 )]
 
+mod announce;
 mod bound;
 mod burn;
 mod capture;

@@ -15,6 +15,12 @@ pub(crate) fn after_days(at: Timestamp, days: i32) -> Timestamp {
     after_seconds(at, i64::from(days).saturating_mul(86_400))
 }
 
+/// So many days of 24 hours earlier, or the first instant there is.
+pub(crate) fn days_before(at: Timestamp, days: i32) -> Timestamp {
+    let seconds = i64::from(days).saturating_mul(86_400);
+    at.checked_sub(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MIN)
+}
+
 /// The calendar year in UTC.
 pub(crate) fn year(at: Timestamp) -> i16 {
     Offset::UTC.to_datetime(at).year()

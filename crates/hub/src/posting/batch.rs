@@ -7,7 +7,9 @@ use std::{
 
 use entente_api::error::ErrorReason;
 use entente_ledger::{Cell, Currency, MemberId, Overflow, PartnerId, RequestId, Seq};
-use entente_loyalty::{Catalogue, Decision, Exposure, Original, OriginalKind, State};
+use entente_loyalty::{
+    Catalogue, Decision, Exposure, OperationKind, Original, OriginalKind, State,
+};
 use entente_store::{
     Notice, Outcome, Place, RequestRow, ResolvedLink, StoreError,
     batch::{Batch, Heads, LoadedMembers, Written},
@@ -168,7 +170,11 @@ impl<'a> Deciding<'a> {
         let expired = self.state.bring_to(member, self.next(cell), self.heads.now)?;
         for decision in expired {
             let answer = answer::of_hub(self.state.catalogue, &decision);
-            let fingerprint = Fingerprint { method: Method::Expire, fields: Vec::new() };
+            let method = match decision.operation.kind {
+                OperationKind::Announce => Method::Announce,
+                _ => Method::Expire,
+            };
+            let fingerprint = Fingerprint { method, fields: Vec::new() };
             self.record(&fingerprint, decision, answer, None);
         }
         Ok(())

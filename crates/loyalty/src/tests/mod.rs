@@ -1,5 +1,6 @@
 //! What the rules mean, told by examples, by refusals and by properties.
 
+mod announcements;
 mod check;
 mod clawbacks;
 mod earns;

@@ -62,7 +62,7 @@ pub(super) async fn load(
                   l.currency, l.expires_at AS "expires_at: jiff_sqlx::Timestamp", l.remaining,
                   l.held, l.expired, l.category, l.spend_micros, l.spend_reversed_micros,
                   l.activity_at AS "activity_at: jiff_sqlx::Timestamp", l.points_earned,
-                  l.points_clawed, l.origin
+                  l.points_clawed, l.origin, l.announced
            FROM wanted JOIN lots l USING (cell, member_id, opened_by, ordinal)"#,
         cells,
         ids,
@@ -98,6 +98,7 @@ pub(super) async fn load(
             remaining: Points(row.remaining),
             held: Points(row.held),
             expired: Points(row.expired),
+            announced: row.announced,
             origin: origin(row.origin, purchase())?,
         };
         member.lots.insert(id, lot);

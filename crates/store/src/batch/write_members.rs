@@ -61,16 +61,17 @@ impl Batch {
         sqlx::query!(
             "INSERT INTO lots (cell, member_id, opened_by, ordinal, issuer, funding, terms_version,
                  currency, expires_at, remaining, held, expired, open, category, spend_micros,
-                 spend_reversed_micros, activity_at, points_earned, points_clawed, origin)
+                 spend_reversed_micros, activity_at, points_earned, points_clawed, origin,
+                 announced)
              SELECT * FROM UNNEST($1::smallint[], $2::uuid[], $3::bigint[], $4::smallint[],
                  $5::integer[], $6::smallint[], $7::integer[], $8::text[], $9::timestamptz[],
                  $10::bigint[], $11::bigint[], $12::bigint[], $13::boolean[], $14::text[],
                  $15::bigint[], $16::bigint[], $17::timestamptz[], $18::bigint[], $19::bigint[],
-                 $20::smallint[])
+                 $20::smallint[], $21::boolean[])
              ON CONFLICT (cell, member_id, opened_by, ordinal) DO UPDATE
              SET remaining = EXCLUDED.remaining, held = EXCLUDED.held, expired = EXCLUDED.expired,
                  open = EXCLUDED.open, spend_reversed_micros = EXCLUDED.spend_reversed_micros,
-                 points_clawed = EXCLUDED.points_clawed",
+                 points_clawed = EXCLUDED.points_clawed, announced = EXCLUDED.announced",
             &column(rows, |r| r.0.cell.0),
             &column(rows, |r| r.0.id.0),
             &column(rows, |r| r.1.id.opened_by.0),
@@ -90,7 +91,8 @@ impl Batch {
             &bought(rows, |p| p.activity_at.to_sqlx()) as _,
             &bought(rows, |p| p.points_earned.0) as _,
             &bought(rows, |p| p.points_clawed.0) as _,
-            &column(rows, |r| origin_code(&r.1.origin))
+            &column(rows, |r| origin_code(&r.1.origin)),
+            &column(rows, |r| r.1.announced)
         )
         .execute(self.connection())
         .await?;
@@ -220,12 +222,10 @@ where
     members.iter().flat_map(|member| changed(member).map(|row| (*member, row))).collect()
 }
 
-/// The earliest expiry of anything open; what is held ends with its hold. Of a member whose lots
-/// were not loaded, the lots that the batch opened may only bring it forward.
+/// When something is due. Of a member whose lots were not loaded, the lots that the batch opened may
+/// only bring it forward.
 fn next_due_at(loaded: &LoadedMembers, member: &Member) -> Option<Timestamp> {
-    let lots = member.lots.values().filter(|lot| lot.remaining > lot.held);
-    let holds = member.holds.values().filter(|hold| hold.state == HoldState::Open);
-    let earliest = lots.map(|lot| lot.expires_at).chain(holds.map(|hold| hold.expires_at)).min();
+    let earliest = member.next_due_at();
     if loaded.complete.contains(&member.id) {
         earliest
     } else {
