@@ -139,6 +139,11 @@ async fn what_expires_in_thirty_days_is_announced_once_by_two_hubs() {
     hub.advance_to(at("2026-03-17T08:00:00Z")).await;
     swept(&hub).await;
     assert_eq!(announced().await, i64::try_from(MEMBERS).unwrap());
+    let told: i64 = sqlx::query_scalar("SELECT count(*) FROM notices WHERE kind = 5")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!(told, i64::try_from(MEMBERS).unwrap(), "its issuer is told of each");
     hub.advance_to(at("2026-04-16T08:00:00Z")).await;
     swept(&hub).await;
     assert_eq!(announced().await, i64::try_from(MEMBERS).unwrap(), "once");

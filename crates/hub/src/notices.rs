@@ -82,7 +82,6 @@ impl Anchor {
     }
 
     /// Points that the partner issued expire soon. The member is the operation's.
-    #[expect(dead_code, reason = "the worker that announces expiries is the next step")]
     pub(crate) fn points_expiring(self, issuer: PartnerId, points: Points, day: Date) -> Notice {
         let expires_on = day.to_string();
         let body = PointsExpiring { member_token: String::new(), points: points.0, expires_on };

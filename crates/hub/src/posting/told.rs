@@ -1,7 +1,11 @@
 //! What partners are told of a decision beside the answer to its caller.
 
+use std::collections::BTreeMap;
+
+use entente_ledger::{PartnerId, Points};
 use entente_loyalty::{Decision, OperationKind, State};
 use entente_store::Notice;
+use jiff::{civil::Date, tz::Offset};
 
 use crate::notices::Anchor;
 
@@ -9,7 +13,8 @@ use crate::notices::Anchor;
 pub(super) fn notices(state: &State<'_>, decision: &Decision) -> Vec<Notice> {
     let anchor = Anchor::of(&decision.operation);
     let crossed = decision.crossings.iter().map(|crossing| anchor.cap_threshold(crossing));
-    hold_expired(state, decision).into_iter().chain(crossed).collect()
+    let expiring = points_expiring(decision);
+    hold_expired(state, decision).into_iter().chain(crossed).chain(expiring).collect()
 }
 
 /// An expiry that names an operation ended the hold that it authorized; a lot's names none.
@@ -21,4 +26,21 @@ fn hold_expired(state: &State<'_>, decision: &Decision) -> Option<Notice> {
     let (authorized_by, request_id) = operation.original?;
     let hold = state.members.get(&operation.member)?.holds.get(&authorized_by)?;
     Some(Anchor::of(operation).hold_expired(hold.partner, request_id, operation.points))
+}
+
+/// What an announcement lists: one notice for each issuer and day (UTC).
+fn points_expiring(decision: &Decision) -> Vec<Notice> {
+    let operation = &decision.operation;
+    if operation.kind != OperationKind::Announce {
+        return Vec::new();
+    }
+    let mut sums: BTreeMap<(Date, PartnerId), Points> = BTreeMap::new();
+    for portion in &operation.portions {
+        let day = Offset::UTC.to_datetime(portion.expires_at).date();
+        let sum = sums.entry((day, portion.issuer)).or_default();
+        sum.0 = sum.0.saturating_add(portion.points.0);
+    }
+    let anchor = Anchor::of(operation);
+    let told = sums.into_iter();
+    told.map(|((day, issuer), points)| anchor.points_expiring(issuer, points, day)).collect()
 }
