@@ -2,7 +2,9 @@
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{check, config, ledger, member, migrate, partner, pki, serve, settle, terms};
+use crate::commands::{
+    check, config, ledger, member, migrate, partner, pki, serve, settle, terms, watch,
+};
 use crate::{bench, demo};
 
 const EXIT_CODES: &str = "\
@@ -81,6 +83,8 @@ pub(crate) enum Command {
     /// Read what members have.
     #[command(subcommand)]
     Member(member::MemberCommand),
+    /// Tell a partner's events, a line each, as they happen or from a time on.
+    Watch(watch::WatchArgs),
     /// Close windows, read positions and statements, record payments.
     #[command(subcommand)]
     Settle(settle::SettleCommand),

@@ -7,6 +7,7 @@ mod options;
 mod refusal;
 mod retry;
 mod rpc;
+mod watch;
 
 pub use client::Client;
 pub use entente_api as api;
@@ -14,6 +15,7 @@ pub use error::{Error, OptionsError, TransportError, UnknownOutcome};
 pub use options::{Options, Retry};
 pub use refusal::{Refusal, Violation};
 pub use rpc::StatementStream;
+pub use watch::{Watch, Watched};
 
 /// A new request id: a random UUID. Make it once for each command and keep it until the command's
 /// outcome is known.

@@ -137,10 +137,15 @@ fn wait(retry: &Retry, attempts: u32, failure: &Failure) -> Option<Duration> {
         Failure::NotDone(refusal) => refusal.retry_after.unwrap_or_default(),
         Failure::NotSent(_) | Failure::Lost(..) => Duration::ZERO,
     };
+    Some(backoff(retry, attempts).max(asked))
+}
+
+/// A wait that doubles with each attempt, up to the longest, and that is never the same for all.
+pub(crate) fn backoff(retry: &Retry, attempts: u32) -> Duration {
     let doubled = 2_u32.saturating_pow(attempts.saturating_sub(1));
     let longest = retry.first_wait.saturating_mul(doubled).min(retry.longest_wait);
     let jitter = rand::make_rng::<StdRng>().random_range(0.5..1.0);
-    Some(longest.mul_f64(jitter).max(asked))
+    longest.mul_f64(jitter)
 }
 
 /// What the last failure means for the call as a whole.

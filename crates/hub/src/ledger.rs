@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use entente_api::{
+    event::event_service_server::EventServiceServer,
     ledger::ledger_service_server::LedgerServiceServer,
     member::member_service_server::MemberServiceServer,
     partner::partner_service_server::PartnerServiceServer,
@@ -21,10 +22,10 @@ use crate::{
     page_token::{KeyError, PageTokens},
     posting::{Posting, PostingTasks, Quotes},
     reading::Reading,
-    rpc::{Clock, Members, Partners, Points, Settlement},
+    rpc::{Clock, Events, Members, Partners, Points, Settlement},
     settlement::Settlements,
     streams::Streams,
-    workers::{Months, Sweeper, Workers},
+    workers::{Months, Sweeper, TermsInForce, Workers},
 };
 
 /// Connections for control writes and reads.
@@ -80,6 +81,11 @@ impl Ledger {
         let sweeps = Posting::sweeps(&own, &catalogue, &heads);
         let workers = Workers::new()
             .with(Months::new(own.clone(), config.workers.months_every()))
+            .with(TermsInForce::new(
+                own.clone(),
+                Arc::clone(&catalogue),
+                config.workers.terms_every(),
+            ))
             .with(KeptHeads::new(pool.clone(), heads.clone()))
             .with(Sweeper::new(own, sweeps, kind.cell_count, &config.workers));
         let feed = Feed::new(pool.clone(), heads);
@@ -97,7 +103,7 @@ impl Ledger {
             page_tokens,
             posting,
             tasks,
-            feed: _,
+            feed,
             workers,
             limits,
         } = self;
@@ -124,6 +130,13 @@ impl Ledger {
             pool: pool.clone(),
             page_tokens: Arc::clone(&page_tokens),
         };
+        let events = Events {
+            feed,
+            catalogue: known(),
+            page_tokens: Arc::clone(&page_tokens),
+            streams: Streams::new(&limits, builder.draining()),
+            heartbeat: limits.watch_heartbeat(),
+        };
         let settlement = Settlement {
             controls: controls.clone(),
             settlements: Settlements::new(windows, known()),
@@ -143,6 +156,7 @@ impl Ledger {
             .with(MemberServiceServer::new(members))
             .with(PartnerServiceServer::new(partners))
             .with(SettlementServiceServer::new(settlement))
+            .with(EventServiceServer::new(events))
             .with(LedgerServiceServer::new(clock))
             .build(ready(pool), finish)
     }

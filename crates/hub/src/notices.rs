@@ -64,7 +64,6 @@ impl Anchor {
     }
 
     /// A version of the partner's terms came into force.
-    #[expect(dead_code, reason = "the worker that announces terms is the next step")]
     pub(crate) fn terms_in_force(self, terms: &Terms) -> Notice {
         let effective_from = Some(wire_timestamp(terms.effective_from));
         let body = TermsInForce { version: terms.version.0, effective_from };

@@ -1,4 +1,4 @@
-//! Page tokens: where a list goes on, sealed, so that callers can neither read nor make them.
+//! Page tokens: where a list or a stream goes on, sealed, so that callers can neither read nor make them.
 //!
 //! A token is bound to the caller, the list and its filter: given by anybody else, or for another
 //! filter, it does not open. The key is a file outside the database; hubs that share a database
@@ -20,8 +20,8 @@ use prost::Message;
 
 use crate::{caller::Caller, parse::Expected};
 
-/// The longest token that is looked at, in characters.
-const MAX_TOKEN_CHARS: usize = 512;
+/// The longest token that is looked at, in characters: it may name a number for each cell.
+const MAX_TOKEN_CHARS: usize = 16_384;
 
 /// The first byte of every token; another layout gets another.
 const LAYOUT: u8 = 1;

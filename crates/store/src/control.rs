@@ -93,6 +93,19 @@ impl Control<Heads> {
         Ok(epoch)
     }
 
+    /// The next number of a cell: its head counts on.
+    pub(crate) async fn next_seq(&mut self, cell: Cell) -> Result<Seq, StoreError> {
+        let head = self.heads.heads.iter_mut().find(|head| head.cell == cell);
+        let head = head.ok_or_else(|| StoreError::inconsistent("cells", "cell", cell.0))?;
+        let seq = head.seq.after(1);
+        head.seq = seq.map_err(|_| StoreError::inconsistent("cells", "seq", head.seq.0))?;
+        let seq = head.seq;
+        sqlx::query!("UPDATE cells SET seq = $2 WHERE cell = $1", cell.0, seq.0)
+            .execute(&mut *self.transaction)
+            .await?;
+        Ok(seq)
+    }
+
     /// Moves the clock of a simulation to a time that is not before `now`, and makes the partitions
     /// that operations will need there.
     pub async fn advance_clock(&mut self, to: Timestamp) -> Result<(), StoreError> {

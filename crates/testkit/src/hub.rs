@@ -189,6 +189,7 @@ async fn serve(database: &Database, certificates: &Path, limits: &Limits) -> Hub
         workers: WorkerSettings {
             sweep_every_ms: 200,
             months_every_ms: 1_000,
+            terms_every_ms: 200,
             ..WorkerSettings::default()
         },
         limits: limits.clone(),

@@ -10,6 +10,7 @@ pub(crate) mod pki;
 pub(crate) mod serve;
 pub(crate) mod settle;
 pub(crate) mod terms;
+pub(crate) mod watch;
 
 use crate::args::{Args, Command};
 use crate::{bench, demo};
@@ -24,6 +25,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Partner(command) => partner::run(command).await,
         Command::Terms(command) => terms::run(command).await,
         Command::Member(command) => member::run(command).await,
+        Command::Watch(args) => watch::run(args).await,
         Command::Settle(command) => settle::run(command).await,
         Command::Ledger(command) => ledger::run(command).await,
         Command::Check(args) => check::run(args).await,

@@ -15,7 +15,9 @@ pub(crate) use amount::{count, money, money_exact, points};
 pub(crate) use style::{bold, dim, good, paint};
 pub(crate) use table::Table;
 pub(crate) use time::{date, parse as parse_time, proto as proto_time, stamp, text as time_text};
-pub(crate) use word::{amount_kind, direction, funding, partner_state, rounding, window_state};
+pub(crate) use word::{
+    amount_kind, direction, funding, operation_kind, partner_state, rounding, window_state,
+};
 
 /// How a command prints what it found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -2,6 +2,7 @@
 
 use entente_api::partner::{EarnRounding, Funding, PartnerState};
 use entente_api::settlement::{AmountKind, Direction, WindowState};
+use entente_api::types::OperationKind;
 
 /// What a direction's number means, for people.
 pub(crate) fn direction(number: i32) -> &'static str {
@@ -28,6 +29,25 @@ pub(crate) fn amount_kind(number: i32) -> &'static str {
         AmountKind::IssueReinstated => "issue reinstated",
         AmountKind::Gift => "gift",
         AmountKind::Unspecified => "?",
+    }
+}
+
+/// What an operation did.
+pub(crate) fn operation_kind(number: i32) -> &'static str {
+    match OperationKind::try_from(number).unwrap_or_default() {
+        OperationKind::Earn => "earn",
+        OperationKind::Burn => "burn",
+        OperationKind::Authorize => "authorize",
+        OperationKind::Capture => "capture",
+        OperationKind::Void => "void",
+        OperationKind::Reverse => "reverse",
+        OperationKind::Expire => "expire",
+        OperationKind::Adjust => "adjust",
+        OperationKind::Exchange => "exchange",
+        OperationKind::Transfer => "transfer",
+        OperationKind::Donate => "donate",
+        OperationKind::Announce => "announce",
+        OperationKind::Unspecified => "?",
     }
 }
 

@@ -108,6 +108,7 @@ pub const TABLE: &[Row] = &[
         Callers::Operators,
         Data::Anyones,
     ),
+    stream("/entente.event.v1.EventService/Watch", Callers::Partners, Data::Own),
     unary("/entente.ledger.v1.LedgerService/GetLedger", Callers::Both, Data::Nobodys),
     unary("/entente.ledger.v1.LedgerService/AdvanceClock", Callers::Operators, Data::Nobodys),
     unary("/grpc.health.v1.Health/Check", Callers::Both, Data::Nobodys),

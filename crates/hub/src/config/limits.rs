@@ -26,6 +26,8 @@ pub struct Limits {
     pub streams_per_partner: usize,
     /// How long nobody may read a stream before it ends.
     pub stream_unread_ms: u64,
+    /// How often a stream of events shows that it lives.
+    pub watch_heartbeat_ms: u64,
     /// The deadline of a call that names none.
     pub default_deadline_ms: u64,
     /// The latest deadline.
@@ -47,7 +49,7 @@ pub struct PostingLimits {
 }
 
 impl Limits {
-    pub(super) const NAMES: [&str; 11] = [
+    pub(super) const NAMES: [&str; 12] = [
         "connections",
         "connections_per_caller",
         "handshake_timeout_ms",
@@ -56,6 +58,7 @@ impl Limits {
         "concurrent_streams",
         "streams_per_partner",
         "stream_unread_ms",
+        "watch_heartbeat_ms",
         "default_deadline_ms",
         "max_deadline_ms",
         "drain_timeout_ms",
@@ -71,6 +74,12 @@ impl Limits {
     #[must_use]
     pub const fn stream_unread(&self) -> Duration {
         Duration::from_millis(self.stream_unread_ms)
+    }
+
+    /// [`Self::watch_heartbeat_ms`].
+    #[must_use]
+    pub const fn watch_heartbeat(&self) -> Duration {
+        Duration::from_millis(self.watch_heartbeat_ms)
     }
 
     /// [`Self::default_deadline_ms`].
@@ -100,6 +109,7 @@ impl Limits {
         within("limits.concurrent_streams", &self.concurrent_streams, 1..=1_024)?;
         within("limits.streams_per_partner", &self.streams_per_partner, 1..=1_024)?;
         within("limits.stream_unread_ms", &self.stream_unread_ms, 10..=3_600_000)?;
+        within("limits.watch_heartbeat_ms", &self.watch_heartbeat_ms, 10..=30_000)?;
         within("limits.default_deadline_ms", &self.default_deadline_ms, 10..=self.max_deadline_ms)?;
         within("limits.max_deadline_ms", &self.max_deadline_ms, 10..=30_000)?;
         within("limits.drain_timeout_ms", &self.drain_timeout_ms, 0..=300_000)
@@ -127,6 +137,7 @@ impl Default for Limits {
             concurrent_streams: 128,
             streams_per_partner: 16,
             stream_unread_ms: 60_000,
+            watch_heartbeat_ms: 15_000,
             default_deadline_ms: 5_000,
             max_deadline_ms: 30_000,
             drain_timeout_ms: 20_000,

@@ -16,10 +16,13 @@ pub struct WorkerSettings {
     pub sweep_batch: u16,
     /// How often the months ahead are made sure of.
     pub months_every_ms: u64,
+    /// How often terms that come into force are looked for.
+    pub terms_every_ms: u64,
 }
 
 impl WorkerSettings {
-    pub(super) const NAMES: [&str; 3] = ["sweep_every_ms", "sweep_batch", "months_every_ms"];
+    pub(super) const NAMES: [&str; 4] =
+        ["sweep_every_ms", "sweep_batch", "months_every_ms", "terms_every_ms"];
 
     /// [`Self::sweep_every_ms`].
     #[must_use]
@@ -33,15 +36,27 @@ impl WorkerSettings {
         Duration::from_millis(self.months_every_ms)
     }
 
+    /// [`Self::terms_every_ms`].
+    #[must_use]
+    pub const fn terms_every(&self) -> Duration {
+        Duration::from_millis(self.terms_every_ms)
+    }
+
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         within("workers.sweep_every_ms", &self.sweep_every_ms, 10..=3_600_000)?;
         within("workers.sweep_batch", &self.sweep_batch, 1..=1_024)?;
-        within("workers.months_every_ms", &self.months_every_ms, 10..=86_400_000)
+        within("workers.months_every_ms", &self.months_every_ms, 10..=86_400_000)?;
+        within("workers.terms_every_ms", &self.terms_every_ms, 10..=3_600_000)
     }
 }
 
 impl Default for WorkerSettings {
     fn default() -> Self {
-        Self { sweep_every_ms: 2_000, sweep_batch: 128, months_every_ms: 3_600_000 }
+        Self {
+            sweep_every_ms: 2_000,
+            sweep_batch: 128,
+            months_every_ms: 3_600_000,
+            terms_every_ms: 1_000,
+        }
     }
 }

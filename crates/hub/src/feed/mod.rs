@@ -8,6 +8,7 @@ mod cursor;
 mod event;
 mod heads;
 mod page;
+mod watching;
 
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ pub use cursor::{Cursor, StoredCursor};
 pub use heads::Heads;
 pub(crate) use heads::KeptHeads;
 pub use page::Page;
+pub(crate) use watching::Watching;
 
 use crate::error::{Refused, RpcError};
 use page::Read;

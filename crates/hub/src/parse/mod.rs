@@ -4,6 +4,7 @@
 //! once. No description repeats what was sent: it came from outside, and may be personal.
 
 mod amount;
+pub mod event;
 pub mod member;
 mod page;
 pub mod partner;

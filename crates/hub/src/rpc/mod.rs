@@ -1,12 +1,14 @@
 //! The services of the contract, each thin: parse, call, map.
 
 mod earn_stream;
+mod events;
 mod ledger;
 mod member;
 mod partner;
 mod points;
 mod settlement;
 
+pub use events::Events;
 pub use ledger::Clock;
 pub use member::Members;
 pub use partner::Partners;

@@ -4,6 +4,7 @@
 
 mod months;
 mod sweeper;
+mod terms;
 
 use std::{fmt, future::Future, panic::AssertUnwindSafe, time::Duration};
 
@@ -13,6 +14,7 @@ use tokio::{sync::watch, task::JoinSet};
 
 pub(crate) use months::Months;
 pub(crate) use sweeper::Sweeper;
+pub(crate) use terms::TermsInForce;
 
 use crate::error::chain;
 

@@ -1,5 +1,5 @@
-//! Adjustments: operations of the hub itself that move money alone. They are numbered in the first
-//! cell, whose head the caller holds.
+//! Operations of the hub itself, which no member is part of: adjustments, which move money alone and
+//! are numbered in the first cell, and announcements. The caller holds all heads.
 
 use entente_ledger::{Cell, MemberId, PartnerId, RequestId, Seq, Transfer, WindowId, positions};
 use entente_loyalty::OperationKind;
@@ -8,13 +8,16 @@ use jiff_sqlx::ToSqlx;
 use sqlx::PgConnection;
 
 use crate::{
-    Place, StoreError,
+    Outcome, Place, RequestRow, StoreError,
     codes::{account_code, amount_kind_code, operation_kind_code},
     control::Control,
 };
 
 /// The cell of what no member is part of.
 const HOME: Cell = Cell(0);
+
+/// What an announcement is called in `requests`; no RPC has this code.
+const ANNOUNCE_METHOD: i16 = 92;
 
 /// An adjustment to be posted.
 #[derive(Debug, Clone, Copy)]
@@ -25,23 +28,48 @@ pub(super) struct Adjustment<'a> {
     pub(super) transfers: &'a [Transfer],
 }
 
+/// Something that the hub tells partners, at an operation that moves nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Announcement {
+    /// Derived from what is announced, so that it is announced once.
+    pub request_id: RequestId,
+    /// The cell that numbers it.
+    pub cell: Cell,
+}
+
+/// Posts an announcement with its request row; `None` when it was posted before. The notices and
+/// the commit are the caller's.
+pub async fn announce(
+    control: &mut Control,
+    announcement: Announcement,
+) -> Result<Option<Place>, StoreError> {
+    let Announcement { request_id, cell } = announcement;
+    if control.outcome(PartnerId::HUB, request_id).await?.is_some() {
+        return Ok(None);
+    }
+    let (window, now) = (control.window().id, control.now());
+    let seq = control.next_seq(cell).await?;
+    let kind = OperationKind::Announce;
+    write_operation(control.connection(), (cell, seq, kind), (request_id, window), now).await?;
+    let place = Place { cell, seq, member: None, authorized_by: None };
+    let (fields, answer) = (Vec::new(), Vec::new());
+    let outcome =
+        Outcome { method: ANNOUNCE_METHOD, fields, refused: false, answer, place: Some(place) };
+    control.record(&RequestRow { partner: PartnerId::HUB, request_id, outcome }).await?;
+    Ok(Some(place))
+}
+
 /// Writes the operation and its transfers, and counts the head on. The request row is the caller's.
 pub(super) async fn post(
     control: &mut Control,
     adjustment: Adjustment<'_>,
 ) -> Result<Place, StoreError> {
-    let head = control.heads().first().copied().filter(|head| head.cell == HOME);
-    let head = head.ok_or_else(|| StoreError::inconsistent("cells", "cell", HOME.0))?;
-    let seq =
-        head.seq.after(1).map_err(|_| StoreError::inconsistent("cells", "seq", head.seq.0))?;
-    let now = control.now();
-    let connection = control.connection();
-    write_operation(connection, seq, &adjustment, now).await?;
-    write_transfers(connection, seq, &adjustment, now).await?;
-    sqlx::query!("UPDATE cells SET seq = $2 WHERE cell = $1", HOME.0, seq.0)
-        .execute(connection)
-        .await?;
-    Ok(Place { cell: HOME, seq, member: None, authorized_by: None })
+    let (cell, kind, now) = (HOME, OperationKind::Adjust, control.now());
+    let seq = control.next_seq(cell).await?;
+    let asked = (adjustment.request_id, adjustment.window);
+    write_operation(control.connection(), (cell, seq, kind), asked, now).await?;
+    write_transfers(control.connection(), seq, &adjustment, now).await?;
+    Ok(Place { cell, seq, member: None, authorized_by: None })
 }
 
 /// Adds transfers to the positions of a window. Payments are in none: they settle an earlier one.
@@ -85,21 +113,21 @@ pub(super) async fn add_to_positions(
 
 async fn write_operation(
     connection: &mut PgConnection,
-    seq: Seq,
-    adjustment: &Adjustment<'_>,
+    (cell, seq, kind): (Cell, Seq, OperationKind),
+    (request_id, window): (RequestId, WindowId),
     now: Timestamp,
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "INSERT INTO operations (cell, seq, posted_at, window_id, partner_id, request_id, kind,
              points, receipt_reference, prior_period, refused)
          VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '', false, false)",
-        HOME.0,
+        cell.0,
         seq.0,
         now.to_sqlx() as _,
-        adjustment.window.0,
+        window.0,
         PartnerId::HUB.0,
-        adjustment.request_id.0,
-        operation_kind_code(OperationKind::Adjust)
+        request_id.0,
+        operation_kind_code(kind)
     )
     .execute(connection)
     .await?;

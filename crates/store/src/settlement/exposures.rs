@@ -34,7 +34,7 @@ pub async fn exposures(
 }
 
 /// The exposures that are kept as rows.
-pub(crate) async fn kept(
+pub async fn kept(
     executor: impl PgExecutor<'_>,
     partner: Option<PartnerId>,
 ) -> Result<Exposures, StoreError> {

@@ -9,9 +9,11 @@ pub(crate) mod position;
 pub mod statement;
 mod windows;
 
+pub use adjust::{Announcement, announce};
 pub use close::{Closed, Done, close_window};
-pub(crate) use exposures::kept as kept_exposures;
-pub use exposures::{ExposureMove, Exposures, computed as computed_exposures, exposures};
+pub use exposures::{
+    ExposureMove, Exposures, computed as computed_exposures, exposures, kept as kept_exposures,
+};
 pub use payment::{ExceedsObligation, Paid, Payment, record_payment};
 pub use position::{Position, WindowChoice, position};
 pub use windows::{ListedWindow, list_windows, window_by_name};
