@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use entente_client::{
     Client, Error,
-    api::points::{AuthorizeRequest, authorize_request},
+    api::{
+        partner::Agreement,
+        points::{AuthorizeRequest, authorize_request},
+    },
     new_request_id,
 };
 use entente_store::control::Control;
@@ -19,6 +22,9 @@ use tokio::{
 
 const MEMBERS: usize = 50;
 const AT_ONCE: u64 = 200;
+
+/// 10,000 points at a cent.
+const CAP: i64 = 100_000_000;
 
 /// What the hub has measured of its batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +87,7 @@ async fn send(harbor: Client, kind: Kind, member: usize) -> Result<(), Error> {
 }
 
 /// Sends many commands while no writer can begin, and lets them go together.
-async fn send_together(hub: &TestHub, clients: &[Client], kind: Kind) {
+async fn send_together(hub: &TestHub, clients: &[Client], kind: Kind) -> Result<(), Error> {
     let pool = hub.database().owner_pool().await;
     let heads = Control::begin(&pool).await.unwrap();
     let calls: Vec<_> = (0..usize::try_from(AT_ONCE).unwrap())
@@ -89,10 +95,12 @@ async fn send_together(hub: &TestHub, clients: &[Client], kind: Kind) {
         .collect();
     tokio::time::sleep(Duration::from_millis(700)).await;
     drop(heads);
+    let mut outcomes = Vec::new();
     for call in calls {
-        call.await.unwrap().unwrap();
+        outcomes.push(call.await.unwrap());
     }
     pool.close().await;
+    outcomes.into_iter().collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,11 +121,46 @@ async fn a_batch_of_many_waits_for_the_database_as_often_as_a_batch_of_one() {
         let one = after_one.since(start);
         assert_eq!((one.batches, one.commands), (1, 1), "{kind:?}");
         assert!((5..=20).contains(&one.round_trips), "{kind:?}: {one:?}");
-        send_together(&hub, &clients, kind).await;
+        send_together(&hub, &clients, kind).await.unwrap();
         let many = Measured::read(&hub).await.since(after_one);
         assert_eq!(many.commands, AT_ONCE, "{kind:?}");
         assert!(many.batches * 10 <= AT_ONCE, "{kind:?}: large batches, {many:?}");
         assert_eq!(many.round_trips, many.batches * one.round_trips, "{kind:?}: {many:?}");
     }
+    hub.close().await;
+    what_is_told_costs_one_more_however_much_it_is().await;
+}
+
+/// Not a test of its own: what is measured is the process's.
+async fn what_is_told_costs_one_more_however_much_it_is() {
+    let hub = TestHub::start().await;
+    let operator = hub.operator().await;
+    let cap = vec![cast::money(CAP, "EUR")];
+    let capped = Agreement { net_debit_caps: cap, ..cast::agreement(HARBOR) };
+    cast::onboard(&operator, HARBOR, capped).await;
+    let clients = [hub.partner(HARBOR).await, hub.partner(HARBOR).await];
+    for member in 0..MEMBERS {
+        cast::enrol(&clients[0], &format!("guest-{member}")).await;
+    }
+    let measured = async |spend: i64| {
+        let before = Measured::read(&hub).await;
+        clients[0].earn(earn("guest-0", spend, "EUR")).await.unwrap();
+        Measured::read(&hub).await.since(before).round_trips
+    };
+    let silent = measured(1_000_000).await;
+    assert_eq!(measured(6_000_000_000).await, silent + 1, "one threshold is told");
+    assert_eq!(measured(1_000_000).await, silent, "nothing is told");
+    assert_eq!(measured(3_500_000_000).await, silent + 1, "two are told");
+    let before = Measured::read(&hub).await;
+    let pool = hub.database().owner_pool().await;
+    let told: i64 = sqlx::query_scalar("SELECT count(*) FROM notices WHERE kind = 2")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!(told, 3);
+    pool.close().await;
+    send_together(&hub, &clients, Kind::Earn).await.unwrap_err();
+    let many = Measured::read(&hub).await.since(before);
+    assert!(many.round_trips <= many.batches * silent + 4, "{many:?}: each threshold once at most");
     hub.close().await;
 }
