@@ -34,6 +34,9 @@ const CONNECTIONS: u32 = 20;
 /// Connections for what is read of whole windows, whose plans follow the statistics.
 const WINDOW_CONNECTIONS: u32 = 10;
 
+/// Connections for pages of events.
+const FEED_CONNECTIONS: u32 = 5;
+
 /// How long the pipeline gets to answer what is queued when the hub stops.
 const DRAIN: Duration = Duration::from_secs(20);
 
@@ -88,7 +91,8 @@ impl Ledger {
             ))
             .with(KeptHeads::new(pool.clone(), heads.clone()))
             .with(Sweeper::new(own, sweeps, kind.cell_count, &config.workers));
-        let feed = Feed::new(pool.clone(), heads);
+        let in_order = entente_store::connect_in_order(url.reveal(), FEED_CONNECTIONS).await?;
+        let feed = Feed::new(in_order, heads);
         let limits = config.limits.clone();
         Ok(Self { pool, windows, catalogue, page_tokens, posting, tasks, feed, workers, limits })
     }
@@ -96,17 +100,8 @@ impl Ledger {
     /// The services over the ledger.
     #[must_use]
     pub fn services(self) -> Services {
-        let Self {
-            pool,
-            windows,
-            catalogue,
-            page_tokens,
-            posting,
-            tasks,
-            feed,
-            workers,
-            limits,
-        } = self;
+        let Self { pool, windows, catalogue, page_tokens, posting, tasks, feed, workers, limits } =
+            self;
         let builder = Services::builder();
         let known = || Arc::clone(&catalogue);
         let controls = Controls::new(pool.clone(), known());

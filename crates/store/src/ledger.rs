@@ -66,6 +66,15 @@ pub async fn connect_by_key(url: &str, max_connections: u32) -> Result<PgPool, S
     pool(options.options(by_key.map(|setting| (setting, "off"))), max_connections).await
 }
 
+/// A pool for statements that read a page in the order of an index: a sort would read all that is
+/// left for each page.
+pub async fn connect_in_order(url: &str, max_connections: u32) -> Result<PgPool, StoreError> {
+    let options = PgConnectOptions::from_str(url)?;
+    let in_order = ["enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_hashjoin"];
+    let in_order = in_order.into_iter().chain(["enable_mergejoin", "jit"]);
+    pool(options.options(in_order.map(|setting| (setting, "off"))), max_connections).await
+}
+
 async fn pool(options: PgConnectOptions, max_connections: u32) -> Result<PgPool, StoreError> {
     let options = options.options([
         ("idle_in_transaction_session_timeout", "30s"),

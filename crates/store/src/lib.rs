@@ -18,8 +18,8 @@ pub mod sweep;
 pub use clock::LedgerKind;
 pub use error::{Cure, StoreError, sqlstate_class};
 pub use ledger::{
-    LedgerOptions, RUNTIME_ROLE, checkpoint, connect, connect_by_key, ensure_months, ledger_kind,
-    migrate,
+    LedgerOptions, RUNTIME_ROLE, checkpoint, connect, connect_by_key, connect_in_order,
+    ensure_months, ledger_kind, migrate,
 };
 pub use notices::{Notice, NoticeKind};
 pub use requests::{

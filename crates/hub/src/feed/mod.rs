@@ -18,7 +18,7 @@ use entente_store::{
     NoticeKind, StoreError,
     feed::{self, FeedHeads, Range},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::PgPool;
 use tokio::sync::{Semaphore, watch};
 
@@ -143,11 +143,12 @@ impl Feed {
         &self,
         partner: PartnerId,
         cursor: &Cursor,
-    ) -> Result<Option<(i64, jiff::SignedDuration)>, StoreError> {
+    ) -> Result<Option<(i64, SignedDuration)>, RpcError> {
         let heads = self.heads.known();
         if !cursor.is_behind(&heads) {
             return Ok(None);
         }
+        let _place = self.places.acquire().await.map_err(|_| Refused::shutting_down())?;
         let (from, up_to) = (cursor.floor(&heads), numbers(&heads));
         let range = Range { from, after: &cursor.seqs, up_to: &up_to };
         let count = feed::count(&self.pool, partner, range, COUNTED).await?;

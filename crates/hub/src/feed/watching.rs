@@ -97,7 +97,7 @@ impl Watching {
     /// Says how far the stream is; answers when to say it again, and whether it has caught up.
     async fn beat(&self, outbox: &Outbox<WatchResponse>) -> Result<(Instant, bool), Stopped> {
         let behind = self.feed.behind(self.partner, &self.cursor).await;
-        let behind = behind.map_err(|error| Stopped::Failed(error.into()))?;
+        let behind = behind.map_err(Stopped::Failed)?;
         let heartbeat = match behind {
             None => Heartbeat { caught_up: true, behind: 0, lag: None },
             Some((count, lag)) => Heartbeat {
