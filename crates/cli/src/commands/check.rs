@@ -26,7 +26,7 @@ Examples:
 pub(crate) struct CheckArgs {
     /// The database, as a role that may read all of it.
     #[arg(env = "ENTENTE_OWNER_URL", value_name = "URL", hide_env_values = true)]
-    #[arg(required_unless_present_any = ["embedded", "demo"])]
+    #[arg(required_unless_present_any = ["embedded", "demo", "demo_files"])]
     owner_url: Option<String>,
     /// The private database of `entente serve --embedded`.
     #[arg(long, conflicts_with = "demo")]
@@ -34,6 +34,9 @@ pub(crate) struct CheckArgs {
     /// The private database of `entente demo`.
     #[arg(long)]
     demo: bool,
+    /// The private database of `entente demo --stays FILE --rides FILE`.
+    #[arg(long, conflicts_with_all = ["embedded", "demo"])]
+    demo_files: bool,
     #[command(flatten)]
     home: Home,
     /// How to print.
@@ -47,11 +50,12 @@ pub(crate) struct Verdicts(Vec<Verdict>);
 
 /// Runs the command.
 pub(crate) async fn run(args: CheckArgs) -> anyhow::Result<()> {
-    let private = match (args.demo, args.embedded) {
-        (true, _) => Some("demo/database"),
-        (_, true) => Some("database"),
-        (false, false) => None,
-    };
+    let flags = [
+        (args.demo, "demo/database"),
+        (args.demo_files, "demo-files/database"),
+        (args.embedded, "database"),
+    ];
+    let private = flags.into_iter().find_map(|(given, name)| given.then_some(name));
     let verdicts = match private {
         Some(name) => verify_private(&args.home.folder(name)?).await?,
         None => verify(&args.owner_url.unwrap_or_default()).await?,

@@ -6,16 +6,24 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use entente_embedded::Embedded;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use super::plan::Size;
+use crate::home::Home;
 
-/// A folder that holds a demo.
+/// A folder that holds a demo, and what another of its kind would differ in.
 #[derive(Clone, Debug)]
-pub(crate) struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf, &'static str);
 
 impl Folder {
-    pub(crate) fn new(path: PathBuf) -> Self {
-        Self(path)
+    /// The month that follows from a seed.
+    pub(crate) fn of_month(home: &Home) -> anyhow::Result<Self> {
+        Ok(Self(home.folder("demo")?, "size or seed"))
+    }
+
+    /// The play of two files.
+    pub(crate) fn of_files(home: &Home) -> anyhow::Result<Self> {
+        Ok(Self(home.folder("demo-files")?, "pair of files"))
     }
 
     /// Where it is.
@@ -38,23 +46,28 @@ impl Folder {
         self.0.join("keys")
     }
 
-    fn size(&self) -> PathBuf {
+    /// Says what the demo was made from.
+    fn source(&self) -> PathBuf {
         self.0.join("demo.json")
     }
 
-    /// Makes the folder for a plan of this size. A folder that was made for another plan is refused:
-    /// its ids are others, so that everything would happen twice.
-    pub(crate) fn claim(&self, size: Size) -> anyhow::Result<()> {
-        let path = self.size();
+    /// Makes the folder for what is played from `source`. A folder that was made for something else is
+    /// refused: its ids are others, so that everything would happen twice.
+    pub(crate) fn claim<T>(&self, source: T) -> anyhow::Result<()>
+    where
+        T: Serialize + DeserializeOwned + PartialEq,
+    {
+        let path = self.source();
         match fs::read_to_string(&path) {
             Ok(text) => {
-                let found: Size = serde_json::from_str(&text)
+                let found: T = serde_json::from_str(&text)
                     .with_context(|| format!("{} is damaged", path.display()))?;
-                if found != size {
+                if found != source {
                     bail!(
-                        "{} holds a demo of another size or seed ({found:?}); remove it with \
-                         `entente demo --clean`, or choose another place with --home",
+                        "{} holds a demo of another {} ({text}); remove it with `entente demo \
+                         --clean`, or choose another place with --home",
                         self.0.display(),
+                        self.1,
                     );
                 }
                 Ok(())
@@ -62,7 +75,7 @@ impl Folder {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let shown = self.0.display();
                 fs::create_dir_all(&self.0).with_context(|| format!("cannot make {shown}"))?;
-                fs::write(&path, serde_json::to_string(&size)?)
+                fs::write(&path, serde_json::to_string(&source)?)
                     .with_context(|| format!("cannot write {}", path.display()))
             }
             Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
@@ -71,7 +84,7 @@ impl Folder {
 
     /// Removes the demo; what else lies in the folder stays. Says whether there was one.
     pub(crate) async fn clean(&self) -> anyhow::Result<bool> {
-        if !self.size().exists() {
+        if !self.source().exists() {
             if self.0.exists() {
                 bail!("{} holds no demo, so nothing in it is removed", self.0.display());
             }
@@ -83,7 +96,7 @@ impl Folder {
                 .with_context(|| format!("cannot remove {}", folder.display()))?;
         }
         // Last: until then, cleaning can be begun again.
-        absent(fs::remove_file(self.size()))?;
+        absent(fs::remove_file(self.source()))?;
         for empty in [Some(self.path()), self.0.parent()].into_iter().flatten() {
             // A folder that holds something else stays.
             drop(fs::remove_dir(empty));
@@ -102,12 +115,13 @@ fn absent(removed: std::io::Result<()>) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::demo::plan::Size;
 
     const SIZE: Size = Size { seed: 1, members: 2, visits: 3 };
 
     fn folder(name: &str) -> Folder {
         let name = format!("entente-demo-{name}-{}", std::process::id());
-        Folder::new(std::env::temp_dir().join(name))
+        Folder(std::env::temp_dir().join(name), "size or seed")
     }
 
     #[test]

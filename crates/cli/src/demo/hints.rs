@@ -5,12 +5,23 @@ use std::path::Path;
 
 use entente_hub::hub::Addresses;
 
-use super::cast::WINDOW;
 use super::folder::Folder;
 use crate::output::{bold, dim};
 
-/// What to type, ready to be copied; `guest` is a member's reference at Harbor Hotels.
-pub(crate) fn text(folder: &Folder, addresses: Addresses, guest: &str) -> String {
+/// What there is to see.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sights<'a> {
+    /// A closed window.
+    pub(crate) window: &'a str,
+    /// A member's reference at Harbor Hotels.
+    pub(crate) guest: &'a str,
+    /// By which flag `entente check` finds the database.
+    pub(crate) check: &'a str,
+}
+
+/// What to type, ready to be copied.
+pub(crate) fn text(folder: &Folder, addresses: Addresses, sights: Sights<'_>) -> String {
+    let Sights { window, guest, check } = sights;
     let certificates = shell(&folder.certificates());
     let home = shell(folder.path().parent().unwrap_or(folder.path()));
     let entente =
@@ -33,9 +44,9 @@ pub(crate) fn text(folder: &Folder, addresses: Addresses, guest: &str) -> String
             "alias entente={entente}\n\
          export ENTENTE_CERTIFICATES={certificates}\n\
          entente partner list --endpoint https://{operators}\n\
-         entente settle position {WINDOW} --endpoint https://{operators}\n\
-         entente check --demo --home {home}\n\
-         entente settle statement {WINDOW} --totals --as rover-rides --endpoint https://{partners}\n\
+         entente settle position {window} --endpoint https://{operators}\n\
+         entente check {check} --home {home}\n\
+         entente settle statement {window} --totals --as rover-rides --endpoint https://{partners}\n\
          entente member balance {guest} --as harbor-hotels --endpoint https://{partners}",
         ),
     );

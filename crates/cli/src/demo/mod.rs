@@ -1,6 +1,7 @@
 //! `entente demo`: everything at once, on this machine, from nothing.
 
 mod cast;
+mod files;
 mod folder;
 mod hints;
 mod oracle;
@@ -11,6 +12,7 @@ mod report;
 mod stage;
 mod tally;
 
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::bail;
@@ -23,7 +25,9 @@ use crate::home::Home;
 use crate::output::{Format, dim, say};
 use crate::stop;
 use cast::{Brand, HOURS, WINDOW, at_hour};
+use files::Files;
 use folder::Folder;
+use hints::Sights;
 use plan::{Plan, Size};
 use play::Clients;
 use progress::Progress;
@@ -35,7 +39,9 @@ Examples:
   entente demo                   play a month; again: it replays, and nothing changes
   entente demo --serve           and keep the hub up, with commands to try
   entente demo --output json     for programs
-  entente demo --clean           remove the demo's data";
+  entente demo --stays stays.csv --rides rides.csv
+                                 play real rows: bookings of hotels, rides of taxis
+  entente demo --clean           remove the data of both";
 
 /// How to play.
 #[derive(Debug, Args)]
@@ -44,6 +50,13 @@ pub(crate) struct DemoArgs {
     /// Keep the hub up afterwards.
     #[arg(long, conflicts_with = "clean")]
     serve: bool,
+    /// Play the bookings of this CSV file, instead of a month that is made up.
+    #[arg(long, value_name = "FILE", requires = "rides")]
+    #[arg(conflicts_with_all = ["clean", "seed", "members", "operations"])]
+    stays: Option<PathBuf>,
+    /// Together with the taxi rides of this one.
+    #[arg(long, value_name = "FILE", requires = "stays")]
+    rides: Option<PathBuf>,
     /// Remove the demo's data, and do nothing else.
     #[arg(long)]
     clean: bool,
@@ -65,32 +78,76 @@ pub(crate) struct DemoArgs {
 
 /// Runs the command.
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
-    let folder = Folder::new(args.home.folder("demo")?);
-    let shown = folder.path().display();
-    if args.clean {
-        let cleaned = folder.clean().await?;
-        let line = if cleaned { "the demo is removed from" } else { "there is no demo in" };
-        return Ok(say(&format!("{line} {shown}"))?);
+    match (&args.stays, &args.rides) {
+        _ if args.clean => clean(&args.home).await,
+        (Some(stays), Some(rides)) => run_files(&args, stays, rides).await,
+        _ => run_month(&args).await,
     }
+}
+
+async fn clean(home: &Home) -> anyhow::Result<()> {
+    let mut cleaned = false;
+    for folder in [Folder::of_month(home)?, Folder::of_files(home)?] {
+        if folder.clean().await? {
+            cleaned = true;
+            say(&format!("the demo is removed from {}", folder.path().display()))?;
+        }
+    }
+    if !cleaned {
+        say(&format!("there is no demo in {}", Folder::of_month(home)?.path().display()))?;
+    }
+    Ok(())
+}
+
+async fn run_month(args: &DemoArgs) -> anyhow::Result<()> {
+    let folder = Folder::of_month(&args.home)?;
     let size = Size { seed: args.seed, members: args.members, visits: args.operations };
     let progress = Progress::new(args.output);
-    progress.step(format!("data lies in {shown}"));
+    progress.step(format!("data lies in {}", folder.path().display()));
     folder.claim(size)?;
-    let stage = Stage::build(&folder, progress).await?;
+    let stage = Stage::build(&folder, at_hour(0), progress).await?;
     let report = play(size, &stage, progress).await?;
     match args.output {
         Format::Table => say(&report.text())?,
         Format::Json => say(&serde_json::to_string_pretty(&report.json(stage.addresses()))?)?,
     }
+    let sights = Sights { window: WINDOW, guest: &report.guest, check: "--demo" };
+    end(args, &folder, stage, sights, report.is_good()).await
+}
+
+async fn run_files(args: &DemoArgs, stays: &Path, rides: &Path) -> anyhow::Result<()> {
+    let folder = Folder::of_files(&args.home)?;
+    let files = Files::read(stays, rides)?;
+    let progress = Progress::new(args.output);
+    progress.step(format!("data lies in {}", folder.path().display()));
+    let (stage, report) = files.play(&folder, progress).await?;
+    match args.output {
+        Format::Table => say(&report.text())?,
+        Format::Json => say(&serde_json::to_string_pretty(&report.json(stage.addresses()))?)?,
+    }
+    let (window, guest) = report.sights();
+    let sights = Sights { window, guest, check: "--demo-files" };
+    end(args, &folder, stage, sights, report.is_good()).await
+}
+
+/// Serves on, if that was asked for, and ends: well if all was good.
+async fn end(
+    args: &DemoArgs,
+    folder: &Folder,
+    stage: Stage,
+    sights: Sights<'_>,
+    is_good: bool,
+) -> anyhow::Result<()> {
+    let shown = folder.path().display();
     args.output
         .note(&dim(&format!("\nThe data stays in {shown}; `entente demo --clean` removes it.")))?;
     if args.serve {
-        let hints = hints::text(&folder, stage.addresses(), &report.guest);
+        let hints = hints::text(folder, stage.addresses(), sights);
         args.output.note(&format!("\n{hints}"))?;
         stop::asked_for().await?;
     }
     stage.strike().await?;
-    if !report.is_good() {
+    if !is_good {
         bail!("something is not as it should be; see above");
     }
     Ok(())

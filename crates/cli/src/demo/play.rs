@@ -16,7 +16,7 @@ use crate::demo::progress::Progress;
 use crate::output::{proto_time, stamp};
 
 /// How many members are served at once.
-const SIDE_BY_SIDE: usize = 64;
+pub(super) const SIDE_BY_SIDE: usize = 64;
 
 /// A connection for each of the cast.
 #[derive(Clone, Debug)]
@@ -97,13 +97,18 @@ pub(crate) async fn differing_balances(
     Ok(differing)
 }
 
-async fn ledger_time(clients: &Clients) -> anyhow::Result<Timestamp> {
+/// What time it is on the ledger's clock.
+pub(super) async fn ledger_time(clients: &Clients) -> anyhow::Result<Timestamp> {
     let ledger = clients.operator.get_ledger(GetLedgerRequest {}).await?;
     stamp(ledger.now.as_ref()).context("the hub does not say what time it is")
 }
 
 /// Moves the clock; a clock that is there already, from an earlier run, stays.
-async fn advance(clients: &Clients, now: &mut Timestamp, to: Timestamp) -> anyhow::Result<()> {
+pub(super) async fn advance(
+    clients: &Clients,
+    now: &mut Timestamp,
+    to: Timestamp,
+) -> anyhow::Result<()> {
     if to > *now {
         let to = Some(proto_time(to));
         let answer = clients.operator.advance_clock(AdvanceClockRequest { to }).await?;

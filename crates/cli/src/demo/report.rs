@@ -174,6 +174,7 @@ fn coalition() -> String {
     section("The coalition", &table.text(""))
 }
 
-fn section(title: &str, body: &str) -> String {
+/// A part of a report.
+pub(super) fn section(title: &str, body: &str) -> String {
     format!("{}\n{body}", bold(title))
 }

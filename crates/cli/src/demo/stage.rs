@@ -11,7 +11,7 @@ use entente_identity::Identity;
 use entente_identity::pki::{DomainDirectory, Overwrite};
 use jiff::Timestamp;
 
-use super::cast::{Brand, TRUST_DOMAIN, at_hour};
+use super::cast::{Brand, TRUST_DOMAIN};
 use super::folder::Folder;
 use super::play::Clients;
 use super::progress::Progress;
@@ -33,22 +33,27 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Makes what is missing, and starts everything.
-    pub(crate) async fn build(folder: &Folder, progress: Progress) -> anyhow::Result<Self> {
+    /// Makes what is missing, and starts everything. A ledger that is made now has a clock that begins
+    /// at `start`.
+    pub(crate) async fn build(
+        folder: &Folder,
+        start: Timestamp,
+        progress: Progress,
+    ) -> anyhow::Result<Self> {
         progress.step("certificates: a root for the hub, a CA for each brand and for operators");
         let certificates = certificates(folder).context("cannot make certificates")?;
         progress.step("a private PostgreSQL");
         let options = DatabaseOptions::new(folder.database());
         let options = options.on_notice(|notice| warn(&format!("  {notice}")));
         let database = Embedded::start(options).await?;
-        let database_url = database::prepare(&database, Some(at_hour(0))).await?;
+        let database_url = database::prepare(&database, Some(start)).await?;
         let config = Config {
             database_url: Some(database_url),
             certificates: folder.certificates(),
             keys: folder.keys(),
             ..Config::default()
         };
-        let hub = start(config).await?;
+        let hub = start_hub(config).await?;
         let addresses = hub.addresses();
         progress.step(format!("the hub is up, at https://{}", addresses.partners));
         let clients = connect(&certificates, addresses).await?;
@@ -75,7 +80,7 @@ impl Stage {
 }
 
 /// Starts the hub at its usual addresses, or at free ports where somebody else uses those.
-async fn start(mut config: Config) -> anyhow::Result<Hub> {
+async fn start_hub(mut config: Config) -> anyhow::Result<Hub> {
     let usual = [config.partner_listen, config.operator_listen, config.plain_listen];
     if usual.iter().all(|address| TcpListener::bind(address).is_ok()) {
         let started = hub::start(&config).await;

@@ -22,8 +22,13 @@ impl Table {
 
     /// Adds a row.
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) -> &mut Self {
-        self.rows.push(cells.into());
+        self.push(cells.into());
         self
+    }
+
+    /// Adds a row of a table whose columns are found out while running.
+    pub(crate) fn push(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
     }
 
     /// Whether there is no row.
