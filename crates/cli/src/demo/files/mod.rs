@@ -53,10 +53,10 @@ pub(crate) struct Files {
 }
 
 /// What the files hold. Other content is another demo.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Content {
-    stays: Uuid,
-    rides: Uuid,
+    stays: String,
+    rides: String,
 }
 
 impl Files {
@@ -64,8 +64,10 @@ impl Files {
     /// expected is an error.
     pub(crate) fn read(stays: &Path, rides: &Path) -> anyhow::Result<Self> {
         let (stays_sheet, rides_sheet) = (Sheet::open(stays)?, Sheet::open(rides)?);
-        let content =
-            Content { stays: stays_sheet.fingerprint(), rides: rides_sheet.fingerprint() };
+        let content = Content {
+            stays: stays_sheet.fingerprint().to_string(),
+            rides: rides_sheet.fingerprint().to_string(),
+        };
         let (stay_rows, ride_rows) = (stays::read(&stays_sheet)?, rides::read(&rides_sheet)?);
         let file = |path: &Path, rows| {
             let name = path.file_name().unwrap_or(path.as_os_str());
@@ -85,8 +87,8 @@ impl Files {
         progress: Progress,
     ) -> anyhow::Result<(Stage, Report)> {
         let begun = Instant::now();
-        folder.claim(self.content)?;
         let name = format!("entente demo files {} {}", self.content.stays, self.content.rides);
+        folder.claim(self.content)?;
         let namespace = Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes());
         let plan = Plan::new(namespace, &self.stays.1, &self.rides.1)?;
         let moved = moved(&plan, &self.rides.1)?;

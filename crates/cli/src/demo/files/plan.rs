@@ -1,7 +1,7 @@
 //! From rows to days: what every row does and when, who it belongs to, and what it comes to. It
 //! follows from the two files alone, so that playing them again replays.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use entente_api::member::{AttachReferenceRequest, EnrolMemberRequest};
 use entente_api::partner::{Agreement, CreatePartnerRequest, PublishTermsRequest};

@@ -4,8 +4,8 @@
 use std::pin::pin;
 use std::time::Instant;
 
-use entente_api::points::Operation;
 use entente_api::settlement::{CloseWindowRequest, Net};
+use entente_api::types::Operation;
 use entente_client::Client;
 use futures::{StreamExt as _, stream};
 use indicatif::ProgressBar;

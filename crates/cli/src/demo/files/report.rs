@@ -18,7 +18,7 @@ use crate::commands::check::Verdicts;
 use crate::commands::settle::{Statement, nets_json, nets_table};
 use crate::demo::cast::Brand;
 use crate::demo::report::section;
-use crate::output::{Table, bold, count, dim, good, money, points};
+use crate::output::{Table, count, dim, good, money, points};
 
 /// Everything that is told in the end.
 #[derive(Debug)]
@@ -227,7 +227,9 @@ impl Report {
             std::iter::once("window").chain(titles.iter().map(String::as_str)).collect();
         let mut table = Table::new(&titles);
         for window in &self.windows {
-            let amount = |key| window.nets.iter().find(|net| party(net) == *key).map(signed);
+            let amount = |key: &(String, String)| {
+                window.nets.iter().find(|net| party(net) == *key).map(signed)
+            };
             let amounts = parties.iter().map(|key| amount(key).unwrap_or_else(|| "-".to_owned()));
             table.push(std::iter::once(window.name.clone()).chain(amounts).collect());
         }

@@ -12,7 +12,6 @@ use super::plan::BRANDS;
 use super::play::Window;
 use super::purse::{ByBrand, Totals};
 use crate::commands::settle::{Statement, read_statement};
-use crate::demo::cast::Brand;
 use crate::demo::play::Clients;
 use crate::demo::progress::Progress;
 
