@@ -178,8 +178,8 @@ fn ride_events(rides: &[Row], last_month: Option<Date>) -> Vec<(Date, Event)> {
     }
     let event = |(time, row, fare, total): (Zoned, &Row, i64, i64)| {
         let at = time.checked_add(weeks.weeks()).expect("a time").timestamp();
-        let airport = row["pickup_zone"].ends_with("Airport")
-            || row["dropoff_zone"].ends_with("Airport");
+        let airport =
+            row["pickup_zone"].ends_with("Airport") || row["dropoff_zone"].ends_with("Airport");
         let earns = fare * if airport { 6 } else { 4 } / 1_000_000;
         let costs = (total + 5_499) / 5_500;
         let number = row["row"].parse().expect("a number");
@@ -254,7 +254,8 @@ fn a_debt() -> (Vec<Row>, Vec<Row>) {
         stay("2,2017,February,28,1,0,150,Resort Hotel,Check-Out,3/1/2017"),
     ];
     let rides = numbers("rover-rides", 7, 1_000_000).take(6).enumerate().map(|(minute, number)| {
-        let (from, to) = (format!("2019-03-24 08:0{minute}:00"), format!("2019-03-24 08:5{minute}:00"));
+        let (from, to) =
+            (format!("2019-03-24 08:0{minute}:00"), format!("2019-03-24 08:5{minute}:00"));
         row(RIDES, &format!("{number},{from},{to},12.5,16.0,A,B"))
     });
     (stays, rides.collect())
@@ -277,19 +278,26 @@ fn the_statements_of_all_months_are_what_the_rows_add_up_to() {
     if chosen("ENTENTE_FILES").as_deref() == Some("whole") {
         compare(&play(homes.path(), &stays, &rides), &Sum::of(&real_stays, &real_rides));
     } else {
-        let recent = |row: &Row| arrival(row).is_some_and(|day| day.year() * 12 + i16::from(day.month()) > 2_016 * 12 + 9);
+        let recent = |row: &Row| {
+            arrival(row)
+                .is_some_and(|day| day.year() * 12 + i16::from(day.month()) > 2_016 * 12 + 9)
+        };
         real_stays.retain(|row| member("harbor-hotels", row) < PLAYED && recent(row));
         real_rides.retain(|row| member("rover-rides", row) < PLAYED);
         real_stays.extend(own_stays);
         real_rides.extend(own_rides);
         let (stays, rides) = (homes.path().join("s.csv"), homes.path().join("r.csv"));
-        let bad_stays = "x,1,2017,May,1,0,1,75,Inn,Check-Out,\n2000000,1,2017,May,1,0,1,-5,Inn,Check-Out,\n";
+        let bad_stays =
+            "x,1,2017,May,1,0,1,75,Inn,Check-Out,\n2000000,1,2017,May,1,0,1,-5,Inn,Check-Out,\n";
         write(&stays, STAYS, &real_stays, bad_stays);
         write(&rides, RIDES, &real_rides, "2000000,2019-03-24 08:00:00,2019-03-");
         let report = play(homes.path(), &stays, &rides);
         let sum = Sum::of(&real_stays, &real_rides);
         compare(&report, &sum);
-        assert!(sum.rides_paid > 0 && report["totals"]["harbor-hotels"]["reinstated"] != 0, "{report:#}");
+        assert!(
+            sum.rides_paid > 0 && report["totals"]["harbor-hotels"]["reinstated"] != 0,
+            "{report:#}"
+        );
         let aside = set_aside(&report, 0);
         assert_eq!((aside["row cannot be read"], aside["rate below zero"]), (1, 1));
         assert_eq!(set_aside(&report, 1)["other number of fields than the header"], 1);

@@ -53,7 +53,7 @@ impl Folder {
 
     /// Makes the folder for what is played from `source`. A folder that was made for something else is
     /// refused: its ids are others, so that everything would happen twice.
-    pub(crate) fn claim<T>(&self, source: T) -> anyhow::Result<()>
+    pub(crate) fn claim<T>(&self, source: &T) -> anyhow::Result<()>
     where
         T: Serialize + DeserializeOwned + PartialEq,
     {
@@ -62,7 +62,7 @@ impl Folder {
             Ok(text) => {
                 let found: T = serde_json::from_str(&text)
                     .with_context(|| format!("{} is damaged", path.display()))?;
-                if found != source {
+                if found != *source {
                     bail!(
                         "{} holds a demo of another {} ({text}); remove it with `entente demo \
                          --clean`, or choose another place with --home",
@@ -75,7 +75,7 @@ impl Folder {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let shown = self.0.display();
                 fs::create_dir_all(&self.0).with_context(|| format!("cannot make {shown}"))?;
-                fs::write(&path, serde_json::to_string(&source)?)
+                fs::write(&path, serde_json::to_string(source)?)
                     .with_context(|| format!("cannot write {}", path.display()))
             }
             Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
@@ -127,9 +127,9 @@ mod tests {
     #[test]
     fn a_folder_is_for_one_plan_alone() {
         let folder = folder("size");
-        folder.claim(SIZE).expect("a new folder");
-        folder.claim(SIZE).expect("the same plan");
-        assert!(folder.claim(Size { seed: 2, ..SIZE }).is_err());
+        folder.claim(&SIZE).expect("a new folder");
+        folder.claim(&SIZE).expect("the same plan");
+        assert!(folder.claim(&Size { seed: 2, ..SIZE }).is_err());
         fs::remove_dir_all(folder.path()).expect("it is there");
     }
 

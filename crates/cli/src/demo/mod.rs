@@ -104,7 +104,7 @@ async fn run_month(args: &DemoArgs) -> anyhow::Result<()> {
     let size = Size { seed: args.seed, members: args.members, visits: args.operations };
     let progress = Progress::new(args.output);
     progress.step(format!("data lies in {}", folder.path().display()));
-    folder.claim(size)?;
+    folder.claim(&size)?;
     let stage = Stage::build(&folder, at_hour(0), progress).await?;
     let report = play(size, &stage, progress).await?;
     match args.output {

@@ -88,7 +88,7 @@ impl Files {
     ) -> anyhow::Result<(Stage, Report)> {
         let begun = Instant::now();
         let name = format!("entente demo files {} {}", self.content.stays, self.content.rides);
-        folder.claim(self.content)?;
+        folder.claim(&self.content)?;
         let namespace = Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes());
         let plan = Plan::new(namespace, &self.stays.1, &self.rides.1)?;
         let moved = moved(&plan, &self.rides.1)?;
@@ -116,7 +116,7 @@ impl Files {
 
 /// From when to when there are rides.
 fn moved(plan: &Plan, rides: &Rows<Ride>) -> anyhow::Result<Option<Moved>> {
-    let times = rides.good.iter().map(|row| &row.value.dropoff);
+    let times = rides.good.iter().map(|row| &row.value.pickup);
     let (Some(first), Some(last)) = (times.clone().min(), times.max()) else { return Ok(None) };
     let there = |time: &Zoned| -> anyhow::Result<String> {
         let moved: Timestamp = plan.weeks.moved(time)?;

@@ -42,6 +42,16 @@ struct Lot {
 }
 
 impl Totals {
+    /// Adds what happened in another time.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.earned += other.earned;
+        self.reversed += other.reversed;
+        self.burned += other.burned;
+        self.accepted += other.accepted;
+        self.repaid += other.repaid;
+        self.reinstated += other.reinstated;
+    }
+
     /// In members' wallets, less what members owe.
     pub(crate) fn outstanding(&self) -> i64 {
         self.earned - self.reversed + self.reinstated - self.burned - self.repaid

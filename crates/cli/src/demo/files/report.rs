@@ -134,16 +134,12 @@ impl Report {
             table.row([file.name.clone(), count(file.rows), count(played), count(aside.rows())]);
         }
         let mut text = table.text("");
-        if let Some(Moved { from, to }) = &self.moved {
+        if let Some(Moved { from: [first, last], to: [first_moved, last_moved] }) = &self.moved {
             let weeks = self.plan.weeks.text();
-            let _ = write!(
-                text,
-                "\n{}",
-                dim(&format!(
-                    "rides of {} to {} are moved {weeks}, to {} to {}",
-                    from[0], from[1], to[0], to[1]
-                ))
+            let note = format!(
+                "rides of {first} to {last} are moved {weeks}, to {first_moved} to {last_moved}"
             );
+            let _ = write!(text, "\n{}", dim(&note));
         }
         section("The files", &text)
     }
@@ -173,8 +169,8 @@ impl Report {
         }
         for (what, times) in [
             ("stays earn when they are booked", self.sum(|day| day.booked.len())),
-            ("are reversed when they are cancelled", self.sum(|day| day.cancelled.len())),
-            ("earn nothing, because the guests do not come", self.plan.no_shows),
+            ("stays are reversed when they are cancelled", self.sum(|day| day.cancelled.len())),
+            ("stays earn nothing, because the guests do not come", self.plan.no_shows),
             ("rides earn", self.sum(|day| day.ridden.len())),
             ("rides are paid with points", self.sum(|day| day.paid.len())),
         ] {
@@ -189,29 +185,28 @@ impl Report {
     }
 
     fn totals(&self) -> String {
-        let mut table = Table::new(&[
-            "points of",
-            ">earned",
-            ">reversed",
-            ">burned",
-            ">repaid debts",
-            ">reinstated",
-            ">outstanding",
-            ">burned here",
-        ]);
-        for (brand, totals) in &self.sums.totals {
-            table.row([
-                brand.display_name().to_owned(),
-                points(totals.earned),
-                points(totals.reversed),
-                points(totals.burned),
-                points(totals.repaid),
-                points(totals.reinstated),
-                points(totals.outstanding()),
-                points(totals.accepted),
-            ]);
+        let totals = &self.sums.totals;
+        let debts = totals.values().any(|totals| totals.repaid != 0 || totals.reinstated != 0);
+        let titles =
+            ["points of", ">earned", ">reversed", ">burned", ">outstanding", ">burned here"];
+        let with_debts = [">repaid debts", ">reinstated"];
+        let mut titles = titles.to_vec();
+        if debts {
+            titles.splice(4..4, with_debts);
         }
-        section("Points, as the statements add up", &table.text(""))
+        let mut table = Table::new(&titles);
+        for (brand, totals) in totals {
+            let mut cells = vec![totals.earned, totals.reversed, totals.burned];
+            if debts {
+                cells.extend([totals.repaid, totals.reinstated]);
+            }
+            cells.extend([totals.outstanding(), totals.accepted]);
+            let name = brand.display_name().to_owned();
+            table.push(std::iter::once(name).chain(cells.into_iter().map(points)).collect());
+        }
+        let note =
+            dim("burned: points of this brand, anywhere; burned here: anybody's, at this brand");
+        section("Points, as the statements add up", &format!("{}\n{note}", table.text("")))
     }
 
     fn months(&self) -> String {
@@ -240,7 +235,8 @@ impl Report {
     fn statement_texts(&self) -> String {
         let statements = BRANDS.iter().zip(&self.sums.statements).map(|(brand, statement)| {
             let (lines, prior) = (statement.line_count, statement.prior_period_count);
-            let title = format!("{} statements of {}", self.windows.len(), brand.display_name());
+            let title =
+                format!("{}, {} statements added up", brand.display_name(), self.windows.len());
             let note =
                 dim(&format!("{} lines, {} of an earlier period", count(lines), count(prior)));
             format!("{}\n{}", section(&title, &note), statement.text())
@@ -260,7 +256,8 @@ impl Report {
             surprises == 0,
             format!("{surprises} of {writes} answers differ from what the rows say"),
         );
-        let (read, differing) = (self.plan.predictions.len(), self.differing.len());
+        let differing = self.differing.len();
+        let read = count(u64::try_from(self.plan.predictions.len()).unwrap_or(u64::MAX));
         line(
             differing == 0,
             format!("{differing} of {read} members have other balances than their rows add up to"),
@@ -269,13 +266,12 @@ impl Report {
             let of = |totals: &ByBrand| totals.get(&brand).copied().unwrap_or_default();
             let (hub, files) = (of(&self.sums.totals), of(&self.plan.totals));
             let name = brand.display_name();
-            line(
-                hub == files,
-                match hub == files {
-                    true => format!("the totals of {name} are those of its rows, added up apart"),
-                    false => format!("{name}: the hub says {hub:?}, the rows say {files:?}"),
-                },
-            );
+            let found = if hub == files {
+                format!("the totals of {name} are those of its rows, added up apart")
+            } else {
+                format!("{name}: the hub says {hub:?}, the rows say {files:?}")
+            };
+            line(hub == files, found);
         }
         for surprise in self.seen.surprises.iter().chain(&self.differing).take(20) {
             let _ = writeln!(text, "        {surprise}");

@@ -44,7 +44,7 @@ pub(crate) fn read(sheet: &Sheet) -> anyhow::Result<Rows<Ride>> {
     let mut rows = sheet.read(&NEEDED, |fields| ride(fields, &zone))?;
     let mut times: Vec<Zoned> = rows.good.iter().map(|row| row.value.dropoff.clone()).collect();
     times.sort_unstable();
-    if let Some(middle) = times.get(times.len() / 2) {
+    if let Some(middle) = times.get(times.len().saturating_sub(1) / 2) {
         let far = |ride: &Ride| ride.dropoff.duration_since(middle).abs() > FAR;
         rows.keep(|ride| if far(ride) { Err(Reason::FarAway) } else { Ok(()) });
     }

@@ -90,10 +90,11 @@ impl Sheet {
         let columns = self.columns(reader.byte_headers()?, needed)?;
         let mut rows = Rows { good: Vec::new(), aside: Aside::default() };
         let (mut seen, mut ordinal) = (HashSet::new(), 0);
+        let mut lines = Lines { bytes: &self.bytes, at: 0, line: 1 };
         let mut record = ByteRecord::new();
         while reader.read_byte_record(&mut record)? {
             ordinal += 1;
-            let line = record.position().map_or(0, csv::Position::line);
+            let line = lines.at(record.position().map_or(0, csv::Position::byte));
             let fields = Fields { columns: &columns, record: &record };
             let read = fields.number(ordinal).and_then(|number| {
                 // First, so that of two rows of one number the first is played, if it can be.
@@ -182,10 +183,32 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// Counts lines, whatever ends them: the reader takes a CRLF for the end of one and a half.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of the row that begins at a byte or after line ends that follow there. Rows are asked
+    /// for in order.
+    fn at(&mut self, byte: u64) -> u64 {
+        let rest = usize::try_from(byte).ok().and_then(|byte| self.bytes.get(byte..));
+        let text = rest.and_then(|rest| rest.iter().position(|byte| !b"\r\n".contains(byte)));
+        let start = self.bytes.len() - rest.map_or(0, <[u8]>::len) + text.unwrap_or_default();
+        let passed = self.bytes.get(self.at..start).unwrap_or_default();
+        let ends = passed.split(|byte| *byte == b'\n').count().saturating_sub(1);
+        self.line = self.line.saturating_add(u64::try_from(ends).unwrap_or(u64::MAX));
+        self.at = start;
+        self.line
+    }
+}
+
 /// The delimiter that the header has most of.
 fn delimiter(bytes: &[u8]) -> u8 {
     let header = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let count = |delimiter: &u8| header.iter().filter(|byte| *byte == delimiter).count();
+    let count = |delimiter: &u8| header.split(|byte| byte == delimiter).count();
     // Of several that occur equally often, the first.
     DELIMITERS.into_iter().rev().max_by_key(count).unwrap_or(b',')
 }

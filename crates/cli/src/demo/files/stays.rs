@@ -74,7 +74,7 @@ pub(crate) fn read(sheet: &Sheet) -> anyhow::Result<Rows<Stay>> {
     let mut rows = sheet.read(&NEEDED, stay)?;
     let mut arrivals: Vec<Date> = rows.good.iter().map(|row| row.value.arrival).collect();
     arrivals.sort_unstable();
-    if let Some(&middle) = arrivals.get(arrivals.len() / 2) {
+    if let Some(&middle) = arrivals.get(arrivals.len().saturating_sub(1) / 2) {
         rows.keep(|stay| near(stay.arrival, middle));
     }
     Ok(rows)

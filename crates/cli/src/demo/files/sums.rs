@@ -1,12 +1,14 @@
 //! What the hub says of each brand: its statements of all windows, added up.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 
 use entente_api::settlement::get_statement_response::Part;
 use entente_api::settlement::{
     AmountKind, Direction, GetStatementRequest, Net, StatementClosing, StatementTotal,
 };
 use entente_api::types::Money;
+use futures::{StreamExt as _, stream};
 
 use super::plan::BRANDS;
 use super::play::Window;
@@ -14,6 +16,9 @@ use super::purse::{ByBrand, Totals};
 use crate::commands::settle::{Statement, read_statement};
 use crate::demo::play::Clients;
 use crate::demo::progress::Progress;
+
+/// How many statements are read at once.
+const READ_AT_ONCE: usize = 8;
 
 /// What the statements come to.
 #[derive(Debug, Default)]
@@ -37,14 +42,22 @@ pub(crate) async fn read(
     for brand in BRANDS {
         let mut totals = Totals::default();
         let mut whole = Statement::default();
-        for window in windows {
+        let months = stream::iter(windows).map(async |window| {
             let request =
                 GetStatementRequest { window: window.name.clone(), partner: String::new() };
+            let mut totals = Totals::default();
             let counted = |part: &Part| {
                 count(&mut totals, part);
                 Ok(())
             };
-            add(&mut whole, read_statement(clients.of(brand), request, counted).await?);
+            let statement = read_statement(clients.of(brand), request, counted).await?;
+            anyhow::Ok((totals, statement))
+        });
+        let mut months = pin!(months.buffered(READ_AT_ONCE));
+        while let Some(month) = months.next().await {
+            let (of_month, statement) = month?;
+            totals.add(&of_month);
+            add(&mut whole, statement);
             bar.inc(1);
         }
         sums.totals.insert(brand, totals);
@@ -54,8 +67,8 @@ pub(crate) async fn read(
     Ok(sums)
 }
 
-/// Counts a part of a brand's statement. Where the brand receives money for points, it took another's
-/// points, or its own were not what was spent.
+/// Counts a part of a brand's statement. Points for which the brand receives money are others' points,
+/// burned at its till.
 fn count(totals: &mut Totals, part: &Part) {
     let (kind, direction, points, at_own_till) = match part {
         Part::Line(line) => (line.kind(), line.direction(), line.points, true),
