@@ -231,7 +231,10 @@ fn micros(text: &str) -> Option<i64> {
 mod tests {
     use super::*;
 
-    fn read(bytes: impl Into<Vec<u8>>) -> (Vec<(u64, u64, String)>, Vec<(String, u64)>) {
+    /// Number, line and name of each good row, and how many rows there are of each reason.
+    type Read = (Vec<(u64, u64, String)>, Vec<(String, u64)>);
+
+    fn read(bytes: impl Into<Vec<u8>>) -> Read {
         let rows = Sheet::of(bytes)
             .read(&["name"], |fields| fields.get("name").map(str::to_owned))
             .expect("a sheet with that column");
