@@ -39,12 +39,12 @@ async fn hub_with(agreements: [Agreement; 3]) -> TestHub {
 /// E2: all settle in USD and pay when points are issued, at uneven prices.
 async fn settled_at_issue() -> TestHub {
     let prices = [(10_000, 7_000), (12_000, 6_500), (11_000, 7_200)];
-    let hub = hub_with(prices.map(|(issue_price_micros, reimbursement_micros)| Agreement {
+    let agreements = prices.map(|(issue_price_micros, reimbursement_micros)| Agreement {
         issue_price_micros,
         reimbursement_micros,
         ..agreement_in("USD", Funding::AtIssue)
-    }))
-    .await;
+    });
+    let hub = Box::pin(hub_with(agreements)).await;
     for (partner, issued) in [(HARBOR, 120_000), (ROVER, 80_000), (GROCER, 50_000)] {
         hub.partner(partner).await.earn(earn("guest", issued * 1_000_000, "USD")).await.unwrap();
     }

@@ -103,6 +103,7 @@ fn a_script_reads_answers_and_exit_codes() {
     assert_eq!(ledger["simulation"], true);
     assert_eq!(ledger["now"], "2026-04-01T00:00:00Z");
 
+    served.watches();
     served.refusals(ops);
     served.suspends(ops);
     served.checks();
@@ -123,6 +124,24 @@ impl Served {
         for (who, arguments) in refused {
             assert_eq!(self.run(who, arguments).0, 3, "{arguments:?}");
         }
+    }
+
+    fn watches(&self) {
+        let history = ["watch", "--from", "2026-03-01", "--until-caught-up"];
+        let state = self.home.join("resume");
+        let state = state.to_str().expect("a plain path");
+        let kept = [history.as_slice(), &["--state", state]].concat();
+        let last = self.done("harbor-hotels", &kept);
+        assert!(last["id"].is_string() && last["number"].is_i64(), "{last}");
+        assert_eq!(self.done("harbor-hotels", &kept), Value::Null, "all of it was told");
+        let windows = [history.as_slice(), &["--kind", "window-closed"]].concat();
+        let closed = self.done("rover-rides", &windows);
+        assert_eq!(
+            (&closed["event"], &closed["what"]["window"]),
+            (&"window-closed".into(), &"2026-03".into())
+        );
+        // A state is good for its partner alone.
+        assert_eq!(self.run("rover-rides", &kept).0, 3);
     }
 
     fn suspends(&self, ops: &str) {

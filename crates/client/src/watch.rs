@@ -83,7 +83,7 @@ impl Watch {
                 Ok(None) => self.stream = None,
                 Err(status) => {
                     self.stream = None;
-                    cured_by_resuming(status)?;
+                    cured_by_resuming(&status)?;
                 }
             }
         }
@@ -125,8 +125,8 @@ impl Watch {
 }
 
 /// The end of a stream: whether to go on, or what to tell.
-fn cured_by_resuming(status: Status) -> Result<(), Error> {
-    let refusal = Refusal::from_status(&status);
+fn cured_by_resuming(status: &Status) -> Result<(), Error> {
+    let refusal = Refusal::from_status(status);
     match refusal.reason {
         // Cut by whatever lies between, or by our own transport.
         ErrorReason::Unspecified => match status.code() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use entente_api::event::{Event, EventKind, WatchRequest, event::What, watch_request::Start};
-use entente_client::{Watch, Watched};
+use entente_client::{Refusal, Watch, Watched};
 use serde_json::{Value, json};
 
 use super::settle::money_json;
@@ -147,9 +147,10 @@ fn words(event: &Event) -> (&'static str, String) {
             ("operation", text)
         }
         Some(What::Refusal(refused)) => {
-            let said = refused.refusal.as_ref().map(|refusal| refusal.message.as_str());
-            let (kind, said) = (operation_kind(refused.kind), said.unwrap_or_default());
-            ("refusal", format!("{kind}: {said} {}", dim(&refused.request_id)))
+            let said = refused.refusal.as_ref().map(Refusal::from_kept);
+            let (kind, said) = (operation_kind(refused.kind), said.map(|said| said.to_string()));
+            let (said, id) = (said.unwrap_or_default(), dim(&refused.request_id));
+            ("refusal", format!("{kind}: {said} {id}"))
         }
         Some(What::HoldExpired(hold)) => {
             let id = dim(&hold.authorization_request_id);
@@ -205,7 +206,8 @@ fn json_of(event: &Event) -> Value {
                 "request_id": refused.request_id,
                 "kind": operation_kind(refused.kind),
                 "member_token": refused.member_token,
-                "message": refused.refusal.as_ref().map(|refusal| refusal.message.clone()),
+                "reason": refused.refusal.as_ref().map(|kept| Refusal::from_kept(kept).reason_name()),
+                "message": refused.refusal.as_ref().map(|kept| kept.message.clone()),
             }),
         ),
         Some(What::HoldExpired(hold)) => (

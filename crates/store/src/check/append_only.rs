@@ -19,6 +19,16 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
            WHERE o.seq IS NULL
            ORDER BY t.cell, t.seq, t.ordinal LIMIT 20"#
     );
+    verdict.blame(offenders.fetch_all(&mut *connection).await?);
+    let offenders = sqlx::query_scalar!(
+        r#"SELECT format('notice %s in cell %s belongs to operation %s, which is not there',
+                         n.ordinal, n.cell, n.seq) AS "offender!"
+           FROM notices n
+           LEFT JOIN operations o ON o.cell = n.cell AND o.seq = n.seq
+                AND o.posted_at = n.posted_at
+           WHERE o.seq IS NULL
+           ORDER BY n.cell, n.seq, n.ordinal LIMIT 20"#
+    );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(verdict)
 }
@@ -30,7 +40,7 @@ async fn privileges(
     let rows = sqlx::query!(
         r#"WITH tables AS (
                SELECT c.oid, c.relname FROM pg_class c
-               WHERE c.oid IN ('operations'::regclass, 'transfers'::regclass)
+               WHERE c.oid IN ('operations'::regclass, 'transfers'::regclass, 'notices'::regclass)
                   OR c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent IN
                                ('operations'::regclass, 'transfers'::regclass))
            )
