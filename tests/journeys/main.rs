@@ -24,6 +24,7 @@ mod settling;
 mod steps;
 mod streaming;
 mod streaming_ends;
+mod streaming_resumes;
 mod sweeps;
 mod two_hubs;
 mod visibility;

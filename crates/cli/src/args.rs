@@ -3,7 +3,7 @@
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    check, config, ledger, member, migrate, partner, pki, serve, settle, terms, watch,
+    check, config, earn, ledger, member, migrate, partner, pki, serve, settle, terms, watch,
 };
 use crate::{bench, demo};
 
@@ -85,6 +85,8 @@ pub(crate) enum Command {
     Member(member::MemberCommand),
     /// Tell a partner's events, a line each, as they happen or from a time on.
     Watch(watch::WatchArgs),
+    /// Send a file of purchases in one stream.
+    Earn(earn::EarnArgs),
     /// Close windows, read positions and statements, record payments.
     #[command(subcommand)]
     Settle(settle::SettleCommand),

@@ -14,6 +14,22 @@ pub(crate) struct Offended {
     pub(crate) broken: usize,
 }
 
+/// Lines of a file were refused; the rest is done.
+#[derive(Debug, thiserror::Error)]
+#[error("{refused} of the lines were refused")]
+pub(crate) struct LinesRefused {
+    /// How many.
+    pub(crate) refused: u64,
+}
+
+/// Nobody knows what became of some lines.
+#[derive(Debug, thiserror::Error)]
+#[error("the outcome of {unknown} lines is unknown; the same command goes on with them")]
+pub(crate) struct LinesUnknown {
+    /// How many.
+    pub(crate) unknown: u64,
+}
+
 /// Says what failed, and answers the code for it.
 pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
     warn(&format!("{} {error:#}", good(false, "error:")));
@@ -23,6 +39,12 @@ pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
 fn code(error: &anyhow::Error) -> u8 {
     if error.chain().any(<dyn std::error::Error>::is::<Offended>) {
         return 5;
+    }
+    if error.chain().any(<dyn std::error::Error>::is::<LinesRefused>) {
+        return 3;
+    }
+    if error.chain().any(<dyn std::error::Error>::is::<LinesUnknown>) {
+        return 4;
     }
     match error.chain().find_map(|cause| cause.downcast_ref::<Error>()) {
         Some(Error::Refused(_)) => 3,
@@ -45,5 +67,7 @@ mod tests {
         assert_eq!(code(&away.expect_err("an error")), 4);
         assert_eq!(code(&anyhow::anyhow!("no such file")), 1);
         assert_eq!(code(&Offended { broken: 1 }.into()), 5);
+        assert_eq!(code(&LinesRefused { refused: 2 }.into()), 3);
+        assert_eq!(code(&LinesUnknown { unknown: 1 }.into()), 4);
     }
 }

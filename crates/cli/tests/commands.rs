@@ -1,12 +1,13 @@
 //! What scripts rely on: each command against a hub that is up, its answer as JSON, its exit code.
 
 use std::{
+    fs,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A demo that keeps its hub up.
 struct Served {
@@ -106,6 +107,7 @@ fn a_script_reads_answers_and_exit_codes() {
     served.watches();
     served.refusals(ops);
     served.suspends(ops);
+    served.earns();
     served.checks();
     served.away();
     served.stop();
@@ -142,6 +144,33 @@ impl Served {
         );
         // A state is good for its partner alone.
         assert_eq!(self.run("rover-rides", &kept).0, 3);
+    }
+
+    /// A file with a mark, other delimiters and line ends, and lines that are refused here or there.
+    fn earns(&self) {
+        let file = self.home.join("purchases.csv");
+        let text = "\u{feff}member_reference;spend;category;note\r\n\
+                    guest-0001;120,50;room;\"a; b\"\r\n\
+                    nobody;1;room;\r\n\
+                    guest-0001;ten;room;\r\n\
+                    \r\n\
+                    guest-0002;80.00;room;\r\n\
+                    guest-0001;1";
+        fs::write(&file, text).expect("a file");
+        let path = file.to_str().expect("a path in UTF-8");
+        let earn = ["earn", path, "--currency", "EUR"];
+        for replayed in [0, 2] {
+            let (code, told) = self.run("harbor-hotels", &earn);
+            assert_eq!(code, 3, "{told:#}");
+            assert_eq!((&told["earned"], &told["replayed"]), (&json!(2), &json!(replayed)));
+            assert_eq!(told["reasons"], json!({ "MALFORMED": 2, "MEMBER_UNKNOWN": 1 }));
+            let refused = fs::read_to_string(format!("{path}.refused.csv")).expect("a file");
+            let lines: Vec<_> = refused.lines().filter_map(|line| line.split_once(',')).collect();
+            let numbers: Vec<_> = lines.iter().map(|(number, _)| *number).collect();
+            assert_eq!(numbers, ["line", "3", "4", "7"], "{refused}");
+            assert!(lines[3].1.contains("the file ends in the middle"), "{refused}");
+        }
+        assert_eq!(self.run("harbor-hotels", &["earn", path]).0, 1, "there is no currency");
     }
 
     fn suspends(&self, ops: &str) {

@@ -2,6 +2,7 @@
 
 mod client;
 mod connector;
+mod earn_stream;
 mod error;
 mod options;
 mod refusal;
@@ -10,6 +11,7 @@ mod rpc;
 mod watch;
 
 pub use client::Client;
+pub use earn_stream::{EarnOutcome, EarnOutcomes, EarnSink, Resume, StreamEnded};
 pub use entente_api as api;
 pub use error::{Error, OptionsError, TransportError, UnknownOutcome};
 pub use options::{Options, Retry};

@@ -21,7 +21,7 @@ const GRACE: Duration = Duration::from_millis(250);
 
 /// What one failed attempt means.
 #[derive(Debug)]
-enum Failure {
+pub(crate) enum Failure {
     /// The hub's answer, which does not change.
     Final(Refusal),
     /// The hub did nothing, and says that the same id may be sent again.
@@ -82,10 +82,13 @@ async fn within<A>(
     timeout(deadline + GRACE, answer).await.unwrap_or_else(late)
 }
 
-fn classify(status: &Status) -> Failure {
+pub(crate) fn classify(status: &Status) -> Failure {
     let refusal = Refusal::from_status(status);
     match refusal.reason {
-        ErrorReason::Overloaded | ErrorReason::ShuttingDown => Failure::NotDone(refusal),
+        ErrorReason::Overloaded
+        | ErrorReason::ShuttingDown
+        | ErrorReason::TooManyStreams
+        | ErrorReason::StreamUnread => Failure::NotDone(refusal),
         ErrorReason::DeadlinePassed => Failure::Lost(refusal.code, refusal.message),
         ErrorReason::Internal => Failure::Broken(refusal.code, refusal.message),
         ErrorReason::Unspecified => unexplained(status, refusal),
@@ -143,9 +146,8 @@ fn wait(retry: &Retry, attempts: u32, failure: &Failure) -> Option<Duration> {
 /// A wait that doubles with each attempt, up to the longest, and that is never the same for all.
 pub(crate) fn backoff(retry: &Retry, attempts: u32) -> Duration {
     let doubled = 2_u32.saturating_pow(attempts.saturating_sub(1));
-    let longest = retry.first_wait.saturating_mul(doubled).min(retry.longest_wait);
     let jitter = rand::make_rng::<StdRng>().random_range(0.5..1.0);
-    longest.mul_f64(jitter)
+    retry.first_wait.saturating_mul(doubled).min(retry.longest_wait).mul_f64(jitter)
 }
 
 /// What the last failure means for the call as a whole.

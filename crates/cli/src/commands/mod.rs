@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod config;
+pub(crate) mod earn;
 pub(crate) mod ledger;
 pub(crate) mod member;
 pub(crate) mod migrate;
@@ -26,6 +27,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Terms(command) => terms::run(command).await,
         Command::Member(command) => member::run(command).await,
         Command::Watch(args) => watch::run(args).await,
+        Command::Earn(args) => earn::run(args).await,
         Command::Settle(command) => settle::run(command).await,
         Command::Ledger(command) => ledger::run(command).await,
         Command::Check(args) => check::run(args).await,

@@ -24,12 +24,22 @@ impl Progress {
         }
     }
 
+    /// A bar over the bytes of a file.
+    pub(crate) fn bytes(self, name: &'static str, length: usize) -> ProgressBar {
+        let template = "{prefix:>10} [{bar:32.green}] {percent}% {eta} left";
+        self.drawn(template, name, length)
+    }
+
     /// A bar of so many steps; it draws itself on a terminal alone.
     pub(crate) fn bar(self, name: &'static str, steps: usize) -> ProgressBar {
+        let template = "{prefix:>10} [{bar:32.green}] {human_pos}/{human_len} {msg} {elapsed}";
+        self.drawn(template, name, steps)
+    }
+
+    fn drawn(self, template: &str, name: &'static str, steps: usize) -> ProgressBar {
         if self.format == Format::Json {
             return ProgressBar::hidden();
         }
-        let template = "{prefix:>10} [{bar:32.green}] {human_pos}/{human_len} {msg} {elapsed}";
         let style = ProgressStyle::with_template(template)
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("━╸ ");

@@ -30,8 +30,8 @@ pub(crate) fn parse(text: &str) -> anyhow::Result<Timestamp> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok(time);
     }
-    let day: Date = text
-        .parse()
+    // By its form: a Date's own parser takes a time of day too, and forgets it.
+    let day = Date::strptime("%Y-%m-%d", text)
         .with_context(|| format!("{text:?} is no time; give 2026-03-01T00:00:00Z or 2026-03-01"))?;
     Ok(day.to_zoned(TimeZone::UTC)?.timestamp())
 }
@@ -45,6 +45,8 @@ mod tests {
         let day = parse("2026-03-01").expect("a day");
         assert_eq!(day, parse("2026-03-01T00:00:00Z").expect("a time"));
         assert_eq!(text(Some(&proto(day))), "2026-03-01T00:00:00Z");
-        assert!(parse("yesterday").is_err());
+        for bad in ["yesterday", "2026-03-01 12:00:00", "2026-03-01T12:00:00", "2026-02-30"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
     }
 }
