@@ -110,7 +110,7 @@ def play(hub_channel):
         member_reference=reference,
         spend=money(types, agreement.currency, 200),
         category=category,
-        receipt_reference="PY-1",
+        receipt_reference=f"PY-{uuid.uuid4()}",  # one earn for each receipt, ever
     )
     first = pts.Earn(earn, timeout=5)
     show("earn 200.00", first)

@@ -7,8 +7,9 @@ use entente_client::{
         member::{EnrolMemberRequest, GetBalanceRequest},
         partner::{CreatePartnerRequest, GetPartnerRequest, PublishTermsRequest},
         points::{
-            BurnRequest, CaptureRequest, EarnRequest, GetOperationRequest, QuoteBurnRequest,
-            QuoteEarnRequest, ReverseRequest, VoidRequest, burn_request, reverse_request,
+            BurnRequest, CaptureRequest, EarnRequest, ExchangeRequest, GetOperationRequest,
+            QuoteBurnRequest, QuoteEarnRequest, ReverseRequest, VoidRequest, burn_request,
+            exchange_request, reverse_request,
         },
     },
     new_request_id,
@@ -97,6 +98,7 @@ fn bad_amounts() -> Vec<Case> {
             spend: Some(money(bad, "EUR")),
             category: "stay".to_owned(),
             activity_at: None,
+            ..QuoteEarnRequest::default()
         };
         let capture = CaptureRequest {
             request_id: new_request_id(),
@@ -122,6 +124,54 @@ fn bad_amounts() -> Vec<Case> {
     }
     let quote = QuoteBurnRequest { member_reference: "guest".to_owned(), amount: None };
     cases.push((("points", "QuoteBurn"), quote.encode_to_vec(), &["amount"]));
+    cases
+}
+
+fn bad_purchases() -> Vec<Case> {
+    let euros = |micros| Some(money(micros, "EUR"));
+    // The spend is 1.00.
+    let paid = |field, paid| earning(field, |r| r.paid_in_points = paid);
+    vec![
+        paid(&["paid_in_points.micros"], euros(1_000_001)),
+        paid(&["paid_in_points.micros"], euros(0)),
+        paid(&["paid_in_points.micros"], euros(-1)),
+        paid(&["paid_in_points.currency"], Some(money(1, "USD"))),
+        paid(&["paid_in_points.currency"], Some(money(1, "EU\0"))),
+        earning(&["activity_at", "receipt_reference"], |r| r.retro_claim = true),
+        earning(&["activity_at"], |r| {
+            r.retro_claim = true;
+            r.receipt_reference = "R-1".into();
+        }),
+        earning(&["receipt_reference"], |r| {
+            r.retro_claim = true;
+            r.activity_at = Some(time(1_700_000_000, 0));
+        }),
+    ]
+}
+
+fn bad_exchanges() -> Vec<Case> {
+    use exchange_request::Amount::{OwnPoints, Points};
+    let good = || ExchangeRequest {
+        request_id: new_request_id(),
+        member_reference: "guest".to_owned(),
+        amount: Some(OwnPoints(3_000)),
+        receipt_reference: String::new(),
+    };
+    let case =
+        |field, request: ExchangeRequest| (("points", "Exchange"), request.encode_to_vec(), field);
+    let mut cases = vec![
+        case(&["request_id"][..], ExchangeRequest { request_id: String::new(), ..good() }),
+        case(&["member_reference"], ExchangeRequest { member_reference: "\0".into(), ..good() }),
+        case(&["amount"], ExchangeRequest { amount: None, ..good() }),
+        case(&["receipt_reference"], ExchangeRequest { receipt_reference: "R 1".into(), ..good() }),
+    ];
+    for bad in [0, -1, i64::MIN] {
+        cases.push(case(
+            &["own_points"],
+            ExchangeRequest { amount: Some(OwnPoints(bad)), ..good() },
+        ));
+        cases.push(case(&["points"], ExchangeRequest { amount: Some(Points(bad)), ..good() }));
+    }
     cases
 }
 
@@ -180,7 +230,9 @@ async fn each_malformed_field_of_a_partners_request_is_named_and_nothing_happens
     enrol(&harbor, "guest").await;
     harbor.earn(earn("guest", 10_000_000, "EUR")).await.unwrap();
     let wire = Wire::partner(&hub, HARBOR).await;
-    for cases in [bad_ids(), bad_amounts(), bad_texts(), bad_bytes()] {
+    for cases in
+        [bad_ids(), bad_amounts(), bad_purchases(), bad_exchanges(), bad_texts(), bad_bytes()]
+    {
         assert_malformed(&wire, cases).await;
     }
     assert_eq!(balances(&harbor, "guest").await.available, 10);

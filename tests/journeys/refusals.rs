@@ -396,6 +396,7 @@ async fn a_quote_is_refused_as_what_it_quotes_would_be() {
             spend: Some(money(EUR, "EUR")),
             category: "stay".to_owned(),
             activity_at: None,
+            ..QuoteEarnRequest::default()
         };
         change(&mut request);
         request

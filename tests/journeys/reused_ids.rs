@@ -8,12 +8,13 @@ use entente_client::{
         error::ErrorReason,
         member::{AttachReferenceRequest, EnrolMemberRequest},
         partner::{
-            CreatePartnerRequest, Funding, PublishTermsRequest, ResumePartnerRequest,
-            SuspendPartnerRequest,
+            Agreement, CreatePartnerRequest, ExchangeRate, Funding, PublishTermsRequest,
+            ResumePartnerRequest, SuspendPartnerRequest,
         },
         points::{
-            AuthorizeRequest, BurnRequest, CaptureRequest, EarnRequest, ReverseRequest,
-            VoidRequest, authorize_request, burn_request, reverse_request,
+            AuthorizeRequest, BurnRequest, CaptureRequest, EarnRequest, ExchangeRequest,
+            ReverseRequest, VoidRequest, authorize_request, burn_request, exchange_request,
+            reverse_request,
         },
         settlement::{CloseWindowRequest, RecordPaymentRequest},
     },
@@ -21,7 +22,7 @@ use entente_client::{
 };
 use entente_testkit::{
     TestHub,
-    cast::{GROCER, HARBOR, ROVER, agreement_in, burn, earn, enrol, money, wire_time},
+    cast::{GROCER, HARBOR, ROVER, agreement_in, burn, earn, enrol, money, publish, wire_time},
     morning,
 };
 use jiff::SignedDuration;
@@ -184,6 +185,8 @@ fn writes_of_reversals() -> Vec<Write> {
                 ("category", |r| r.category = "spa".into()),
                 ("activity_at", |r| r.activity_at = None),
                 ("receipt_reference", |r| r.receipt_reference.clear()),
+                ("retro_claim", |r| r.retro_claim = true),
+                ("paid_in_points", |r| r.paid_in_points = Some(money(1, "EUR"))),
             ],
         ),
         write(("points", "Burn"), &burned, &[]),
@@ -200,6 +203,33 @@ fn writes_of_reversals() -> Vec<Write> {
     ]
 }
 
+fn writes_of_exchanges() -> Vec<Write> {
+    use exchange_request::Amount::{OwnPoints, Points};
+    let exchange = |amount| ExchangeRequest {
+        request_id: new_request_id(),
+        member_reference: "guest".to_owned(),
+        amount: Some(amount),
+        receipt_reference: "R-5".to_owned(),
+    };
+    vec![
+        write(
+            ("points", "Exchange"),
+            &exchange(OwnPoints(30)),
+            &[
+                ("member_reference", |r| r.member_reference = nobody()),
+                ("own_points", |r| r.amount = Some(OwnPoints(31))),
+                ("own_points", |r| r.amount = Some(Points(30))),
+                ("receipt_reference", |r| r.receipt_reference.clear()),
+            ],
+        ),
+        write(
+            ("points", "Exchange"),
+            &exchange(Points(30)),
+            &[("points", |r| r.amount = Some(Points(31)))],
+        ),
+    ]
+}
+
 /// Every write of a partner, in an order in which all are accepted.
 fn writes_of_partners() -> Vec<Write> {
     let enrolled =
@@ -212,6 +242,7 @@ fn writes_of_partners() -> Vec<Write> {
     writes.extend(writes_of_reversals());
     writes.extend(writes_of_holds());
     writes.extend(writes_of_burns());
+    writes.extend(writes_of_exchanges());
     writes
 }
 
@@ -333,6 +364,11 @@ async fn a_reused_id_names_the_field_that_differs_whatever_the_write() {
     enrol(&harbor, "guest").await;
     harbor.earn(earn("guest", 1_000 * EUR, "EUR")).await.unwrap();
     let operator = hub.operator().await;
+    let rate = ExchangeRate { give: 1, receive: 1, ..ExchangeRate::default() };
+    let (exchange_in, exchange_out) = (Some(rate), Some(rate));
+    let harbors = agreement_in("EUR", Funding::AtIssue);
+    let exchanging = Agreement { exchange_in, exchange_out, ..harbors };
+    publish(&operator, HARBOR, morning(), exchanging).await;
     operator.close_window(CloseWindowRequest { name: "paid".to_owned() }).await.unwrap();
 
     let enrol = |request_id: String| {

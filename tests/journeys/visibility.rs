@@ -74,6 +74,7 @@ async fn all_answers(harbor: &Wire) -> Vec<(Rpc, Vec<u8>)> {
         spend: Some(money(1_000_000, "EUR")),
         category: "stay".to_owned(),
         activity_at: None,
+        ..QuoteEarnRequest::default()
     };
     let amount = Some(quote_burn_request::Amount::Points(300));
     let quote_burn = QuoteBurnRequest { member_reference: guest(), amount };

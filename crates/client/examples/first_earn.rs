@@ -39,7 +39,8 @@ async fn main() -> Result<(), Box<dyn StdError>> {
         member_reference,
         spend: Some(types::Money { currency: "EUR".into(), micros: 120_000_000 }),
         category: "room".into(),
-        receipt_reference: "booking-4711".into(),
+        // One earn is accepted for each receipt, ever.
+        receipt_reference: format!("booking-{}", new_request_id()),
         ..Default::default()
     };
     match client.earn(earn).await {

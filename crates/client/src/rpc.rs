@@ -44,6 +44,8 @@ calls! { PointsServiceClient:
     void(points::VoidRequest) -> points::VoidResponse;
     /// Undoes an earn, a burn or a capture.
     reverse(points::ReverseRequest) -> points::ReverseResponse;
+    /// Turns the partner's own points into shared points, or back.
+    exchange(points::ExchangeRequest) -> points::ExchangeResponse;
     /// Tells what became of a request id.
     get_operation(points::GetOperationRequest) -> points::GetOperationResponse;
     /// Tells what an earn would credit now.

@@ -122,6 +122,7 @@ mod tests {
             category: "room".to_owned(),
             activity_at: Some(prost_types::Timestamp { seconds: 1_772_438_400, nanos: 0 }),
             receipt_reference: "R-1".to_owned(),
+            ..EarnRequest::default()
         }
     }
 
@@ -146,6 +147,8 @@ mod tests {
             ("category", EarnRequest { category: other(), receipt_reference: other(), ..earn() }),
             ("activity_at", EarnRequest { activity_at: None, ..earn() }),
             ("receipt_reference", EarnRequest { receipt_reference: String::new(), ..earn() }),
+            ("retro_claim", EarnRequest { retro_claim: true, ..earn() }),
+            ("paid_in_points", EarnRequest { paid_in_points: earn().spend, ..earn() }),
         ] {
             assert_eq!(difference(&earn(), &now).as_deref(), Some(field));
             assert_eq!(difference(&now, &earn()).as_deref(), Some(field));

@@ -82,6 +82,8 @@ writes! {
     Void = 5: points::VoidRequest => VoidResponse;
     /// Undo an earn, a burn or a capture.
     Reverse = 6: points::ReverseRequest => ReverseResponse;
+    /// Turn a partner's own points into shared points, or back.
+    Exchange = 9: points::ExchangeRequest => ExchangeResponse;
     /// Give a partner's member a wallet.
     EnrolMember = 20: member::EnrolMemberRequest => EnrolMemberResponse;
     /// Give a member a second brand's reference.

@@ -1,7 +1,7 @@
 //! What partners read of their members: balances and operations. Nothing here has an effect.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -75,6 +75,7 @@ impl Reading {
                 catalogue: &catalogue,
                 window: snapshot.window,
                 members: snapshot.members(&needs).await?.members,
+                receipts: HashMap::new(),
                 exposures: BTreeMap::new(),
                 changed_exposures: BTreeSet::new(),
             };

@@ -86,7 +86,8 @@ fn priced(
     }
 }
 
-fn legs(draft: &Draft<'_>, points: Points) -> Result<Vec<HoldLeg>, Refusal> {
+/// The free points that are burned next, by lot.
+pub(crate) fn legs(draft: &Draft<'_>, points: Points) -> Result<Vec<HoldLeg>, Refusal> {
     let mut legs = Vec::new();
     let mut rest = points;
     for (id, free) in draft.burn_order()? {

@@ -11,9 +11,10 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::{
-    Action, Agreement, BurnAmount, Catalogue, Command, Decision, EarnCategory, EarnRounding,
-    EarnRule, Exposure, ExposureKey, Member, OperationKind, Original, OriginalKind, Partner,
-    Refusal, ReversePart, State, Terms, Window, time::year,
+    Action, Agreement, Bought, BurnAmount, Catalogue, Command, Decision, EarnCategory,
+    EarnRounding, EarnRule, ExchangeBonus, ExchangeRate, Exposure, ExposureKey, Member,
+    OperationKind, Original, OriginalKind, Partner, Refusal, ReversePart, State, Terms, Window,
+    time::year,
 };
 
 pub(crate) const HARBOR: PartnerId = PartnerId(1);
@@ -41,6 +42,22 @@ pub(crate) fn rule(minimum_spend: Micros, points: i64, per_spend: Micros) -> Ear
 
 pub(crate) fn category(name: &str, rules: Vec<EarnRule>) -> EarnCategory {
     EarnCategory { category: name.to_owned(), rules }
+}
+
+/// Receives so many for so many given, in steps of an increment, with 10 more for a threshold.
+pub(crate) fn rate(
+    (give, receive): (i64, i64),
+    (increment, threshold): (i64, i64),
+) -> ExchangeRate {
+    let bonus = ExchangeBonus { threshold: Points(threshold.max(1)), points: Points(10) };
+    ExchangeRate {
+        give,
+        receive,
+        minimum: Points(1),
+        increment: Points(increment.max(1)),
+        exact_increments: increment % 2 == 0,
+        bonus: Some(bonus),
+    }
 }
 
 /// One point per 1.00 on everything, AT_REDEMPTION, no fee, no cap; tests change what they tell of.
@@ -103,6 +120,7 @@ pub(crate) struct Book {
     pub(crate) members: BTreeMap<MemberId, Member>,
     pub(crate) exposures: BTreeMap<ExposureKey, Exposure>,
     pub(crate) decisions: Vec<Decision>,
+    pub(crate) receipts: HashMap<(PartnerId, String), RequestId>,
     requests: u128,
 }
 
@@ -123,6 +141,7 @@ impl Book {
             members: BTreeMap::from([(GUEST, Member::new(GUEST, CELL))]),
             exposures,
             decisions: Vec::new(),
+            receipts: HashMap::new(),
             requests: 0,
         }
     }
@@ -245,12 +264,14 @@ impl Book {
             catalogue,
             window: self.window,
             members,
+            receipts: self.receipts.clone(),
             exposures: self.exposures.clone(),
             changed_exposures: BTreeSet::new(),
         }
     }
 
     fn write(&mut self, state: State<'_>) {
+        self.receipts = state.receipts;
         for (id, member) in state.members {
             let row = self.members.get_mut(&id).expect("loaded from it");
             row.wallet = member.wallet;
@@ -305,7 +326,14 @@ pub(crate) fn earn_at(
     activity_at: Option<Timestamp>,
 ) -> Action {
     let category = category.to_owned();
-    Action::Earn { spend, currency: currency(code), category, activity_at }
+    Action::Earn(Bought {
+        spend,
+        currency: currency(code),
+        paid_in_points: Micros::ZERO,
+        category,
+        activity_at,
+        retro_claim: false,
+    })
 }
 
 pub(crate) fn burn(points: i64) -> Action {

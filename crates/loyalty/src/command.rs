@@ -25,12 +25,13 @@ impl Command {
     #[must_use]
     pub const fn kind(&self) -> OperationKind {
         match self.action {
-            Action::Earn { .. } => OperationKind::Earn,
+            Action::Earn(_) => OperationKind::Earn,
             Action::Burn(_) => OperationKind::Burn,
             Action::Authorize(_) => OperationKind::Authorize,
             Action::Capture { .. } => OperationKind::Capture,
             Action::Void { .. } => OperationKind::Void,
             Action::Reverse { .. } => OperationKind::Reverse,
+            Action::Exchange(_) => OperationKind::Exchange,
         }
     }
 
@@ -39,7 +40,7 @@ impl Command {
     #[must_use]
     pub const fn original(&self) -> Option<&Original> {
         match &self.action {
-            Action::Earn { .. } | Action::Burn(_) | Action::Authorize(_) => None,
+            Action::Earn(_) | Action::Burn(_) | Action::Authorize(_) | Action::Exchange(_) => None,
             Action::Capture { original, .. }
             | Action::Void { original }
             | Action::Reverse { original, .. } => Some(original),
@@ -51,16 +52,7 @@ impl Command {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Credit points for a purchase.
-    Earn {
-        /// What was paid, more than 0,
-        spend: Micros,
-        /// in this currency.
-        currency: Currency,
-        /// What was bought.
-        category: String,
-        /// When; now when absent.
-        activity_at: Option<Timestamp>,
-    },
+    Earn(Bought),
     /// Spend points at once.
     Burn(BurnAmount),
     /// Set points aside.
@@ -84,6 +76,44 @@ pub enum Action {
         /// How much of it.
         part: ReversePart,
     },
+    /// Turn the partner's own points into shared points, or back.
+    Exchange(ExchangeAmount),
+}
+
+/// A purchase that earns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bought {
+    /// What was paid, more than 0,
+    pub spend: Micros,
+    /// in this currency.
+    pub currency: Currency,
+    /// The part of `spend` that was paid in points; the rest alone earns.
+    pub paid_in_points: Micros,
+    /// What was bought.
+    pub category: String,
+    /// When; now when absent.
+    pub activity_at: Option<Timestamp>,
+    /// Whether the member missed it, and the partner claims it now.
+    pub retro_claim: bool,
+}
+
+impl Bought {
+    /// The money part, which earns; `None` when the amounts are no purchase.
+    #[must_use]
+    pub fn money(&self) -> Option<Micros> {
+        let paid = Micros::ZERO..=self.spend;
+        let is_purchase = self.spend.is_positive() && paid.contains(&self.paid_in_points);
+        is_purchase.then(|| self.spend.minus(self.paid_in_points).ok()).flatten()
+    }
+}
+
+/// How many points to exchange, more than 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExchangeAmount {
+    /// So many of the partner's own points, for shared points.
+    In(Points),
+    /// So many shared points, for the partner's own points.
+    Out(Points),
 }
 
 /// How much to spend or to set aside.

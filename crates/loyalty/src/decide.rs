@@ -8,7 +8,7 @@ use crate::{
     Action, Catalogue, Command, Crossing, Decision, Exposure, Member, Operation, OperationKind,
     Original, OriginalKind, Refusal, ReversePart, Standing, State, announce, bound, burn, capture,
     draft::Draft,
-    earn,
+    earn, exchange,
     expire::{self, Due},
     exposure::{self, ExposureKey},
     journal::Journal,
@@ -56,9 +56,22 @@ impl State<'_> {
         now: Timestamp,
     ) -> Result<Decision, Refusal> {
         let operation = self.asked(command, seq, now);
-        let (decision, change) = self.draft(operation, |draft| rule(draft, &command.action))?;
+        let credited = self.credited(command);
+        let rule = |draft: &mut Draft<'_>| rule(draft, &command.action, credited);
+        let (decision, change) = self.draft(operation, rule)?;
         self.mark(command.member, &change);
+        if let Some(receipt) = decision.operation.credited_receipt() {
+            self.receipts.insert((command.partner, receipt.to_owned()), command.request_id);
+        }
         Ok(decision)
+    }
+
+    /// The earn that credited the receipt of a command.
+    fn credited(&self, command: &Command) -> Option<RequestId> {
+        if command.receipt_reference.is_empty() {
+            return None;
+        }
+        self.receipts.get(&(command.partner, command.receipt_reference.clone())).copied()
     }
 
     /// The operation of a finally refused command: it has no effect.
@@ -160,14 +173,17 @@ impl State<'_> {
         };
         operation.kind = command.kind();
         match &command.action {
-            Action::Earn { spend, currency, category, activity_at } => {
-                let activity_at = activity_at.unwrap_or(now);
-                operation.spend = Some((*spend, *currency));
-                operation.category.clone_from(category);
+            Action::Earn(bought) => {
+                let activity_at = bought.activity_at.unwrap_or(now);
+                let paid = Some((bought.paid_in_points, bought.currency));
+                operation.spend = Some((bought.spend, bought.currency));
+                operation.paid_in_points = paid.filter(|(paid, _)| paid.is_positive());
+                operation.retro_claim = bought.retro_claim;
+                operation.category.clone_from(&bought.category);
                 operation.activity_at = Some(activity_at);
                 operation.prior_period = activity_at < self.window.opened_at;
             }
-            Action::Burn(_) | Action::Authorize(_) => {}
+            Action::Burn(_) | Action::Authorize(_) | Action::Exchange(_) => {}
             Action::Capture { original, .. }
             | Action::Void { original }
             | Action::Reverse { original, .. } => {
@@ -211,6 +227,9 @@ impl State<'_> {
             spend: None,
             value: None,
             category: String::new(),
+            paid_in_points: None,
+            retro_claim: false,
+            exchange: None,
             receipt_reference: String::new(),
             original: None,
             hold_expires_at: None,
@@ -233,17 +252,20 @@ fn crossed(
     threshold::crossings(key, Standing { owed: before.owed, ..after }, after)
 }
 
-fn rule(draft: &mut Draft<'_>, action: &Action) -> Result<(), Refusal> {
+/// An earn is refused when another one has `credited` its receipt.
+fn rule(
+    draft: &mut Draft<'_>,
+    action: &Action,
+    credited: Option<RequestId>,
+) -> Result<(), Refusal> {
     match action {
-        Action::Earn { spend, currency, category, activity_at } => {
-            let activity_at = activity_at.unwrap_or(draft.now());
-            earn::earn(draft, (*spend, *currency), category, activity_at)
-        }
+        Action::Earn(bought) => earn::earn(draft, bought, credited),
         Action::Burn(amount) => burn::burn(draft, *amount),
         Action::Authorize(amount) => burn::authorize(draft, *amount),
         Action::Capture { original, points } => capture::capture(draft, *original, *points),
         Action::Void { original } => void::void(draft, *original),
         Action::Reverse { original, part } => reverse(draft, *original, *part),
+        Action::Exchange(amount) => exchange::exchange(draft, *amount),
     }
 }
 

@@ -66,6 +66,26 @@ pub struct Portion {
     pub expires_at: Timestamp,
 }
 
+/// Which points an exchange gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExchangeDirection {
+    /// The partner's own, for shared points.
+    In,
+    /// Shared points, for the partner's own.
+    Out,
+}
+
+/// What an exchange did to the partner's own points, which the partner itself keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exchanged {
+    /// Which points were given.
+    pub direction: ExchangeDirection,
+    /// How many of its own points the partner takes from the member, or owes it.
+    pub own_points: Points,
+    /// How many of the points offered are off the increment and stay unconverted.
+    pub left: Points,
+}
+
 /// One accepted or finally refused command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
@@ -97,8 +117,14 @@ pub struct Operation {
     pub value: Option<(Micros, Currency)>,
     /// An earn's category.
     pub category: String,
+    /// The part of an earn's purchase that was paid in points.
+    pub paid_in_points: Option<(Micros, Currency)>,
+    /// Whether an earn is a missed purchase that the partner claimed.
+    pub retro_claim: bool,
     /// The partner's own reference.
     pub receipt_reference: String,
+    /// What an exchange did to the partner's own points.
+    pub exchange: Option<Exchanged>,
     /// What it completes or undoes: its number in the cell and its request id.
     pub original: Option<(Seq, RequestId)>,
     /// When an authorization ends by itself.
@@ -113,6 +139,15 @@ pub struct Operation {
     pub portions: Vec<Portion>,
     /// Why it was finally refused; then it has no effect.
     pub refusal: Option<Refusal>,
+}
+
+impl Operation {
+    /// The receipt that it credited, which credits nothing else of the partner.
+    #[must_use]
+    pub fn credited_receipt(&self) -> Option<&str> {
+        let credits = self.kind == OperationKind::Earn && self.refusal.is_none();
+        Some(self.receipt_reference.as_str()).filter(|receipt| credits && !receipt.is_empty())
+    }
 }
 
 /// An operation, its transfers, and what the member has after it.

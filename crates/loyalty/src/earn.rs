@@ -1,34 +1,47 @@
 //! Earn: a purchase credits points into a lot of its own, at the terms in force when it happened.
 
 use entente_ledger::{
-    Account, AmountKind, Currency, Funding, Lot, LotId, Micros, Origin, Overflow, PartnerId,
-    Points, Purchase, floor_div, half_up_div,
+    Account, AmountKind, Funding, Lot, LotId, Micros, Origin, Overflow, PartnerId, Points,
+    Purchase, RequestId, floor_div, half_up_div,
 };
 use jiff::Timestamp;
 
 use crate::{
-    Agreement, EarnRounding, Partner, Refusal, Terms,
+    Agreement, Bought, EarnCategory, EarnRounding, Partner, Refusal, Terms,
     draft::Draft,
     repay,
     time::{FUTURE_TOLERANCE_SECONDS, after_days, after_seconds, year},
 };
 
-/// Credits a purchase of `spend` in `currency`, which happened at `activity_at`.
+/// Credits the money part of a purchase, unless another earn has `credited` its receipt.
 pub(crate) fn earn(
     draft: &mut Draft<'_>,
-    (spend, currency): (Micros, Currency),
-    category: &str,
-    activity_at: Timestamp,
+    bought: &Bought,
+    credited: Option<RequestId>,
 ) -> Result<(), Refusal> {
     let partner = active(draft)?;
-    let terms = pricing(partner, activity_at, draft.now())?;
+    if let Some(request_id) = credited {
+        return Err(Refusal::ReceiptCredited { request_id });
+    }
+    let activity_at = bought.activity_at.unwrap_or(draft.now());
+    let terms = pricing(partner, activity_at, draft.now(), bought.retro_claim)?;
     let agreement = &terms.agreement;
-    if currency != agreement.currency {
+    if bought.currency != agreement.currency {
         return Err(Refusal::CurrencyNotOfTerms { currency: agreement.currency });
     }
-    let earned = points_for(agreement, category, spend)?;
+    let priced = priced(agreement, &bought.category)?;
+    let money = bought.money().ok_or(Refusal::AmountTooLarge)?;
+    let earned = points_for(agreement, priced, money)?;
     let points = cut_to_year(draft, partner, agreement, activity_at, earned)?;
-    let lot = open_lot(draft, terms, (category, spend), (activity_at, points));
+    let purchase = Purchase {
+        category: bought.category.clone(),
+        spend: money,
+        spend_reversed: Micros::ZERO,
+        activity_at,
+        points_earned: points,
+        points_clawed: Points::ZERO,
+    };
+    let lot = open_lot(draft, terms, Origin::Earned(purchase), points);
     issue(draft, terms, lot, points)?;
     draft.operation.terms_version = Some(terms.version);
     draft.operation.points = points;
@@ -42,17 +55,21 @@ pub(crate) fn active<'d>(draft: &Draft<'d>) -> Result<&'d Partner, Refusal> {
     if partner.suspended { Err(Refusal::PartnerSuspended) } else { Ok(partner) }
 }
 
+/// What prices a category: its own rules, or those of all others.
+pub(crate) fn priced<'a>(
+    agreement: &'a Agreement,
+    category: &str,
+) -> Result<&'a EarnCategory, Refusal> {
+    let named = |name: &str| agreement.categories.iter().find(|c| c.category == name);
+    named(category).or_else(|| named("*")).ok_or(Refusal::CategoryUnknown)
+}
+
 /// What a spend earns in one operation: the greatest minimum that is met prices the whole spend.
 pub(crate) fn points_for(
     agreement: &Agreement,
-    category: &str,
+    priced: &EarnCategory,
     spend: Micros,
 ) -> Result<Points, Refusal> {
-    let named = |name: &str| agreement.categories.iter().find(|c| c.category == name);
-    let priced = named(category).or_else(|| named("*")).ok_or(Refusal::CategoryUnknown)?;
-    if !spend.is_positive() {
-        return Err(Refusal::AmountTooLarge);
-    }
     let rule = priced
         .rules
         .iter()
@@ -84,13 +101,23 @@ pub(crate) fn count_in_year(
     Ok(())
 }
 
-fn pricing(partner: &Partner, activity_at: Timestamp, now: Timestamp) -> Result<&Terms, Refusal> {
+/// The terms at the time of the purchase, which must not be older than they allow.
+fn pricing(
+    partner: &Partner,
+    activity_at: Timestamp,
+    now: Timestamp,
+    retro_claim: bool,
+) -> Result<&Terms, Refusal> {
     if activity_at > after_seconds(now, FUTURE_TOLERANCE_SECONDS) {
         return Err(Refusal::ActivityInFuture);
     }
     let terms = partner.terms_at(activity_at.min(now)).ok_or(Refusal::NoTermsInForce)?;
-    let late_limit_days = terms.agreement.late_limit_days;
-    if after_days(activity_at, late_limit_days) < now {
+    let Agreement { late_limit_days, claim_limit_days, .. } = terms.agreement;
+    let is_too_old = |limit_days| after_days(activity_at, limit_days) < now;
+    if retro_claim && (claim_limit_days <= 0 || is_too_old(claim_limit_days)) {
+        return Err(Refusal::ClaimTooOld { claim_limit_days });
+    }
+    if !retro_claim && is_too_old(late_limit_days) {
         return Err(Refusal::ActivityTooOld { late_limit_days });
     }
     Ok(terms)
@@ -114,23 +141,16 @@ fn cut_to_year(
     Ok(points)
 }
 
-/// Opens the earn's lot, still empty. An earn of nothing has one too, so that it can be reversed.
-fn open_lot(
+/// Opens the operation's lot for `points`, still empty. An earn of nothing has one too, so that it
+/// can be reversed.
+pub(crate) fn open_lot(
     draft: &mut Draft<'_>,
     terms: &Terms,
-    (category, spend): (&str, Micros),
-    (activity_at, points): (Timestamp, Points),
+    origin: Origin,
+    points: Points,
 ) -> LotId {
     let id = LotId { opened_by: draft.operation.seq, ordinal: 0 };
     let expires_at = after_days(draft.now(), terms.agreement.lot_life_days.max(1));
-    let purchase = Purchase {
-        category: category.to_owned(),
-        spend,
-        spend_reversed: Micros::ZERO,
-        activity_at,
-        points_earned: points,
-        points_clawed: Points::ZERO,
-    };
     draft.open_lot(Lot {
         id,
         issuer: terms.partner,
@@ -142,13 +162,19 @@ fn open_lot(
         held: Points::ZERO,
         expired: Points::ZERO,
         announced: false,
-        origin: Origin::Earned(purchase),
+        origin,
     });
     draft.touched(terms.partner, points, expires_at);
     id
 }
 
-fn issue(draft: &mut Draft<'_>, terms: &Terms, lot: LotId, points: Points) -> Result<(), Refusal> {
+/// Books points that the partner issues into a lot, and their money.
+pub(crate) fn issue(
+    draft: &mut Draft<'_>,
+    terms: &Terms,
+    lot: LotId,
+    points: Points,
+) -> Result<(), Refusal> {
     let (issuer, currency) = (terms.partner, terms.agreement.currency);
     let price = issue_price(&terms.agreement);
     draft.add_free(lot, points)?;

@@ -19,6 +19,7 @@ mod decide;
 mod decision;
 mod draft;
 mod earn;
+mod exchange;
 mod expire;
 mod exposure;
 mod journal;
@@ -37,8 +38,11 @@ mod time;
 mod void;
 
 pub use catalogue::{Catalogue, Partner, PartnerCode};
-pub use command::{Action, BurnAmount, Command, Original, OriginalKind, ReversePart};
-pub use decision::{Decision, Operation, OperationKind, Portion};
+pub use command::{
+    Action, Bought, BurnAmount, Command, ExchangeAmount, Original, OriginalKind, ReversePart,
+};
+pub use decision::{Decision, ExchangeDirection, Exchanged, Operation, OperationKind, Portion};
+pub use exchange::cycle_gains;
 pub use exposure::{ExposureChange, ExposureKey, exposure_change, reservation};
 pub use refusal::Refusal;
 pub use state::{Exposure, Member, State, Window};

@@ -1,6 +1,6 @@
 //! Refusals: why a command has no effect, in order of precedence.
 
-use entente_ledger::{Currency, InvalidTransfer, Micros, Overflow, PartnerId, Points};
+use entente_ledger::{Currency, InvalidTransfer, Micros, Overflow, PartnerId, Points, RequestId};
 
 /// Why a command is refused. The order is the order of precedence: a bad command has one answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
@@ -8,6 +8,12 @@ pub enum Refusal {
     /// Operators suspended the partner. Not kept. Cure: the same id, once resumed.
     #[error("the partner is suspended")]
     PartnerSuspended,
+    /// Another earn of the partner credited the receipt. Cure: none is needed, it was credited.
+    #[error("the receipt was credited by another earn")]
+    ReceiptCredited {
+        /// That earn.
+        request_id: RequestId,
+    },
     /// The activity is more than five minutes ahead. Cure: correct the time.
     #[error("the activity is more than five minutes ahead of the ledger's clock")]
     ActivityInFuture,
@@ -16,6 +22,12 @@ pub enum Refusal {
     ActivityTooOld {
         /// The limit.
         late_limit_days: i32,
+    },
+    /// The purchase is older than the terms let a partner claim. Cure: agree an adjustment.
+    #[error("a purchase can be claimed for {claim_limit_days} days")]
+    ClaimTooOld {
+        /// The limit; 0 when the terms know no claims.
+        claim_limit_days: i32,
     },
     /// No terms of the partner are in force. Cure: operators publish terms.
     #[error("no terms of the partner are in force at that time")]
@@ -29,6 +41,21 @@ pub enum Refusal {
     /// The terms neither name the category nor price all others.
     #[error("the terms have no such category")]
     CategoryUnknown,
+    /// The terms agree no exchange in this direction.
+    #[error("the terms agree no exchange in this direction")]
+    ExchangeNotAgreed,
+    /// Too few points to exchange.
+    #[error("an exchange gives at least {minimum} points")]
+    ExchangeBelowMinimum {
+        /// The least that converts.
+        minimum: Points,
+    },
+    /// The terms ask for whole multiples.
+    #[error("an exchange gives a multiple of {increment} points")]
+    ExchangeOffIncrement {
+        /// Of this.
+        increment: Points,
+    },
     /// An amount is beyond what one command may move, or what it makes of a balance is beyond the
     /// ledger's range. Cure: correct the amount, or split it.
     #[error("the amount is beyond what the ledger can hold")]

@@ -8,7 +8,7 @@ use entente_ledger::{
 use crate::{
     Refusal, ReversePart, Terms,
     draft::Draft,
-    earn::{count_in_year, issue_price, points_for},
+    earn::{count_in_year, issue_price, points_for, priced},
     repay,
 };
 
@@ -60,7 +60,8 @@ fn no_longer_earned(purchase: &Purchase, terms: &Terms, spend: Micros) -> Result
     let left = purchase.points_earned.minus(purchase.points_clawed)?;
     let remaining = purchase.spend.minus(purchase.spend_reversed)?.minus(spend)?;
     let would_earn = if remaining.is_positive() {
-        points_for(&terms.agreement, &purchase.category, remaining)?
+        let priced = priced(&terms.agreement, &purchase.category)?;
+        points_for(&terms.agreement, priced, remaining)?
     } else {
         Points::ZERO
     };

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use entente_ledger::{
-    Cell, Currency, Debt, DebtId, Hold, Lot, LotId, MemberId, Micros, PartnerId, Points, Seq,
-    Wallet, WindowId,
+    Cell, Currency, Debt, DebtId, Hold, Lot, LotId, MemberId, Micros, PartnerId, Points, RequestId,
+    Seq, Wallet, WindowId,
 };
 use jiff::Timestamp;
 
@@ -81,6 +81,8 @@ pub struct State<'a> {
     pub window: Window,
     /// The members of the batch.
     pub members: HashMap<MemberId, Member>,
+    /// The receipts that earns of the batch name and that earns have credited: by which.
+    pub receipts: HashMap<(PartnerId, String), RequestId>,
     /// The exposures of partners that some version of their terms caps; others are not kept.
     pub exposures: BTreeMap<(PartnerId, Currency), Exposure>,
     /// The exposures that changed.

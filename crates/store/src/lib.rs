@@ -23,6 +23,6 @@ pub use ledger::{
 };
 pub use notices::{Notice, NoticeKind};
 pub use requests::{
-    Outcome, Place, RequestRow, ResolvedLink, ResolvedOriginal, outcomes, resolve_links,
+    Earlier, Outcome, Place, RequestRow, ResolvedLink, ResolvedOriginal, outcomes, resolve_links,
     resolve_originals,
 };

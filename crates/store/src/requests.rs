@@ -47,6 +47,17 @@ pub struct RequestRow {
     pub request_id: RequestId,
     /// Its outcome.
     pub outcome: Outcome,
+    /// Of an accepted earn: the receipt that it credited.
+    pub receipt: Option<String>,
+}
+
+/// What is known of requests before they are decided.
+#[derive(Debug, Default)]
+pub struct Earlier {
+    /// The outcomes of those ids that have one.
+    pub outcomes: HashMap<(PartnerId, RequestId), Outcome>,
+    /// By which earn a receipt was credited, of those that were.
+    pub credited: HashMap<(PartnerId, String), RequestId>,
 }
 
 /// The outcomes of request ids, for those that have one.
@@ -54,15 +65,36 @@ pub async fn outcomes(
     connection: &mut PgConnection,
     keys: &[(PartnerId, RequestId)],
 ) -> Result<HashMap<(PartnerId, RequestId), Outcome>, StoreError> {
+    Ok(earlier(connection, keys, &[]).await?.outcomes)
+}
+
+/// The outcomes of request ids and what credited receipts, in one statement.
+pub(crate) async fn earlier(
+    connection: &mut PgConnection,
+    keys: &[(PartnerId, RequestId)],
+    receipts: &[(PartnerId, String)],
+) -> Result<Earlier, StoreError> {
     let (partners, ids): (Vec<i32>, Vec<Uuid>) =
         keys.iter().map(|(partner, id)| (partner.0, id.0)).unzip();
+    let (credited_by, receipts): (Vec<i32>, Vec<String>) =
+        receipts.iter().map(|(partner, receipt)| (partner.0, receipt.clone())).unzip();
     let rows = sqlx::query!(
-        "SELECT r.partner_id, r.request_id, r.method, r.fields, r.refused, r.answer, r.cell, r.seq,
-                r.member_id, r.authorized_by
-         FROM UNNEST($1::integer[], $2::uuid[]) AS k (partner_id, request_id)
-         JOIN requests r USING (partner_id, request_id)",
+        r#"SELECT r.partner_id AS "partner_id!", r.request_id AS "request_id!",
+                  r.method AS "method!", r.fields AS "fields!", r.refused AS "refused!",
+                  r.answer AS "answer!", r.cell, r.seq, r.member_id, r.authorized_by,
+                  NULL AS receipt
+           FROM UNNEST($1::integer[], $2::uuid[]) AS k (partner_id, request_id)
+           JOIN requests r USING (partner_id, request_id)
+           UNION ALL
+           SELECT r.partner_id, r.request_id, r.method, '', false, '', NULL, NULL, NULL, NULL,
+                  r.receipt
+           FROM UNNEST($3::integer[], $4::text[]) AS k (partner_id, receipt)
+           JOIN requests r USING (partner_id, receipt)
+           WHERE r.receipt IS NOT NULL"#,
         &partners,
-        &ids
+        &ids,
+        &credited_by,
+        &receipts
     )
     .fetch_all(connection)
     .await?;
@@ -73,19 +105,23 @@ pub async fn outcomes(
         answer: row.3,
         place,
     };
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let place = row.cell.zip(row.seq).map(|(cell, seq)| Place {
-                cell: Cell(cell),
-                seq: Seq(seq),
-                member: row.member_id.map(MemberId),
-                authorized_by: row.authorized_by.map(Seq),
-            });
-            let key = (PartnerId(row.partner_id), RequestId(row.request_id));
-            (key, outcome((row.method, row.fields, row.refused, row.answer), place))
-        })
-        .collect())
+    let mut earlier = Earlier::default();
+    for row in rows {
+        let key = (PartnerId(row.partner_id), RequestId(row.request_id));
+        if let Some(receipt) = row.receipt {
+            earlier.credited.insert((key.0, receipt), key.1);
+            continue;
+        }
+        let place = row.cell.zip(row.seq).map(|(cell, seq)| Place {
+            cell: Cell(cell),
+            seq: Seq(seq),
+            member: row.member_id.map(MemberId),
+            authorized_by: row.authorized_by.map(Seq),
+        });
+        let found = outcome((row.method, row.fields, row.refused, row.answer), place);
+        earlier.outcomes.insert(key, found);
+    }
+    Ok(earlier)
 }
 
 /// A member as one partner knows it.
@@ -201,7 +237,8 @@ fn original_kind(method: i16, refused: bool, authorized_by: Option<Seq>) -> Orig
     }
 }
 
-/// Inserts outcomes in key order, and says how many: an id that is taken is left as it is.
+/// Inserts outcomes by receipt, then by id, and says how many: an id that is taken, or a receipt
+/// that is credited, is left as it is.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
     rows: &[RequestRow],
@@ -221,11 +258,12 @@ pub(crate) async fn insert(
         .collect();
     let result = sqlx::query!(
         "INSERT INTO requests (partner_id, request_id, method, fields, refused, answer, cell, seq,
-                               member_id, authorized_by)
+                               member_id, authorized_by, receipt)
          SELECT * FROM UNNEST($1::integer[], $2::uuid[], $3::smallint[], $4::bytea[], $5::boolean[],
-                              $6::bytea[], $7::smallint[], $8::bigint[], $9::uuid[], $10::bigint[])
-         ORDER BY 1, 2
-         ON CONFLICT (partner_id, request_id) DO NOTHING",
+                              $6::bytea[], $7::smallint[], $8::bigint[], $9::uuid[], $10::bigint[],
+                              $11::text[])
+         ORDER BY 1, 11, 2
+         ON CONFLICT DO NOTHING",
         &rows.iter().map(|row| row.partner.0).collect::<Vec<_>>(),
         &rows.iter().map(|row| row.request_id.0).collect::<Vec<_>>(),
         &rows.iter().map(|row| row.outcome.method).collect::<Vec<_>>(),
@@ -235,7 +273,8 @@ pub(crate) async fn insert(
         &cells as _,
         &column(|place| place.seq.0) as _,
         &members as _,
-        &authorized_by as _
+        &authorized_by as _,
+        &rows.iter().map(|row| row.receipt.clone()).collect::<Vec<_>>() as _
     )
     .execute(connection)
     .await?;

@@ -118,6 +118,7 @@ pub fn earn(reference: &str, micros: i64, currency: &str) -> EarnRequest {
         category: "stay".to_owned(),
         activity_at: None,
         receipt_reference: String::new(),
+        ..EarnRequest::default()
     }
 }
 

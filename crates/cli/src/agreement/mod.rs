@@ -276,6 +276,17 @@ mod tests {
     }
 
     #[test]
+    fn the_example_is_what_it_says() {
+        let example = include_str!("../../../../examples/terms/harbor-hotels.toml");
+        let agreement = AgreementFile::read(example).expect("terms").into_api();
+        let inward = agreement.exchange_in.as_ref().expect("points come in");
+        assert_eq!((inward.give, inward.receive, inward.minimum), (3, 1, 3_000));
+        let never = agreement.categories.iter().find(|found| found.category == "gift-card");
+        assert_eq!(never.expect("a category that never earns").rules[0].points, 0);
+        assert_eq!((agreement.claim_limit_days, agreement.accepts_donations), (180, false));
+    }
+
+    #[test]
     fn an_amount_is_an_exact_decimal() {
         for (text, micros) in [("0.0060", 6_000), ("12", 12_000_000), ("1.000001", 1_000_001)] {
             assert_eq!(Decimal::try_from(text.to_owned()).expect("an amount"), Decimal(micros));

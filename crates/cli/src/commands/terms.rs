@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use entente_api::partner::{
-    Agreement, EarnCategory, GetTermsInForceRequest, ListTermsRequest, PublishTermsRequest, Terms,
+    Agreement, EarnCategory, ExchangeBonus, ExchangeRate, GetTermsInForceRequest, ListTermsRequest,
+    PublishTermsRequest, Terms,
 };
 use entente_api::types::Money;
 use serde_json::{Value, json};
@@ -34,9 +35,16 @@ A terms file, with amounts in quotes:
   hold_life_seconds = 604800
   late_limit_days = 14
   net_debit_caps = { EUR = \"250000\" }
+  claim_limit_days = 180
+  gifts = { max_points_per_operation = 5000, max_points_per_member_month = 20000 }
+  exchange_in = { give = 3, receive = 1, minimum = 3000, increment = 3 }
+  exchange_out = { give = 1, receive = 2 }
   [[categories]]
   category = \"room\"
-  rules = [{ points = 5, per_spend = \"1\" }]";
+  rules = [{ points = 5, per_spend = \"1\" }]
+  [[categories]]
+  category = \"gift-card\"          # earns nothing
+  rules = [{ points = 0, per_spend = \"1\" }]";
 
 /// What to do with terms.
 #[derive(Debug, Subcommand)]
@@ -136,7 +144,8 @@ async fn in_force(args: InForceArgs) -> anyhow::Result<()> {
     let terms = answer.terms.unwrap_or_default();
     args.connection.output.show(&json(&terms), |_| {
         let agreement = terms.agreement.clone().unwrap_or_default();
-        format!("{}\n\n{}\n\n{}", head(&terms), prices(&agreement), earning(&agreement))
+        let parts = [head(&terms), prices(&agreement), earning(&agreement), exchanges(&agreement)];
+        parts.join("\n\n")
     })
 }
 
@@ -192,6 +201,13 @@ fn prices(agreement: &Agreement) -> String {
     row("points live, days", agreement.lot_life_days.to_string());
     row("holds live, seconds", points(agreement.hold_life_seconds));
     row("activity may be late, days", agreement.late_limit_days.to_string());
+    row(
+        "purchases may be claimed, days",
+        match agreement.claim_limit_days {
+            0 => "not at all".to_owned(),
+            days => days.to_string(),
+        },
+    );
     for cap in &agreement.net_debit_caps {
         row("net debit cap", money(cap));
     }
@@ -200,6 +216,13 @@ fn prices(agreement: &Agreement) -> String {
     }
     if let Some(most) = agreement.max_points_per_member_year {
         row("most points a member and year", points(most));
+    }
+    if let Some(gifts) = &agreement.gifts {
+        row("most points a gift", points(gifts.max_points_per_operation));
+        row("most points given, a member and month", points(gifts.max_points_per_member_month));
+    }
+    if agreement.accepts_donations {
+        row("members may donate to it", "yes".to_owned());
     }
     table.text("")
 }
@@ -217,6 +240,38 @@ fn earning(agreement: &Agreement) -> String {
         }
     }
     table.text("purchases earn nothing here")
+}
+
+fn exchanges(agreement: &Agreement) -> String {
+    let mut table = Table::new(&[
+        "exchange",
+        ">for each",
+        ">points",
+        ">from",
+        ">in steps of",
+        ">bonus",
+        ">for each",
+    ]);
+    let mut row = |name: &str, rate: Option<&ExchangeRate>| {
+        let Some(rate) = rate else { return };
+        let steps = points(rate.increment.max(1));
+        let steps = if rate.exact_increments { format!("{steps}, exactly") } else { steps };
+        let bonus = |number: fn(&ExchangeBonus) -> i64| {
+            rate.bonus.as_ref().map_or_else(String::new, |bonus| points(number(bonus)))
+        };
+        table.row([
+            name.to_owned(),
+            points(rate.give),
+            points(rate.receive),
+            points(rate.minimum.max(1)),
+            steps,
+            bonus(|bonus| bonus.points),
+            bonus(|bonus| bonus.threshold),
+        ]);
+    };
+    row("own points in", agreement.exchange_in.as_ref());
+    row("own points out", agreement.exchange_out.as_ref());
+    table.text("no exchange with its own points")
 }
 
 fn price(agreement: &Agreement, micros: i64) -> String {

@@ -5,7 +5,7 @@ use entente_api::{
     partner::{PublishTermsRequest, PublishTermsResponse},
 };
 use entente_ledger::TermsVersion;
-use entente_loyalty::{Agreement, Catalogue, Partner, PartnerCode, Terms};
+use entente_loyalty::{Agreement, Catalogue, Partner, PartnerCode, Terms, cycle_gains};
 use entente_store::{
     StoreError, catalogue,
     control::{Control, Heads},
@@ -42,6 +42,10 @@ impl Write for PublishTerms {
             Ok(next) => next,
             Err(refused) => return Ok(Err(refused)),
         };
+        if cycle_gains(&self.agreement) {
+            let message = "points that are exchanged in and out again would become more";
+            return Ok(Err(Refused::new(ErrorReason::ExchangeCycleGains, message)));
+        }
         let terms = Terms {
             partner: partner.id,
             version,

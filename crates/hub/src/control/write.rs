@@ -133,7 +133,7 @@ pub(super) async fn run<W: Write>(
 fn row(claim: &Claim, refused: bool, answer: Vec<u8>, place: Option<Place>) -> RequestRow {
     let Fingerprint { method, fields } = claim.fingerprint.clone();
     let outcome = Outcome { method: method.code(), fields, refused, answer, place };
-    RequestRow { partner: claim.partner, request_id: claim.request_id, outcome }
+    RequestRow { partner: claim.partner, request_id: claim.request_id, outcome, receipt: None }
 }
 
 fn replay<R: WriteRequest>(

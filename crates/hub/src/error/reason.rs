@@ -40,11 +40,16 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         R::WindowNotClosed | R::NotASimulation | R::ClockBackwards => not_kept(FailedPrecondition),
         R::PartnerExists => kept(AlreadyExists),
         R::NetDebitCapExceeded => kept(Code::ResourceExhausted),
-        R::ActivityInFuture
+        R::ReceiptCredited
+        | R::ActivityInFuture
         | R::ActivityTooOld
+        | R::ClaimTooOld
         | R::NoTermsInForce
         | R::CurrencyNotOfTerms
         | R::CategoryUnknown
+        | R::ExchangeNotAgreed
+        | R::ExchangeBelowMinimum
+        | R::ExchangeOffIncrement
         | R::AmountTooLarge
         | R::NothingToBurn
         | R::NotAnAuthorization
@@ -60,6 +65,7 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         | R::MemberAlreadyLinked
         | R::TermsInPast
         | R::TermsOverlap
+        | R::ExchangeCycleGains
         | R::PaymentExceedsObligation => kept(FailedPrecondition),
     }
 }
@@ -84,7 +90,7 @@ const fn again(code: Code, after_ms: u64) -> Rule {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use entente_api::DESCRIPTOR_SET;
     use prost::Message;
     use prost_types::{EnumDescriptorProto, FileDescriptorSet};
@@ -98,7 +104,8 @@ mod tests {
         enums.find(|found| found.name() == "ErrorReason").expect("the contract has ErrorReason")
     }
 
-    fn reasons() -> Vec<ErrorReason> {
+    /// Every reason, in the order of the contract, which is that of precedence.
+    pub(in crate::error) fn reasons() -> Vec<ErrorReason> {
         let numbers = published().value.into_iter().filter_map(|value| value.number);
         numbers.map(|number| ErrorReason::try_from(number).expect("a published reason")).collect()
     }

@@ -12,9 +12,15 @@ impl Refused {
     pub fn of_refusal(refusal: &Refusal, caller: &Partner) -> Self {
         let refused = Self::new(reason(refusal), refusal.to_string());
         match *refusal {
+            Refusal::ReceiptCredited { request_id } => refused.with("request_id", request_id.0),
             Refusal::ActivityTooOld { late_limit_days } => {
                 refused.with("late_limit_days", late_limit_days)
             }
+            Refusal::ClaimTooOld { claim_limit_days } => {
+                refused.with("claim_limit_days", claim_limit_days)
+            }
+            Refusal::ExchangeBelowMinimum { minimum } => refused.with("minimum", minimum),
+            Refusal::ExchangeOffIncrement { increment } => refused.with("increment", increment),
             Refusal::CurrencyNotOfTerms { currency } => refused.with("currency", currency),
             Refusal::CaptureExceedsHold { held } => refused.with("held", held),
             Refusal::ReversalExceedsRest { rest } => refused.with("rest", rest),
@@ -28,6 +34,7 @@ impl Refused {
             | Refusal::ActivityInFuture
             | Refusal::NoTermsInForce
             | Refusal::CategoryUnknown
+            | Refusal::ExchangeNotAgreed
             | Refusal::AmountTooLarge
             | Refusal::NothingToBurn
             | Refusal::NotAnAuthorization
@@ -43,11 +50,16 @@ impl Refused {
 const fn reason(refusal: &Refusal) -> ErrorReason {
     match refusal {
         Refusal::PartnerSuspended => ErrorReason::PartnerSuspended,
+        Refusal::ReceiptCredited { .. } => ErrorReason::ReceiptCredited,
         Refusal::ActivityInFuture => ErrorReason::ActivityInFuture,
         Refusal::ActivityTooOld { .. } => ErrorReason::ActivityTooOld,
+        Refusal::ClaimTooOld { .. } => ErrorReason::ClaimTooOld,
         Refusal::NoTermsInForce => ErrorReason::NoTermsInForce,
         Refusal::CurrencyNotOfTerms { .. } => ErrorReason::CurrencyNotOfTerms,
         Refusal::CategoryUnknown => ErrorReason::CategoryUnknown,
+        Refusal::ExchangeNotAgreed => ErrorReason::ExchangeNotAgreed,
+        Refusal::ExchangeBelowMinimum { .. } => ErrorReason::ExchangeBelowMinimum,
+        Refusal::ExchangeOffIncrement { .. } => ErrorReason::ExchangeOffIncrement,
         Refusal::AmountTooLarge => ErrorReason::AmountTooLarge,
         Refusal::NothingToBurn => ErrorReason::NothingToBurn,
         Refusal::NotAnAuthorization => ErrorReason::NotAnAuthorization,
@@ -65,10 +77,11 @@ const fn reason(refusal: &Refusal) -> ErrorReason {
 
 #[cfg(test)]
 mod tests {
-    use entente_ledger::{Micros, PartnerId, Points};
+    use entente_ledger::{Micros, PartnerId, Points, RequestId};
     use jiff::Timestamp;
 
     use super::*;
+    use crate::error::reason::tests::reasons;
 
     fn harbor() -> Partner {
         Partner {
@@ -86,11 +99,16 @@ mod tests {
         let currency = "EUR".parse().expect("ISO 4217");
         vec![
             Refusal::PartnerSuspended,
+            Refusal::ReceiptCredited { request_id: RequestId(uuid::Uuid::nil()) },
             Refusal::ActivityInFuture,
             Refusal::ActivityTooOld { late_limit_days: 30 },
+            Refusal::ClaimTooOld { claim_limit_days: 0 },
             Refusal::NoTermsInForce,
             Refusal::CurrencyNotOfTerms { currency },
             Refusal::CategoryUnknown,
+            Refusal::ExchangeNotAgreed,
+            Refusal::ExchangeBelowMinimum { minimum: Points(3_000) },
+            Refusal::ExchangeOffIncrement { increment: Points(3) },
             Refusal::AmountTooLarge,
             Refusal::NothingToBurn,
             Refusal::NotAnAuthorization,
@@ -110,7 +128,10 @@ mod tests {
     fn the_rules_and_the_contract_agree_on_precedence_and_on_what_is_kept() {
         let refusals = every_refusal();
         assert!(refusals.is_sorted());
-        assert!(refusals.iter().map(reason).map(i32::from).is_sorted());
+        let published = reasons();
+        let place = |refusal| published.iter().position(|found| *found == reason(refusal));
+        assert!(refusals.iter().map(place).is_sorted());
+        assert!(refusals.iter().all(|refusal| place(refusal).is_some()));
         for refusal in refusals {
             let refused = Refused::of_refusal(&refusal, &harbor());
             assert_eq!(refused.is_kept(), refusal.is_final(), "{refusal}");
@@ -139,5 +160,15 @@ mod tests {
         assert_eq!(too_old.metadata("late_limit_days"), Some("30"));
         let too_few = told(Refusal::PointsInsufficient { available: Points(3) });
         assert_eq!(too_few.metadata("available"), Some("3"));
+        let request_id = RequestId(uuid::Uuid::from_u128(7));
+        let credited = told(Refusal::ReceiptCredited { request_id });
+        let expected = "00000000-0000-0000-0000-000000000007";
+        assert_eq!(credited.metadata("request_id"), Some(expected));
+        let claim = told(Refusal::ClaimTooOld { claim_limit_days: 90 });
+        assert_eq!(claim.metadata("claim_limit_days"), Some("90"));
+        let below = told(Refusal::ExchangeBelowMinimum { minimum: Points(3_000) });
+        assert_eq!(below.metadata("minimum"), Some("3000"));
+        let off = told(Refusal::ExchangeOffIncrement { increment: Points(3) });
+        assert_eq!(off.metadata("increment"), Some("3"));
     }
 }

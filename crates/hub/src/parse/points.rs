@@ -2,18 +2,18 @@
 
 use entente_api::{
     points::{
-        AuthorizeRequest, BurnRequest, CaptureRequest, EarnRequest, QuoteBurnRequest,
-        QuoteEarnRequest, ReverseRequest, VoidRequest, authorize_request, burn_request,
-        quote_burn_request, reverse_request,
+        AuthorizeRequest, BurnRequest, CaptureRequest, EarnRequest, ExchangeRequest,
+        QuoteBurnRequest, QuoteEarnRequest, ReverseRequest, VoidRequest, authorize_request,
+        burn_request, exchange_request, quote_burn_request, reverse_request,
     },
     types::Money,
 };
-use entente_ledger::RequestId;
-use entente_loyalty::{Action, BurnAmount, ReversePart};
+use entente_ledger::{Micros, RequestId};
+use entente_loyalty::{Action, Bought, BurnAmount, ExchangeAmount, ReversePart};
 
 use super::{
-    MemberReference, Violations, category, member_reference, points_number, receipt_reference,
-    request_id, timestamp,
+    Amount, MemberReference, Violations, category, member_reference, points_number,
+    receipt_reference, request_id, timestamp,
 };
 use crate::{
     error::Refused,
@@ -33,6 +33,52 @@ pub struct Asked {
     pub receipt_reference: String,
 }
 
+/// A purchase, as earns and their quotes have it.
+struct BoughtFields<'a> {
+    spend: Option<&'a Money>,
+    paid_in_points: Option<&'a Money>,
+    category: &'a str,
+    activity_at: Option<&'a prost_types::Timestamp>,
+    retro_claim: bool,
+}
+
+impl BoughtFields<'_> {
+    fn parse(self, violations: &mut Violations) -> Option<Bought> {
+        let spend = violations.money("spend", self.spend);
+        let category = violations.field("category", category(self.category));
+        let activity_at = optional_time(violations, self.activity_at);
+        let paid = match self.paid_in_points {
+            None => Some(Micros::ZERO),
+            Some(paid) => paid_in_points(violations, paid, spend),
+        };
+        let Amount { micros: spend, currency } = spend?;
+        Some(Bought {
+            spend,
+            currency,
+            paid_in_points: paid?,
+            category: category?,
+            activity_at: activity_at?,
+            retro_claim: self.retro_claim,
+        })
+    }
+}
+
+/// A part of the spend, in its currency.
+fn paid_in_points(
+    violations: &mut Violations,
+    paid: &Money,
+    spend: Option<Amount>,
+) -> Option<Micros> {
+    let paid = violations.money("paid_in_points", Some(paid))?;
+    let spend = spend?;
+    if paid.currency != spend.currency {
+        violations.add("paid_in_points.currency", "the currency of spend");
+        return None;
+    }
+    let micros = Some(paid.micros).filter(|micros| *micros <= spend.micros);
+    violations.field("paid_in_points.micros", micros.ok_or("at most spend".into()))
+}
+
 /// How much to burn, as every request with a choice has it.
 enum AmountField<'a> {
     Points(i64),
@@ -47,23 +93,52 @@ impl TryFrom<&EarnRequest> for Asked {
         let id = violations.field("request_id", request_id(&request.request_id));
         let member =
             violations.field("member_reference", member_reference(&request.member_reference));
-        let spend = violations.money("spend", request.spend.as_ref());
-        let category = violations.field("category", category(&request.category));
-        let activity_at = optional_time(&mut violations, request.activity_at.as_ref());
+        let bought = BoughtFields {
+            spend: request.spend.as_ref(),
+            paid_in_points: request.paid_in_points.as_ref(),
+            category: &request.category,
+            activity_at: request.activity_at.as_ref(),
+            retro_claim: request.retro_claim,
+        };
+        let bought = bought.parse(&mut violations);
         let receipt =
             violations.field("receipt_reference", receipt_reference(&request.receipt_reference));
-        match (id, member, spend, category, activity_at, receipt) {
-            (
-                Some(id),
-                Some(member),
-                Some(spend),
-                Some(category),
-                Some(activity_at),
-                Some(receipt),
-            ) => {
-                let (spend, currency) = (spend.micros, spend.currency);
-                let ask = Ask::Earn { spend, currency, category, activity_at };
-                Ok(Self::of_member(id, ask, member, receipt))
+        if request.retro_claim {
+            violations.required("activity_at", request.activity_at.as_ref());
+            let receipt = Some(&request.receipt_reference).filter(|receipt| !receipt.is_empty());
+            violations.required("receipt_reference", receipt);
+        }
+        match (id, member, bought, receipt) {
+            (Some(id), Some(member), Some(bought), Some(receipt)) if violations.is_empty() => {
+                Ok(Self::of_member(id, Ask::Earn(bought), member, receipt))
+            }
+            _ => Err(violations.refused()),
+        }
+    }
+}
+
+impl TryFrom<&ExchangeRequest> for Asked {
+    type Error = Refused;
+
+    fn try_from(request: &ExchangeRequest) -> Result<Self, Refused> {
+        let mut violations = Violations::default();
+        let id = violations.field("request_id", request_id(&request.request_id));
+        let member =
+            violations.field("member_reference", member_reference(&request.member_reference));
+        let amount = match violations.required("amount", request.amount.as_ref()) {
+            None => None,
+            Some(exchange_request::Amount::OwnPoints(number)) => {
+                violations.field("own_points", points_number(*number)).map(ExchangeAmount::In)
+            }
+            Some(exchange_request::Amount::Points(number)) => {
+                violations.field("points", points_number(*number)).map(ExchangeAmount::Out)
+            }
+        };
+        let receipt =
+            violations.field("receipt_reference", receipt_reference(&request.receipt_reference));
+        match (id, member, amount, receipt) {
+            (Some(id), Some(member), Some(amount), Some(receipt)) => {
+                Ok(Self::of_member(id, Ask::Exchange(amount), member, receipt))
             }
             _ => Err(violations.refused()),
         }
@@ -158,14 +233,15 @@ pub type AskedQuote = (MemberReference, Action);
 pub fn quote_earn(request: &QuoteEarnRequest) -> Result<AskedQuote, Refused> {
     let mut violations = Violations::default();
     let member = violations.field("member_reference", member_reference(&request.member_reference));
-    let spend = violations.money("spend", request.spend.as_ref());
-    let category = violations.field("category", category(&request.category));
-    let activity_at = optional_time(&mut violations, request.activity_at.as_ref());
-    match (member, spend, category, activity_at) {
-        (Some(member), Some(spend), Some(category), Some(activity_at)) => {
-            let (spend, currency) = (spend.micros, spend.currency);
-            Ok((member, Action::Earn { spend, currency, category, activity_at }))
-        }
+    let bought = BoughtFields {
+        spend: request.spend.as_ref(),
+        paid_in_points: request.paid_in_points.as_ref(),
+        category: &request.category,
+        activity_at: request.activity_at.as_ref(),
+        retro_claim: false,
+    };
+    match (member, bought.parse(&mut violations)) {
+        (Some(member), Some(bought)) => Ok((member, Action::Earn(bought))),
         _ => Err(violations.refused()),
     }
 }

@@ -14,6 +14,8 @@ use super::{Expected, Violations, category};
 /// The most categories of an agreement, and the most rules of a category.
 const MAX_CATEGORIES: usize = 64;
 const MAX_RULES: usize = 16;
+/// The most that a number of an exchange rate may be, so that cycles can be computed exactly.
+const MAX_RATE: i64 = 1_000_000_000;
 
 impl Violations {
     /// A required agreement; each of its fields is judged.
@@ -73,7 +75,7 @@ impl Violations {
     ) -> Option<ExchangeRate> {
         let wire = wire?;
         let mut number = |name: &str, value, least| {
-            self.number(&format!("{field}.{name}"), value, least..=i64::MAX);
+            self.number(&format!("{field}.{name}"), value, least..=MAX_RATE);
         };
         number("give", wire.give, 1);
         number("receive", wire.receive, 1);
@@ -319,7 +321,7 @@ mod tests {
             ("exchange_in.give", |a| rate(a).give = 0),
             ("exchange_in.receive", |a| rate(a).receive = -1),
             ("exchange_in.minimum", |a| rate(a).minimum = -1),
-            ("exchange_in.increment", |a| rate(a).increment = i64::MIN),
+            ("exchange_in.increment", |a| rate(a).increment = 1_000_000_001),
             ("exchange_in.bonus.threshold", |a| {
                 rate(a).bonus = Some(api::ExchangeBonus { threshold: 0, points: 1 });
             }),

@@ -3,7 +3,9 @@
 
 use entente_api::{points::EarnResponse, types};
 use entente_ledger::{Currency, Micros, PartnerId, Points, Wallet};
-use entente_loyalty::{Catalogue, Decision, Operation, OperationKind, Partner};
+use entente_loyalty::{
+    Catalogue, Decision, ExchangeDirection, Exchanged, Operation, OperationKind, Partner,
+};
 use prost::Message;
 use uuid::Uuid;
 
@@ -75,9 +77,9 @@ fn wire<'a>(
         debt_repaid: operation.debt_repaid.0,
         prior_period: operation.prior_period,
         portions: portions.collect(),
-        retro_claim: false,
-        paid_in_points: None,
-        exchange: None,
+        retro_claim: operation.retro_claim,
+        paid_in_points: operation.paid_in_points.map(money),
+        exchange: operation.exchange.map(exchange),
         counterparty_token: String::new(),
         charity: String::new(),
     }
@@ -85,6 +87,18 @@ fn wire<'a>(
 
 fn money((Micros(micros), currency): (Micros, Currency)) -> types::Money {
     types::Money { currency: currency.to_string(), micros }
+}
+
+fn exchange(exchanged: Exchanged) -> types::Exchange {
+    let direction = match exchanged.direction {
+        ExchangeDirection::In => types::ExchangeDirection::In,
+        ExchangeDirection::Out => types::ExchangeDirection::Out,
+    };
+    types::Exchange {
+        direction: direction.into(),
+        own_points: exchanged.own_points.0,
+        own_points_left: exchanged.left.0,
+    }
 }
 
 /// A kind of operation on the wire.

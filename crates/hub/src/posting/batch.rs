@@ -51,8 +51,9 @@ pub(super) async fn run(context: &Context, commands: &[Queued]) -> Result<Vec<An
     let heads = batch.lock_heads(&cells.into_iter().collect::<Vec<_>>()).await?;
     let catalogue = context.catalogue.at_least(heads.catalogue_epoch).await?;
 
-    // 2. Read: earlier outcomes, links, members, exposures.
-    let outcomes = batch.outcomes(&commands.iter().map(key).collect::<Vec<_>>()).await?;
+    // 2. Read: earlier outcomes and credited receipts, links, members, exposures.
+    let ids: Vec<Key> = commands.iter().map(key).collect();
+    let earlier = batch.earlier(&ids, &receipts(commands)).await?;
     let links = batch.links(&references(commands)).await?;
     let wanted = needs::of_members(commands, &catalogue, heads.now);
     let mut loaded = batch.load(&wanted, heads.now).await?;
@@ -60,8 +61,9 @@ pub(super) async fn run(context: &Context, commands: &[Queued]) -> Result<Vec<An
     let exposures = lock_exposures(&mut batch, &catalogue, &loaded, callers).await?;
 
     // 3. Decide, one after another, each on the state that its predecessors left.
-    let state = state(&catalogue, &heads, &mut loaded, exposures);
-    let mut deciding = Deciding::new(state, &heads, outcomes);
+    let mut state = state(&catalogue, &heads, &mut loaded, exposures);
+    state.receipts = earlier.credited;
+    let mut deciding = Deciding::new(state, &heads, earlier.outcomes);
     let answers: Vec<Answer> =
         commands.iter().map(|command| deciding.answer(command, &links)).collect();
 
@@ -119,6 +121,7 @@ pub(super) fn state<'a>(
         catalogue,
         window: heads.window,
         members: std::mem::take(&mut loaded.members),
+        receipts: HashMap::new(),
         exposures,
         changed_exposures: BTreeSet::new(),
     }
@@ -229,7 +232,8 @@ impl<'a> Deciding<'a> {
         self.notices.extend(told::notices(&self.state, &decision));
         self.last.insert(operation.cell, operation.seq);
         self.outcomes.insert((partner, request_id), outcome.clone());
-        self.requests.push(RequestRow { partner, request_id, outcome });
+        let receipt = operation.credited_receipt().map(str::to_owned);
+        self.requests.push(RequestRow { partner, request_id, outcome, receipt });
         self.decisions.push(decision);
     }
 
@@ -267,6 +271,16 @@ fn references(commands: &[Queued]) -> Vec<(PartnerId, String)> {
         queued.reference.clone().map(|reference| (queued.command.partner, reference))
     });
     let distinct: BTreeSet<_> = references.collect();
+    distinct.into_iter().collect()
+}
+
+/// The receipts that earns ask to credit.
+fn receipts(commands: &[Queued]) -> Vec<(PartnerId, String)> {
+    let earns = commands.iter().map(|queued| &queued.command).filter(|command| {
+        command.kind() == OperationKind::Earn && !command.receipt_reference.is_empty()
+    });
+    let receipts = earns.map(|command| (command.partner, command.receipt_reference.clone()));
+    let distinct: BTreeSet<_> = receipts.collect();
     distinct.into_iter().collect()
 }
 

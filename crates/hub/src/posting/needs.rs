@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use entente_ledger::{Cell, MemberId, PartnerId};
-use entente_loyalty::{Action, Catalogue, Command, Original, OriginalKind};
+use entente_loyalty::{Action, Catalogue, Command, ExchangeAmount, Original, OriginalKind};
 use entente_store::batch::MemberNeeds;
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -31,12 +31,15 @@ pub(super) fn add(
     now: Timestamp,
 ) {
     match &command.action {
-        Action::Earn { activity_at, .. } => {
+        Action::Earn(bought) => {
             if caps_years(catalogue, command.partner) {
-                needs.years.extend([(command.partner, year(activity_at.unwrap_or(now)))]);
+                needs.years.extend([(command.partner, year(bought.activity_at.unwrap_or(now)))]);
             }
         }
-        Action::Burn(_) | Action::Authorize(_) => needs.everything_open = true,
+        Action::Exchange(ExchangeAmount::In(_)) => {}
+        Action::Burn(_) | Action::Authorize(_) | Action::Exchange(ExchangeAmount::Out(_)) => {
+            needs.everything_open = true;
+        }
         Action::Capture { original, .. }
         | Action::Void { original }
         | Action::Reverse { original, .. } => {

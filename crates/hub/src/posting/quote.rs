@@ -1,7 +1,7 @@
 //! Quotes: the same decision, on a snapshot that is thrown away.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -112,6 +112,7 @@ async fn read<'a>(
     Ok(State {
         catalogue,
         window: snapshot.window,
+        receipts: HashMap::new(),
         exposures: snapshot.exposures(&partners).await?,
         members: loaded.members,
         changed_exposures: BTreeSet::new(),

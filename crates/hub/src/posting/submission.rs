@@ -2,10 +2,9 @@
 
 use std::time::Instant;
 
-use entente_ledger::{Currency, Micros, PartnerId, Points, RequestId};
-use entente_loyalty::{Action, BurnAmount, Command, ReversePart};
+use entente_ledger::{PartnerId, Points, RequestId};
+use entente_loyalty::{Action, Bought, BurnAmount, Command, ExchangeAmount, ReversePart};
 use entente_store::{ResolvedLink, ResolvedOriginal};
-use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use crate::{error::RpcError, fingerprint::Fingerprint, parse::MemberReference};
@@ -42,16 +41,7 @@ pub enum Target {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
     /// Credit points for a purchase.
-    Earn {
-        /// What was paid.
-        spend: Micros,
-        /// In this currency.
-        currency: Currency,
-        /// What was bought.
-        category: String,
-        /// When; now when absent.
-        activity_at: Option<Timestamp>,
-    },
+    Earn(Bought),
     /// Spend points at once.
     Burn(BurnAmount),
     /// Set points aside.
@@ -62,6 +52,8 @@ pub enum Ask {
     Void,
     /// Undo the original.
     Reverse(ReversePart),
+    /// Turn the partner's own points into shared points, or back.
+    Exchange(ExchangeAmount),
 }
 
 /// What the resolver found.
@@ -121,14 +113,13 @@ fn action(ask: Ask, resolution: Resolution) -> (ResolvedLink, Action) {
     };
     let named = || original.expect("this action names an operation");
     let action = match ask {
-        Ask::Earn { spend, currency, category, activity_at } => {
-            Action::Earn { spend, currency, category, activity_at }
-        }
+        Ask::Earn(bought) => Action::Earn(bought),
         Ask::Burn(amount) => Action::Burn(amount),
         Ask::Authorize(amount) => Action::Authorize(amount),
         Ask::Capture(points) => Action::Capture { original: named(), points },
         Ask::Void => Action::Void { original: named() },
         Ask::Reverse(part) => Action::Reverse { original: named(), part },
+        Ask::Exchange(amount) => Action::Exchange(amount),
     };
     (link, action)
 }

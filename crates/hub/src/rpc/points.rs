@@ -6,10 +6,11 @@ use entente_api::{
     error::ErrorReason,
     points::{
         AuthorizeRequest, AuthorizeResponse, BurnRequest, BurnResponse, CaptureRequest,
-        CaptureResponse, EarnRequest, EarnResponse, EarnStreamRequest, GetOperationRequest,
-        GetOperationResponse, QuoteBurnRequest, QuoteBurnResponse, QuoteEarnRequest,
-        QuoteEarnResponse, ReverseRequest, ReverseResponse, VoidRequest, VoidResponse,
-        get_operation_response::Outcome as WireOutcome, points_service_server::PointsService,
+        CaptureResponse, EarnRequest, EarnResponse, EarnStreamRequest, ExchangeRequest,
+        ExchangeResponse, GetOperationRequest, GetOperationResponse, QuoteBurnRequest,
+        QuoteBurnResponse, QuoteEarnRequest, QuoteEarnResponse, ReverseRequest, ReverseResponse,
+        VoidRequest, VoidResponse, get_operation_response::Outcome as WireOutcome,
+        points_service_server::PointsService,
     },
     types,
 };
@@ -143,6 +144,13 @@ impl PointsService for Points {
         &self,
         request: Request<ReverseRequest>,
     ) -> Result<Response<ReverseResponse>, Status> {
+        self.post(request).await
+    }
+
+    async fn exchange(
+        &self,
+        request: Request<ExchangeRequest>,
+    ) -> Result<Response<ExchangeResponse>, Status> {
         self.post(request).await
     }
 

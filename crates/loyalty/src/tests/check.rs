@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use entente_ledger::{Account, HoldState, LotId, Micros, PartnerId, Unit, positions};
 
 use crate::{
-    Exposure, ExposureKey, Member,
+    ExchangeDirection, Exchanged, Exposure, ExposureKey, Member,
     cast::{Book, GUEST},
     exposure_change, redemption, reservation,
 };
@@ -82,13 +82,23 @@ fn transfers_explain_the_wallet(book: &Book, guest: &Member) {
 
 fn fees_are_those_of_captured_points(book: &Book, guest: &Member) {
     let mut fees = BTreeMap::new();
+    let mut add = |partner, version, points| {
+        let partner = book.catalogue.partner(partner).expect("in the cast");
+        let agreement = &partner.terms_version(version).expect("published").agreement;
+        *fees.entry(agreement.currency).or_insert(0) +=
+            redemption::fee(points, agreement).expect("small").0;
+    };
     for hold in guest.holds.values() {
-        let partner = book.catalogue.partner(hold.partner).expect("in the cast");
-        let agreement = &partner.terms_version(hold.terms_version).expect("published").agreement;
         for leg in &hold.legs {
             let captured = leg.captured.minus(leg.refunded).expect("small");
-            *fees.entry(agreement.currency).or_insert(0) +=
-                redemption::fee(captured, agreement).expect("small").0;
+            add(hold.partner, hold.terms_version, captured);
+        }
+    }
+    let operations = book.decisions.iter().map(|decision| &decision.operation);
+    let out = |exchanged: Exchanged| exchanged.direction == ExchangeDirection::Out;
+    for operation in operations.filter(|operation| operation.exchange.is_some_and(out)) {
+        for portion in &operation.portions {
+            add(operation.partner, operation.terms_version.expect("priced"), portion.points);
         }
     }
     let trial = book.trial();

@@ -7,10 +7,11 @@ use proptest::{prelude::*, sample::Index};
 
 use super::check::{check, rows_agree};
 use crate::{
-    Action, Agreement, BurnAmount, Command, Decision, EarnRounding, OperationKind, ReversePart,
+    Action, Agreement, Bought, BurnAmount, Command, Decision, EarnRounding, ExchangeAmount,
+    OperationKind, ReversePart,
     cast::{
         Book, GROCER, HARBOR, ROVER, agreement, category, cents, currency, earn, original, partner,
-        reverse, rule,
+        rate, reverse, rule,
     },
 };
 
@@ -23,6 +24,7 @@ enum Step {
     Burn { partner: usize, points: i64 },
     BurnValue { partner: usize, value: i64 },
     Authorize { partner: usize, points: i64 },
+    Exchange { partner: usize, amount: ExchangeAmount },
     Capture { of: Index, points: Option<i64> },
     Void { of: Index },
     ReverseRest { of: Index },
@@ -40,6 +42,10 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(partner, points)| Step::Burn { partner, points }),
         1 => (partner.clone(), 1..2_000_000_i64)
             .prop_map(|(partner, value)| Step::BurnValue { partner, value }),
+        1 => (partner.clone(), 1..2_000_i64, any::<bool>()).prop_map(|(partner, points, inward)| {
+            let amount = if inward { ExchangeAmount::In } else { ExchangeAmount::Out };
+            Step::Exchange { partner, amount: amount(Points(points)) }
+        }),
         2 => (partner, points.clone())
             .prop_map(|(partner, points)| Step::Authorize { partner, points }),
         2 => (of(), proptest::option::of(points.clone()))
@@ -85,6 +91,9 @@ fn terms() -> impl Strategy<Value = Agreement> {
             funding: if at_issue { Funding::AtIssue } else { Funding::AtRedemption },
             lot_life_days: lives.0,
             hold_life_seconds: lives.1,
+            claim_limit_days: lives.0 % 10,
+            exchange_in: (rules.0 > 0).then(|| rate((rules.1 + 1, rules.0), (rules.3 % 9, 50))),
+            exchange_out: half_up.then(|| rate((1, rules.1), (1, 70))),
             net_debit_caps: ["EUR", "USD"]
                 .iter()
                 .filter_map(|code| caps.2.map(|cap| (currency(code), Micros(cap))))
@@ -127,12 +136,14 @@ fn command(book: &mut Book, step: &Step) -> Option<Command> {
         Step::Earn { partner, spend, days_ago } => {
             let partner = PARTNERS[*partner];
             let ago = jiff::SignedDuration::from_secs(days_ago * 86_000);
-            let action = Action::Earn {
+            let action = Action::Earn(Bought {
                 spend: Micros(*spend),
                 currency: settles_in(book, partner),
+                paid_in_points: Micros((spend % 7 - 3).max(0) * spend / 4),
                 category: "ride".to_owned(),
                 activity_at: Some(book.now.checked_sub(ago).expect("in range")),
-            };
+                retro_claim: days_ago % 3 == 2,
+            });
             (partner, action)
         }
         Step::Burn { partner, points } => {
@@ -143,6 +154,7 @@ fn command(book: &mut Book, step: &Step) -> Option<Command> {
             let value = BurnAmount::Value(Micros(*value), settles_in(book, partner));
             (partner, Action::Burn(value))
         }
+        Step::Exchange { partner, amount } => (PARTNERS[*partner], Action::Exchange(*amount)),
         Step::Authorize { partner, points } => {
             (PARTNERS[*partner], Action::Authorize(BurnAmount::Points(Points(*points))))
         }
@@ -179,12 +191,16 @@ fn wild_action() -> impl Strategy<Value = Action> {
     let eur = || currency("EUR");
     prop_oneof![
         3 => wild().prop_map(|spend| earn(Micros(spend), "EUR")),
-        1 => (wild(), any::<i32>()).prop_map(move |(spend, at)| Action::Earn {
+        1 => (wild(), wild(), any::<i32>()).prop_map(move |(spend, paid, at)| Action::Earn(Bought {
             spend: Micros(spend),
             currency: eur(),
+            paid_in_points: Micros(paid),
             category: String::new(),
             activity_at: jiff::Timestamp::from_second(i64::from(at)).ok(),
-        }),
+            retro_claim: at % 2 == 0,
+        })),
+        1 => wild().prop_map(|points| Action::Exchange(ExchangeAmount::In(Points(points)))),
+        1 => wild().prop_map(|points| Action::Exchange(ExchangeAmount::Out(Points(points)))),
         2 => wild().prop_map(|points| Action::Burn(BurnAmount::Points(Points(points)))),
         1 => wild().prop_map(move |v| Action::Burn(BurnAmount::Value(Micros(v), eur()))),
         2 => wild().prop_map(|points| Action::Authorize(BurnAmount::Points(Points(points)))),
@@ -204,6 +220,9 @@ fn wild_terms() -> impl Strategy<Value = Agreement> {
             hub_fee_basis_points: bp.saturating_abs(),
             lot_life_days: days,
             late_limit_days: late,
+            claim_limit_days: late,
+            exchange_in: at_issue.then(|| rate((points.max(1), per.max(1)), (value.max(1), paid))),
+            exchange_out: Some(rate((issue.max(1), value.max(1)), (per.max(1), minimum))),
             hold_life_seconds: seconds,
             max_points_per_member_year: cap.map(Points),
             funding: if at_issue { Funding::AtIssue } else { Funding::AtRedemption },

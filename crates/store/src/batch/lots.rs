@@ -77,16 +77,9 @@ pub(super) async fn load(
     .await?;
     for row in rows {
         let Some(member) = loaded.members.get_mut(&MemberId(row.member_id)) else { continue };
-        let purchase = || {
-            Some(Purchase {
-                category: row.category?,
-                spend: Micros(row.spend_micros?),
-                spend_reversed: Micros(row.spend_reversed_micros?),
-                activity_at: row.activity_at?.to_jiff(),
-                points_earned: Points(row.points_earned?),
-                points_clawed: Points(row.points_clawed?),
-            })
-        };
+        let spend = row.spend_micros.zip(row.spend_reversed_micros);
+        let points = row.points_earned.zip(row.points_clawed);
+        let purchase = purchase(row.category, row.activity_at, spend, points);
         let id = LotId { opened_by: Seq(row.opened_by), ordinal: row.ordinal };
         let lot = Lot {
             id,
@@ -99,11 +92,30 @@ pub(super) async fn load(
             held: Points(row.held),
             expired: Points(row.expired),
             announced: row.announced,
-            origin: origin(row.origin, purchase())?,
+            origin: origin(row.origin, purchase)?,
         };
         member.lots.insert(id, lot);
     }
     Ok(())
+}
+
+/// The purchase of an earned lot; what a lot of another origin has is null.
+fn purchase(
+    category: Option<String>,
+    activity_at: Option<jiff_sqlx::Timestamp>,
+    spend_and_reversed: Option<(i64, i64)>,
+    earned_and_clawed: Option<(i64, i64)>,
+) -> Option<Purchase> {
+    let (spend, spend_reversed) = spend_and_reversed?;
+    let (points_earned, points_clawed) = earned_and_clawed?;
+    Some(Purchase {
+        category: category?,
+        spend: Micros(spend),
+        spend_reversed: Micros(spend_reversed),
+        activity_at: activity_at?.to_jiff(),
+        points_earned: Points(points_earned),
+        points_clawed: Points(points_clawed),
+    })
 }
 
 fn origin(code: i16, purchase: Option<Purchase>) -> Result<Origin, StoreError> {

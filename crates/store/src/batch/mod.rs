@@ -2,7 +2,7 @@
 //! is one statement over all commands of the batch, so that the number of round trips does not
 //! depend on how many there are.
 //!
-//! Lock order: heads, then exposures, then request ids, each ascending. Member rows need no locks
+//! Lock order: heads, then exposures, then receipts and request ids, each ascending. Member rows need no locks
 //! of their own: whoever changes one holds its cell's head.
 
 mod exposures;
@@ -28,7 +28,7 @@ pub use members::{LoadedMembers, MemberNeeds, YearKey};
 pub use read::Snapshot;
 pub use write::Written;
 
-use crate::{Outcome, ResolvedLink, StoreError, requests};
+use crate::{Earlier, ResolvedLink, StoreError, requests};
 
 /// A batch's transaction. Dropped without [`Batch::commit`], it is rolled back.
 #[derive(Debug)]
@@ -49,12 +49,13 @@ impl Batch {
         self.round_trips.load(Ordering::Relaxed)
     }
 
-    /// The outcomes of request ids that already have one.
-    pub async fn outcomes(
+    /// The outcomes of request ids that already have one, and what credited receipts.
+    pub async fn earlier(
         &mut self,
         keys: &[(PartnerId, RequestId)],
-    ) -> Result<HashMap<(PartnerId, RequestId), Outcome>, StoreError> {
-        requests::outcomes(self.connection(), keys).await
+        receipts: &[(PartnerId, String)],
+    ) -> Result<Earlier, StoreError> {
+        requests::earlier(self.connection(), keys, receipts).await
     }
 
     /// The members behind references, read again under the heads.

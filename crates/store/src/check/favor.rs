@@ -19,6 +19,7 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
     clawbacks(connection, &mut verdict).await?;
     fees(connection, &mut verdict).await?;
     earns(connection, &mut verdict).await?;
+    origins(connection, &mut verdict).await?;
     Ok(verdict)
 }
 
@@ -75,6 +76,20 @@ async fn fees(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<()
            WHERE s.fees * 10000 NOT BETWEEN s.money * t.hub_fee_basis_points
                  AND s.money * t.hub_fee_basis_points + 9999 * s.lots
            ORDER BY o.cell, o.seq LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(connection).await?);
+    Ok(())
+}
+
+/// A lot comes from where it says: from an earn, an exchange or a transfer.
+async fn origins(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(), StoreError> {
+    let offenders = sqlx::query_scalar!(
+        r#"SELECT format('lot %s.%s of member %s in cell %s has origin %s, and an operation of kind '
+                         '%s opened it', l.opened_by, l.ordinal, l.member_id, l.cell, l.origin,
+                         o.kind) AS "offender!"
+           FROM lots l JOIN operations o ON o.cell = l.cell AND o.seq = l.opened_by
+           WHERE o.refused OR o.kind <> CASE l.origin WHEN 1 THEN 1 WHEN 2 THEN 9 ELSE 10 END
+           ORDER BY l.cell, l.member_id, l.opened_by LIMIT 20"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())

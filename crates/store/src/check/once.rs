@@ -35,6 +35,32 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
            WHERE r.seq IS NOT NULL AND o.seq IS NULL
            ORDER BY r.partner_id, r.request_id LIMIT 20"#
     );
-    verdict.blame(offenders.fetch_all(connection).await?);
+    verdict.blame(offenders.fetch_all(&mut *connection).await?);
+    receipts(connection, &mut verdict).await?;
     Ok(verdict)
+}
+
+/// A receipt is that of the accepted earn which credited it, and each that was credited is kept.
+async fn receipts(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(), StoreError> {
+    let offenders = sqlx::query_scalar!(
+        r#"SELECT format('request %s of partner %s did not credit the receipt that it keeps',
+                         r.request_id, r.partner_id) AS "offender!"
+           FROM requests r
+           JOIN operations o ON o.cell = r.cell AND o.seq = r.seq
+           WHERE r.receipt IS NOT NULL
+             AND (o.kind <> 1 OR o.refused OR o.receipt_reference <> r.receipt)
+           ORDER BY r.partner_id, r.request_id LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(&mut *connection).await?);
+    let offenders = sqlx::query_scalar!(
+        r#"SELECT format('no request of partner %s keeps the receipt of operation %s in cell %s',
+                         o.partner_id, o.seq, o.cell) AS "offender!"
+           FROM operations o
+           LEFT JOIN requests r ON r.partner_id = o.partner_id AND r.receipt = o.receipt_reference
+           WHERE o.kind = 1 AND NOT o.refused AND o.receipt_reference <> ''
+             AND r.request_id IS NULL
+           ORDER BY o.cell, o.seq LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(connection).await?);
+    Ok(())
 }

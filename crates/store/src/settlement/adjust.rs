@@ -55,7 +55,9 @@ pub async fn announce(
     let (fields, answer) = (Vec::new(), Vec::new());
     let outcome =
         Outcome { method: ANNOUNCE_METHOD, fields, refused: false, answer, place: Some(place) };
-    control.record(&RequestRow { partner: PartnerId::HUB, request_id, outcome }).await?;
+    control
+        .record(&RequestRow { partner: PartnerId::HUB, request_id, outcome, receipt: None })
+        .await?;
     Ok(Some(place))
 }
 

@@ -89,7 +89,7 @@ fn outcome(request_id: RequestId, name: &str, place: Place) -> RequestRow {
     let place = Some(place);
     let outcome =
         Outcome { method: CLOSE_METHOD, fields: Vec::new(), refused: false, answer, place };
-    RequestRow { partner: PartnerId::HUB, request_id, outcome }
+    RequestRow { partner: PartnerId::HUB, request_id, outcome, receipt: None }
 }
 
 async fn write_totals(

@@ -10,13 +10,26 @@ use crate::Ledger;
 async fn a_key_is_looked_up_by_its_index_though_the_table_is_empty() {
     let ledger = Ledger::fresh().await;
     let mut connection = ledger.pool.acquire().await.expect("a connection");
-    let prepare = "PREPARE look_up (integer[], uuid[]) AS
-         SELECT r.answer FROM UNNEST($1, $2) AS k (partner_id, request_id)
-         JOIN requests r USING (partner_id, request_id)";
-    connection.execute(prepare).await.expect("a statement");
-    let explain = "EXPLAIN EXECUTE look_up('{1}', '{00000000-0000-0000-0000-000000000001}')";
-    let rows = connection.fetch_all(explain).await.expect("a plan");
-    let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-    let by_index = plan.iter().any(|line| line.contains("using requests_pkey"));
-    assert!(by_index && !plan.concat().contains("Seq Scan"), "{plan:#?}");
+    for (index, prepare, explain) in [
+        (
+            "requests_pkey",
+            "PREPARE look_up (integer[], uuid[]) AS
+             SELECT r.answer FROM UNNEST($1, $2) AS k (partner_id, request_id)
+             JOIN requests r USING (partner_id, request_id)",
+            "EXPLAIN EXECUTE look_up('{1}', '{00000000-0000-0000-0000-000000000001}')",
+        ),
+        (
+            "requests_by_receipt",
+            "PREPARE credited (integer[], text[]) AS
+             SELECT r.request_id FROM UNNEST($1, $2) AS k (partner_id, receipt)
+             JOIN requests r USING (partner_id, receipt) WHERE r.receipt IS NOT NULL",
+            "EXPLAIN EXECUTE credited('{1}', '{R-1}')",
+        ),
+    ] {
+        connection.execute(prepare).await.expect("a statement");
+        let rows = connection.fetch_all(explain).await.expect("a plan");
+        let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        let by_index = plan.iter().any(|line| line.contains(&format!("using {index}")));
+        assert!(by_index && !plan.concat().contains("Seq Scan"), "{plan:#?}");
+    }
 }

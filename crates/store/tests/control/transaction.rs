@@ -22,7 +22,7 @@ fn row(answer: &[u8]) -> RequestRow {
         place: None,
     };
     let (partner, request_id) = (PartnerId::HUB, RequestId(Uuid::from_u128(7)));
-    RequestRow { partner, request_id, outcome }
+    RequestRow { partner, request_id, outcome, receipt: None }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use entente_ledger::{
     Currency, Funding, MemberId, Micros, PartnerId, Points, RequestId, Seq, TermsVersion,
 };
 use entente_loyalty::{
-    Action, Agreement, BurnAmount, Command, Decision, EarnCategory, EarnRounding, EarnRule,
+    Action, Agreement, Bought, BurnAmount, Command, Decision, EarnCategory, EarnRounding, EarnRule,
     Original, OriginalKind, ReversePart, State, Terms,
 };
 use entente_store::{
@@ -143,12 +143,14 @@ impl Ledger {
         let mut connection = self.pool.acquire().await.expect("a connection");
         let catalogue = load_catalogue(&mut connection).await.expect("a catalogue");
         let terms = catalogue.partner(partner).and_then(|found| found.terms_at(morning()));
-        let action = Action::Earn {
+        let action = Action::Earn(Bought {
             spend: Micros(points * 1_000_000),
             currency: terms.expect("terms").agreement.currency,
+            paid_in_points: Micros::ZERO,
             category: "room".to_owned(),
             activity_at: None,
-        };
+            retro_claim: false,
+        });
         self.post(partner, member, action).await
     }
 
@@ -204,6 +206,7 @@ impl Ledger {
             catalogue: &catalogue,
             window: heads.window,
             members: std::mem::take(&mut loaded.members),
+            receipts: std::collections::HashMap::new(),
             exposures,
             changed_exposures: std::collections::BTreeSet::new(),
         };
@@ -289,5 +292,10 @@ fn outcome(decision: &Decision) -> RequestRow {
         answer: Vec::new(),
         place: Some(place),
     };
-    RequestRow { partner: operation.partner, request_id: operation.request_id, outcome }
+    RequestRow {
+        partner: operation.partner,
+        request_id: operation.request_id,
+        outcome,
+        receipt: operation.credited_receipt().map(str::to_owned),
+    }
 }

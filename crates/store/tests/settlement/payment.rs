@@ -52,7 +52,7 @@ async fn pay(ledger: &Ledger, id: u128, micros: i64) -> Result<Micros, ExceedsOb
         answer: Vec::new(),
         place: Some(paid.place),
     };
-    let row = RequestRow { partner: PartnerId::HUB, request_id, outcome };
+    let row = RequestRow { partner: PartnerId::HUB, request_id, outcome, receipt: None };
     control.record(&row).await.expect("an outcome");
     control.commit().await.expect("a commit");
     Ok(paid.remaining)

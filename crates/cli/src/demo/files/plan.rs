@@ -270,6 +270,7 @@ impl Author {
             category: category.to_owned(),
             activity_at: Some(proto_time(at)),
             receipt_reference: receipt(brand, row),
+            ..EarnRequest::default()
         };
         Step { request, points }
     }

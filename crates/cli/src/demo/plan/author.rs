@@ -178,6 +178,7 @@ impl Author {
             spend: Some(Money { currency, micros: spend }),
             category: category.to_owned(),
             activity_at: None,
+            ..EarnRequest::default()
         }
     }
 
