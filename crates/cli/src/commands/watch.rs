@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use entente_api::event::{Event, EventKind, WatchRequest, event::What, watch_request::Start};
+use entente_api::event::{
+    Event, EventKind, RefusedRequest, WatchRequest, event::What, watch_request::Start,
+};
+use entente_api::types::Operation;
 use entente_client::{Refusal, Watch, Watched};
 use serde_json::{Value, json};
 
@@ -185,71 +188,9 @@ fn words(event: &Event) -> (&'static str, String) {
 fn json_of(event: &Event) -> Value {
     let key = event.order_key.unwrap_or_default();
     let (kind, what) = match &event.what {
-        Some(What::Operation(operation)) => (
-            "operation",
-            json!({
-                "request_id": operation.request_id,
-                "kind": operation_kind(operation.kind),
-                "member_token": operation.member_token,
-                "points": operation.points,
-                "spend": operation.spend.as_ref().map(money_json),
-                "value": operation.value.as_ref().map(money_json),
-                "category": operation.category,
-                "receipt_reference": operation.receipt_reference,
-                "original_request_id": operation.original_request_id,
-                "terms_version": operation.terms_version,
-            }),
-        ),
-        Some(What::Refusal(refused)) => (
-            "refusal",
-            json!({
-                "request_id": refused.request_id,
-                "kind": operation_kind(refused.kind),
-                "member_token": refused.member_token,
-                "reason": refused.refusal.as_ref().map(|kept| Refusal::from_kept(kept).reason_name()),
-                "message": refused.refusal.as_ref().map(|kept| kept.message.clone()),
-            }),
-        ),
-        Some(What::HoldExpired(hold)) => (
-            "hold-expired",
-            json!({
-                "authorization_request_id": hold.authorization_request_id,
-                "points": hold.points,
-                "member_token": hold.member_token,
-            }),
-        ),
-        Some(What::CapThreshold(crossed)) => (
-            "cap-threshold",
-            json!({
-                "percent": crossed.percent,
-                "rising": crossed.rising,
-                "owed": crossed.owed.as_ref().map(money_json),
-                "cap": crossed.cap.as_ref().map(money_json),
-            }),
-        ),
-        Some(What::TermsInForce(terms)) => (
-            "terms-in-force",
-            json!({
-                "version": terms.version,
-                "effective_from": time_text(terms.effective_from.as_ref()),
-            }),
-        ),
-        Some(What::WindowClosed(window)) => (
-            "window-closed",
-            json!({
-                "window": window.window,
-                "opened_at": time_text(window.opened_at.as_ref()),
-                "closed_at": time_text(window.closed_at.as_ref()),
-            }),
-        ),
-        Some(What::PointsExpiring(expiring)) => (
-            "points-expiring",
-            json!({
-                "member_token": expiring.member_token,
-                "points": expiring.points,
-                "expires_on": expiring.expires_on,
-            }),
-        ),
+        Some(What::Operation(operation)) => ("operation", operation_json(operation)),
+        Some(What::Refusal(refused)) => ("refusal", refusal_json(refused)),
+        Some(what) => notice_json(what),
         None => ("unknown", Value::Null),
     };
     json!({
@@ -260,6 +201,77 @@ fn json_of(event: &Event) -> Value {
         "event": kind,
         "what": what,
     })
+}
+
+fn operation_json(operation: &Operation) -> Value {
+    json!({
+        "request_id": operation.request_id,
+        "kind": operation_kind(operation.kind),
+        "member_token": operation.member_token,
+        "points": operation.points,
+        "spend": operation.spend.as_ref().map(money_json),
+        "value": operation.value.as_ref().map(money_json),
+        "category": operation.category,
+        "receipt_reference": operation.receipt_reference,
+        "original_request_id": operation.original_request_id,
+        "terms_version": operation.terms_version,
+    })
+}
+
+fn refusal_json(refused: &RefusedRequest) -> Value {
+    let said = refused.refusal.as_ref().map(Refusal::from_kept);
+    json!({
+        "request_id": refused.request_id,
+        "kind": operation_kind(refused.kind),
+        "member_token": refused.member_token,
+        "reason": said.as_ref().map(Refusal::reason_name),
+        "message": said.as_ref().map(|said| said.message.clone()),
+    })
+}
+
+/// What is told beside operations.
+fn notice_json(what: &What) -> (&'static str, Value) {
+    match what {
+        What::Operation(_) | What::Refusal(_) => ("unknown", Value::Null),
+        What::HoldExpired(hold) => {
+            let id = &hold.authorization_request_id;
+            let (points, member_token) = (hold.points, &hold.member_token);
+            let hold = json!({ "authorization_request_id": id, "points": points, "member_token": member_token });
+            ("hold-expired", hold)
+        }
+        What::CapThreshold(crossed) => {
+            let owed = crossed.owed.as_ref().map(money_json);
+            let cap = crossed.cap.as_ref().map(money_json);
+            let (percent, rising) = (crossed.percent, crossed.rising);
+            (
+                "cap-threshold",
+                json!({ "percent": percent, "rising": rising, "owed": owed, "cap": cap }),
+            )
+        }
+        What::TermsInForce(terms) => {
+            let effective_from = time_text(terms.effective_from.as_ref());
+            (
+                "terms-in-force",
+                json!({ "version": terms.version, "effective_from": effective_from }),
+            )
+        }
+        What::WindowClosed(window) => {
+            let opened_at = time_text(window.opened_at.as_ref());
+            let closed_at = time_text(window.closed_at.as_ref());
+            let name = &window.window;
+            (
+                "window-closed",
+                json!({ "window": name, "opened_at": opened_at, "closed_at": closed_at }),
+            )
+        }
+        What::PointsExpiring(expiring) => {
+            let (points, member_token) = (expiring.points, &expiring.member_token);
+            let expires_on = &expiring.expires_on;
+            let told =
+                json!({ "member_token": member_token, "points": points, "expires_on": expires_on });
+            ("points-expiring", told)
+        }
+    }
 }
 
 fn wire(kinds: &[Kind]) -> Vec<i32> {
