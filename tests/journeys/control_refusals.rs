@@ -95,6 +95,7 @@ async fn a_brand_is_created_once() {
         request_id: new_request_id(),
         code: HARBOR.to_owned(),
         display_name: "Another Harbor".to_owned(),
+        testing: false,
     };
     for says in ["first", "replayed"] {
         refused(operator.create_partner(create.clone()).await, R::PartnerExists, says);
@@ -179,7 +180,10 @@ async fn what_is_not_closed_has_no_statement_and_nobody_pays_more_than_it_owes()
     refused(operator.get_position(position("", NOBODY)).await, R::PartnerUnknown, "position");
     refused(operator.get_statement(statement("none")).await, R::WindowUnknown, "statement");
     refused(operator.get_statement(statement("")).await, R::WindowNotClosed, "statement");
-    operator.close_window(CloseWindowRequest { name: "2026-03".to_owned() }).await.unwrap();
+    operator
+        .close_window(CloseWindowRequest { name: "2026-03".to_owned(), testing: false })
+        .await
+        .unwrap();
 
     // Harbor owes the pool 100 points at .0100.
     let pay = |partner: &str, micros| RecordPaymentRequest {

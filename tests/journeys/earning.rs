@@ -56,7 +56,10 @@ async fn a_late_arrival_keeps_its_terms_and_is_flagged_until_the_late_limit() {
     let hub = with_the_terms_of_e1().await;
     hub.advance_to(at("2026-04-01T08:00:00Z")).await;
     let operator = hub.operator().await;
-    let close = entente_client::api::settlement::CloseWindowRequest { name: "march".to_owned() };
+    let close = entente_client::api::settlement::CloseWindowRequest {
+        name: "march".to_owned(),
+        testing: false,
+    };
     operator.close_window(close).await.unwrap();
     let rover = hub.partner(ROVER).await;
     let ride = || {

@@ -99,7 +99,8 @@ fn windows() -> List {
     List {
         rpc: ("settlement", "ListWindows"),
         ask: |page_size, token| {
-            ListWindowsRequest { page_size, page_token: token.to_owned() }.encode_to_vec()
+            ListWindowsRequest { page_size, page_token: token.to_owned(), testing: false }
+                .encode_to_vec()
         },
         next: |answer| ListWindowsResponse::decode(answer).unwrap().next_page_token,
     }
@@ -117,7 +118,10 @@ async fn with_lists() -> TestHub {
     let later = morning() + SignedDuration::from_hours(24);
     cast::publish(&operator, HARBOR, later, agreement_in("EUR", Funding::AtIssue)).await;
     cast::publish(&operator, ROVER, later, agreement_in("USD", Funding::AtIssue)).await;
-    operator.close_window(CloseWindowRequest { name: "first".to_owned() }).await.unwrap();
+    operator
+        .close_window(CloseWindowRequest { name: "first".to_owned(), testing: false })
+        .await
+        .unwrap();
     for (code, currency) in [(HARBOR, "EUR"), (ROVER, "USD")] {
         let client = hub.partner(code).await;
         for reference in ["guest", "other"] {

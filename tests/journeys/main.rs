@@ -22,6 +22,7 @@ mod python;
 mod reading;
 mod refusals;
 mod reused_ids;
+mod sandbox;
 mod settling;
 mod steps;
 mod streaming;

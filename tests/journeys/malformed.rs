@@ -247,6 +247,7 @@ async fn each_malformed_field_of_an_operators_request_is_named() {
         request_id: new_request_id(),
         code: code.to_owned(),
         display_name: name.to_owned(),
+        testing: false,
     };
     let mut cases: Vec<Case> = Vec::new();
     for bad in ["", "h", "Harbor", "hub", "coalition", "a\0b", "1st"] {

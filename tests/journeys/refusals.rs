@@ -160,6 +160,7 @@ async fn agree(hub: &TestHub) {
         request_id: new_request_id(),
         code: GROCER.to_owned(),
         display_name: "Green Grocer".to_owned(),
+        testing: false,
     };
     operator.create_partner(create).await.unwrap();
     let next_year = "2027-01-01T00:00:00Z".parse().unwrap();

@@ -252,6 +252,7 @@ fn writes_of_brands() -> Vec<Write> {
         request_id: id(),
         code: "blue-fuel".to_owned(),
         display_name: "Blue Fuel".to_owned(),
+        testing: false,
     };
     let publish = PublishTermsRequest {
         request_id: id(),
@@ -369,7 +370,10 @@ async fn a_reused_id_names_the_field_that_differs_whatever_the_write() {
     let harbors = agreement_in("EUR", Funding::AtIssue);
     let exchanging = Agreement { exchange_in, exchange_out, ..harbors };
     publish(&operator, HARBOR, morning(), exchanging).await;
-    operator.close_window(CloseWindowRequest { name: "paid".to_owned() }).await.unwrap();
+    operator
+        .close_window(CloseWindowRequest { name: "paid".to_owned(), testing: false })
+        .await
+        .unwrap();
 
     let enrol = |request_id: String| {
         EnrolMemberRequest { request_id, member_reference: nobody() }.encode_to_vec()

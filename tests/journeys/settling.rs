@@ -55,7 +55,10 @@ async fn settled_at_issue() -> TestHub {
 }
 
 async fn close(operator: &Client) -> CloseWindowResponse {
-    operator.close_window(CloseWindowRequest { name: WINDOW.to_owned() }).await.unwrap()
+    operator
+        .close_window(CloseWindowRequest { name: WINDOW.to_owned(), testing: false })
+        .await
+        .unwrap()
 }
 
 async fn position(client: &Client, window: &str, partner: &str) -> GetPositionResponse {
@@ -205,7 +208,10 @@ async fn a_partner_reads_its_own_side_and_nobody_elses() {
     let request = GetStatementRequest { window: WINDOW.to_owned(), partner: HARBOR.to_owned() };
     let error = rover.get_statement(request).await.unwrap_err();
     assert_eq!(error.refusal().expect("a refusal").reason, ErrorReason::NotAllowed);
-    let error = rover.close_window(CloseWindowRequest { name: "x".to_owned() }).await.unwrap_err();
+    let error = rover
+        .close_window(CloseWindowRequest { name: "x".to_owned(), testing: false })
+        .await
+        .unwrap_err();
     assert_eq!(error.refusal().expect("a refusal").reason, ErrorReason::NotAllowed);
     hub.close().await;
 }
@@ -229,7 +235,9 @@ async fn what_cannot_be_read_has_one_reason() {
         assert_eq!(error.refusal().expect("a refusal").reason, reason, "{window:?} {partner:?}");
     }
     for name in ["", "a b", "a/b", "\0", &"x".repeat(33)] {
-        let error = operator.close_window(CloseWindowRequest { name: name.to_owned() }).await;
+        let error = operator
+            .close_window(CloseWindowRequest { name: name.to_owned(), testing: false })
+            .await;
         let error = error.unwrap_err();
         assert_eq!(error.refusal().expect("a refusal").reason, ErrorReason::Malformed, "{name:?}");
     }
@@ -241,13 +249,17 @@ async fn windows_are_listed_newest_first_page_by_page() {
     let hub = TestHub::with_cast().await;
     let operator = hub.operator().await;
     for name in ["w1", "w2", "w3"] {
-        operator.close_window(CloseWindowRequest { name: name.to_owned() }).await.unwrap();
+        operator
+            .close_window(CloseWindowRequest { name: name.to_owned(), testing: false })
+            .await
+            .unwrap();
     }
     let harbor = hub.partner(HARBOR).await;
     let mut names = Vec::new();
     let mut page_token = String::new();
     loop {
-        let asked = ListWindowsRequest { page_size: 3, page_token: page_token.clone() };
+        let asked =
+            ListWindowsRequest { page_size: 3, page_token: page_token.clone(), testing: false };
         let page = harbor.list_windows(asked).await.unwrap();
         assert!(page.windows.len() <= 3);
         names.extend(page.windows.iter().map(|window| (window.name.clone(), window.state())));
@@ -255,7 +267,8 @@ async fn windows_are_listed_newest_first_page_by_page() {
         if page_token.is_empty() {
             break;
         }
-        let stolen = ListWindowsRequest { page_size: 3, page_token: page_token.clone() };
+        let stolen =
+            ListWindowsRequest { page_size: 3, page_token: page_token.clone(), testing: false };
         let error = operator.list_windows(stolen).await.unwrap_err();
         assert_eq!(error.refusal().expect("a refusal").reason, ErrorReason::Malformed);
     }

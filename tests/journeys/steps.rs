@@ -159,7 +159,10 @@ pub(crate) async fn exposure(operator: &Client, partner: &str, currency: &str) -
 
 /// Closes the open window under a name.
 pub(crate) async fn close(operator: &Client, name: &str) -> CloseWindowResponse {
-    operator.close_window(CloseWindowRequest { name: name.to_owned() }).await.unwrap()
+    operator
+        .close_window(CloseWindowRequest { name: name.to_owned(), testing: false })
+        .await
+        .unwrap()
 }
 
 /// The member of E3, known to all three as `rider`: 5,000 of Harbor's points, 3,000 of Rover's,

@@ -10,10 +10,11 @@ const PROTO: &str = "proto/entente/error/v1/error_reason.proto";
 const PAGE: &str = "docs/errors.md";
 
 /// One reason, as its comment tells it: `NAME (CODE, kept): meaning. Cure: what to do.`
-struct Reason {
-    name: String,
-    code: String,
-    kept: bool,
+pub(crate) struct Reason {
+    pub(crate) name: String,
+    pub(crate) number: u16,
+    pub(crate) code: String,
+    pub(crate) kept: bool,
     meaning: String,
     cure: String,
 }
@@ -41,7 +42,7 @@ fn page() -> String {
          id. Where it is not kept, the same id may be sent again.\n\n\
          | reason | code | kept | meaning | what to do |\n|---|---|---|---|---|\n",
     );
-    for Reason { name, code, kept, meaning, cure } in reasons() {
+    for Reason { name, code, kept, meaning, cure, .. } in reasons() {
         let kept = if kept { "kept" } else { "" };
         writeln!(page, "| `{name}` | `{code}` | {kept} | {meaning} | {cure} |")
             .expect("writing to a string does not fail");
@@ -49,7 +50,8 @@ fn page() -> String {
     page
 }
 
-fn reasons() -> Vec<Reason> {
+/// Every reason, in the order of the contract.
+pub(crate) fn reasons() -> Vec<Reason> {
     let text = files::read(PROTO);
     let mut comment = String::new();
     let mut found = Vec::new();
@@ -60,7 +62,7 @@ fn reasons() -> Vec<Reason> {
             continue;
         }
         if line.starts_with("ERROR_REASON_") && !line.starts_with("ERROR_REASON_UNSPECIFIED") {
-            found.push(reason(comment.trim()));
+            found.push(reason(comment.trim(), number(line)));
         }
         comment.clear();
     }
@@ -68,7 +70,14 @@ fn reasons() -> Vec<Reason> {
     found
 }
 
-fn reason(comment: &str) -> Reason {
+/// The number behind `NAME = `.
+fn number(line: &str) -> u16 {
+    let number = line.split_once(" = ").and_then(|(_, number)| number.strip_suffix(';'));
+    let number = number.and_then(|number| number.parse().ok());
+    number.unwrap_or_else(|| panic!("no number: {line}"))
+}
+
+fn reason(comment: &str, number: u16) -> Reason {
     let parts = comment.strip_prefix("ERROR_REASON_").and_then(|rest| rest.split_once(" ("));
     let (name, rest) = parts.unwrap_or_else(|| panic!("no code in brackets: {comment}"));
     let (brackets, text) =
@@ -79,6 +88,7 @@ fn reason(comment: &str) -> Reason {
     let (meaning, cure) = text.split_once(" Cure: ").unwrap_or((text, ""));
     Reason {
         name: name.to_owned(),
+        number,
         code: code.to_owned(),
         kept: kept == "kept",
         meaning: sentence(meaning),

@@ -7,5 +7,6 @@ mod errors;
 mod files;
 mod migrations;
 mod proto;
+mod sandbox;
 mod sizes;
 mod words;

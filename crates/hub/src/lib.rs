@@ -22,6 +22,7 @@ mod plain;
 pub mod posting;
 pub mod reading;
 pub mod rpc;
+mod sandbox;
 pub mod services;
 pub mod settlement;
 pub mod streams;

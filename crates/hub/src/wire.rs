@@ -20,6 +20,7 @@ pub(crate) fn partner(partner: &Partner) -> api::Partner {
         display_name: partner.display_name.clone(),
         state: state.into(),
         created_at: Some(wire_timestamp(partner.created_at)),
+        testing: partner.testing,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     Action, Agreement, Bought, BurnAmount, Catalogue, Command, Decision, EarnCategory,
     EarnRounding, EarnRule, ExchangeBonus, ExchangeRate, Exposure, ExposureKey, Member,
     OperationKind, Original, OriginalKind, Partner, Refusal, ReversePart, State, Terms, Window,
-    time::year,
+    Windows, time::year,
 };
 
 pub(crate) const HARBOR: PartnerId = PartnerId(1);
@@ -106,16 +106,23 @@ pub(crate) fn partner_with(id: PartnerId, versions: Vec<(Timestamp, Agreement)>)
         code: format!("partner-{id}").parse().expect("a code"),
         display_name: String::new(),
         suspended: false,
+        testing: false,
         created_at: time("2020-01-01T00:00:00Z"),
         terms: terms.collect(),
     }
+}
+
+/// The first windows of each kind.
+pub(crate) fn windows(opened_at: Timestamp) -> Windows {
+    let window = |id| Window { id: WindowId(id), opened_at };
+    Windows { live: window(1), testing: window(-1) }
 }
 
 /// Everything that was posted, as rows.
 #[derive(Debug, Clone)]
 pub(crate) struct Book {
     pub(crate) catalogue: Catalogue,
-    pub(crate) window: Window,
+    pub(crate) window: Windows,
     pub(crate) now: Timestamp,
     pub(crate) members: BTreeMap<MemberId, Member>,
     pub(crate) exposures: BTreeMap<ExposureKey, Exposure>,
@@ -136,7 +143,7 @@ impl Book {
         let now = time("2026-01-15T09:00:00Z");
         Self {
             catalogue: Catalogue::new(1, partners),
-            window: Window { id: WindowId(1), opened_at: time("2026-01-01T00:00:00Z") },
+            window: windows(time("2026-01-01T00:00:00Z")),
             now,
             members: BTreeMap::from([(GUEST, Member::new(GUEST, CELL))]),
             exposures,

@@ -55,6 +55,8 @@ pub struct Partner {
     pub display_name: String,
     /// Whether operators suspended it.
     pub suspended: bool,
+    /// Whether it tests: its operations are in testing windows, and are never settled.
+    pub testing: bool,
     /// When it was created.
     pub created_at: Timestamp,
     /// Its versions, oldest first; they never overlap.
@@ -104,6 +106,12 @@ impl Catalogue {
     pub fn by_code(&self, code: &str) -> Option<&Partner> {
         let code: PartnerCode = code.parse().ok()?;
         self.by_code.get(&code).and_then(|id| self.partners.get(id))
+    }
+
+    /// Whether a partner tests.
+    #[must_use]
+    pub fn is_testing(&self, id: PartnerId) -> bool {
+        self.partner(id).is_some_and(|partner| partner.testing)
     }
 
     /// Every partner, in no order.

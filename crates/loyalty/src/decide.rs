@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use crate::{
     Action, Catalogue, Command, Crossing, Decision, Exposure, Member, Operation, OperationKind,
-    Original, OriginalKind, Refusal, ReversePart, Standing, State, announce, bound, burn, capture,
+    Original, OriginalKind, Refusal, ReversePart, Standing, State, Window, announce, bound, burn,
+    capture,
     draft::Draft,
     earn, exchange,
     expire::{self, Due},
@@ -181,7 +182,8 @@ impl State<'_> {
                 operation.retro_claim = bought.retro_claim;
                 operation.category.clone_from(&bought.category);
                 operation.activity_at = Some(activity_at);
-                operation.prior_period = activity_at < self.window.opened_at;
+                operation.prior_period =
+                    activity_at < self.window_of(command.partner, command.member).opened_at;
             }
             Action::Burn(_) | Action::Authorize(_) | Action::Exchange(_) => {}
             Action::Capture { original, .. }
@@ -204,6 +206,18 @@ impl State<'_> {
         Operation { kind: OperationKind::Announce, ..blank }
     }
 
+    /// The window that an operation falls into. The hub acts for whoever issued the member's points
+    /// or holds them: partners that test share no member with others.
+    fn window_of(&self, partner: PartnerId, member: MemberId) -> Window {
+        let member = self.member(member);
+        let lots = member.lots.values().map(|lot| lot.issuer);
+        let concerned = match partner {
+            PartnerId::HUB => lots.chain(member.holds.values().map(|hold| hold.partner)).next(),
+            caller => Some(caller),
+        };
+        self.window.of(concerned.is_some_and(|partner| self.catalogue.is_testing(partner)))
+    }
+
     /// An expiry of nothing.
     fn blank(
         &self,
@@ -220,7 +234,7 @@ impl State<'_> {
             member,
             kind: OperationKind::Expire,
             posted_at: now,
-            window: self.window.id,
+            window: self.window_of(partner, member).id,
             activity_at: None,
             terms_version: None,
             points: Points::ZERO,

@@ -45,7 +45,7 @@ pub use decision::{Decision, ExchangeDirection, Exchanged, Operation, OperationK
 pub use exchange::cycle_gains;
 pub use exposure::{ExposureChange, ExposureKey, exposure_change, reservation};
 pub use refusal::Refusal;
-pub use state::{Exposure, Member, State, Window};
+pub use state::{Exposure, Member, State, Window, Windows};
 pub use terms::{
     Agreement, EarnCategory, EarnRounding, EarnRule, ExchangeBonus, ExchangeRate, Gifts, Terms,
 };

@@ -5,6 +5,12 @@ use entente_ledger::{Currency, InvalidTransfer, Micros, Overflow, PartnerId, Poi
 /// Why a command is refused. The order is the order of precedence: a bad command has one answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Refusal {
+    /// A partner that tests asked for a refusal; the hub knows what it is called.
+    #[error("a partner that tests asked for this refusal")]
+    Provoked {
+        /// The number of the published reason.
+        reason: i32,
+    },
     /// Operators suspended the partner. Not kept. Cure: the same id, once resumed.
     #[error("the partner is suspended")]
     PartnerSuspended,

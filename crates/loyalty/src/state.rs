@@ -26,6 +26,23 @@ pub struct Window {
     pub opened_at: Timestamp,
 }
 
+/// The open windows: one of each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Windows {
+    /// Of partners that are settled.
+    pub live: Window,
+    /// Of partners that test.
+    pub testing: Window,
+}
+
+impl Windows {
+    /// The one of partners that test, or the one of all others.
+    #[must_use]
+    pub const fn of(&self, testing: bool) -> Window {
+        if testing { self.testing } else { self.live }
+    }
+}
+
 /// One member under its cell's head: the wallet, its open lots, and the lots, holds and debts that
 /// a command may need. What changed is remembered, so that only that is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,8 +94,8 @@ impl Member {
 pub struct State<'a> {
     /// Partners and terms.
     pub catalogue: &'a Catalogue,
-    /// The open window.
-    pub window: Window,
+    /// The open windows.
+    pub window: Windows,
     /// The members of the batch.
     pub members: HashMap<MemberId, Member>,
     /// The receipts that earns of the batch name and that earns have credited: by which.

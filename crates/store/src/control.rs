@@ -7,7 +7,7 @@
 //!    another transaction was first; 6. commit.
 
 use entente_ledger::{Cell, PartnerId, RequestId, Seq, WindowId};
-use entente_loyalty::Window;
+use entente_loyalty::{Window, Windows};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
@@ -32,7 +32,7 @@ pub struct Control<H = Heads> {
 #[derive(Debug)]
 pub struct Heads {
     heads: Vec<Head>,
-    window: Window,
+    window: Windows,
 }
 
 /// No head is locked.
@@ -48,6 +48,8 @@ pub struct Head {
     pub seq: Seq,
     /// The open window.
     pub window: WindowId,
+    /// The open testing window.
+    pub testing_window: WindowId,
     /// The epoch of the catalogue.
     pub catalogue_epoch: i64,
     /// The time of its last batch.
@@ -60,15 +62,23 @@ impl Control<Heads> {
         let mut transaction = pool.begin().await?;
         let heads = lock_heads(&mut transaction).await?;
         let first = heads.first().ok_or_else(|| StoreError::inconsistent("cells", "cell", 0))?;
-        let window = open_window(&mut transaction, first.window).await?;
+        let window = Windows {
+            live: open_window(&mut transaction, first.window).await?,
+            testing: open_window(&mut transaction, first.testing_window).await?,
+        };
         let (ledger, clock) = clock::read(&mut *transaction).await?;
         let now = heads.iter().map(|head| head.last_time).fold(clock, Timestamp::max);
         Ok(Self { transaction, ledger, now, heads: Heads { heads, window } })
     }
 
-    /// The open window.
+    /// The open window of partners that are settled.
     pub const fn window(&self) -> Window {
-        self.heads.window
+        self.heads.window.live
+    }
+
+    /// The open window of partners that test, or that of all others.
+    pub const fn window_of(&self, testing: bool) -> Window {
+        self.heads.window.of(testing)
     }
 
     /// The heads, in cell order.
@@ -182,13 +192,15 @@ impl<H> Control<H> {
 
 async fn lock_heads(connection: &mut PgConnection) -> Result<Vec<Head>, StoreError> {
     let heads = sqlx::query!(
-        r#"SELECT cell, seq, window_id, catalogue_epoch, last_time AS "last_time: jiff_sqlx::Timestamp"
+        r#"SELECT cell, seq, window_id, testing_window_id, catalogue_epoch,
+                  last_time AS "last_time: jiff_sqlx::Timestamp"
            FROM cells ORDER BY cell FOR UPDATE"#
     );
     let heads = heads.fetch_all(connection).await?.into_iter().map(|row| Head {
         cell: Cell(row.cell),
         seq: Seq(row.seq),
         window: WindowId(row.window_id),
+        testing_window: WindowId(row.testing_window_id),
         catalogue_epoch: row.catalogue_epoch,
         last_time: row.last_time.to_jiff(),
     });

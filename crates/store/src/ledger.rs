@@ -152,9 +152,12 @@ async fn create(connection: &mut PgConnection, options: &LedgerOptions) -> Resul
             .execute(&mut *tx)
             .await?;
     }
-    sqlx::query!("INSERT INTO windows (window_id, opened_at) VALUES (1, $1)", start.to_sqlx() as _)
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query!(
+        "INSERT INTO windows (window_id, opened_at, testing) VALUES (1, $1, false), (-1, $1, true)",
+        start.to_sqlx() as _
+    )
+    .execute(&mut *tx)
+    .await?;
     sqlx::query!(
         "INSERT INTO cells (cell, window_id, last_time)
          SELECT n::smallint, 1, $2 FROM generate_series(0, $1::integer - 1) AS n",

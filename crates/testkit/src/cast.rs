@@ -69,10 +69,20 @@ pub fn category(name: &str, rules: &[(i64, i64, i64)]) -> EarnCategory {
 
 /// Creates a partner and publishes its first terms, in force long before the ledger's morning.
 pub async fn onboard(operator: &Client, partner: &str, agreement: Agreement) {
+    create(operator, partner, agreement, false).await;
+}
+
+/// The same, for a partner that tests.
+pub async fn onboard_testing(operator: &Client, partner: &str, agreement: Agreement) {
+    create(operator, partner, agreement, true).await;
+}
+
+async fn create(operator: &Client, partner: &str, agreement: Agreement, testing: bool) {
     let create = CreatePartnerRequest {
         request_id: new_request_id(),
         code: partner.to_owned(),
         display_name: partner.to_owned(),
+        testing,
     };
     operator.create_partner(create).await.expect("a new partner");
     let from: Timestamp = "2020-01-01T00:00:00Z".parse().expect("a time");

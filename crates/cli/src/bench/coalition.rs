@@ -80,6 +80,7 @@ pub(crate) async fn join(operator: &Client, partners: usize) -> anyhow::Result<(
             request_id: new_request_id(),
             code: code(partner),
             display_name: format!("Partner {partner}"),
+            testing: false,
         };
         operator.create_partner(create).await?;
         let agreement = AgreementFile::read(files[partner % files.len()])?.into_api();

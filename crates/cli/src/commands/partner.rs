@@ -40,6 +40,9 @@ pub(crate) struct CreateArgs {
     code: String,
     /// Its name for people.
     display_name: String,
+    /// It tests, for ever: its operations are never settled, and magic references provoke refusals.
+    #[arg(long)]
+    testing: bool,
     /// The id of this write, to repeat it safely.
     #[arg(long, value_name = "UUID")]
     request_id: Option<String>,
@@ -96,6 +99,7 @@ async fn create(args: CreateArgs) -> anyhow::Result<()> {
         request_id: request_id(args.request_id),
         code: args.code,
         display_name: args.display_name,
+        testing: args.testing,
     };
     let answer = args.connection.client().await?.create_partner(request).await?;
     show(&args.connection, answer.partner.as_slice())
@@ -125,6 +129,7 @@ fn show(connection: &Connection, partners: &[Partner]) -> anyhow::Result<()> {
                 "display_name": partner.display_name,
                 "state": partner_state(partner.state),
                 "created_at": time_text(partner.created_at.as_ref()),
+                "testing": partner.testing,
             })
         })
         .collect();
@@ -134,10 +139,16 @@ fn show(connection: &Connection, partners: &[Partner]) -> anyhow::Result<()> {
             table.row([
                 partner.code.clone(),
                 partner.display_name.clone(),
-                partner_state(partner.state).to_owned(),
+                state(partner),
                 time_text(partner.created_at.as_ref()),
             ]);
         }
         table.text("no partners")
     })
+}
+
+/// For people.
+fn state(partner: &Partner) -> String {
+    let state = partner_state(partner.state);
+    if partner.testing { format!("{state}, testing") } else { state.to_owned() }
 }

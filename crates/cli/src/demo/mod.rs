@@ -161,7 +161,8 @@ async fn play(size: Size, stage: &Stage, progress: Progress) -> anyhow::Result<R
     let differing = play::differing_balances(&plan.predictions, clients, &progress).await?;
     progress.step(format!("closing the window {WINDOW}"));
     let window = WINDOW.to_owned();
-    let closed = clients.operator.close_window(CloseWindowRequest { name: window }).await?;
+    let closed =
+        clients.operator.close_window(CloseWindowRequest { name: window, testing: false }).await?;
     let statements = statements(clients).await?;
     progress.step("verifying every invariant on the database");
     let verdicts = check::verify(&stage.owner_url()).await?;

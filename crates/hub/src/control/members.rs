@@ -82,16 +82,22 @@ impl Write for AttachReference {
         control: &mut Control<NoHeads>,
         catalogue: &Catalogue,
     ) -> Result<Result<Answer<Self::Request>, Refused>, StoreError> {
-        let partner = |code: &PartnerCode| catalogue.by_code(code.as_str()).map(|found| found.id);
+        let partner = |code: &PartnerCode| {
+            catalogue.by_code(code.as_str()).map(|found| (found.id, found.testing))
+        };
         let (Some(source), Some(target)) = (partner(&self.partner), partner(&self.target_partner))
         else {
             return Ok(Err(partner_unknown()));
         };
+        let ((source, tests), (target, target_tests)) = (source, target);
         let linked_at = control.now();
         let connection = control.connection();
         let Some(known) = known(connection, source, &self.reference).await? else {
             return Ok(Err(member_unknown()));
         };
+        if tests != target_tests {
+            return Ok(Err(testing_apart("one of these partners tests, and the other does not")));
+        }
         let link = NewLink {
             partner: target,
             reference: self.target_reference.as_str(),
@@ -112,6 +118,12 @@ impl Write for AttachReference {
 #[must_use]
 pub(crate) fn member_unknown() -> Refused {
     Refused::new(ErrorReason::MemberUnknown, "this partner has no member by this reference")
+}
+
+/// The refusal to mix what is tested with what is settled.
+#[must_use]
+pub(crate) fn testing_apart(message: &'static str) -> Refused {
+    Refused::new(ErrorReason::TestingApart, message)
 }
 
 /// Whether what stands in a link's way is the link itself.

@@ -18,8 +18,8 @@ use entente_store::StoreError;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
-pub(crate) use members::member_unknown;
 pub use members::{AttachReference, EnrolMember};
+pub(crate) use members::{member_unknown, testing_apart};
 pub(crate) use partners::partner_unknown;
 pub use partners::{CreatePartner, ResumePartner, SuspendPartner};
 pub use settlement::RecordPayment;

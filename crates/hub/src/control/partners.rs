@@ -24,6 +24,8 @@ pub struct CreatePartner {
     pub code: PartnerCode,
     /// For people.
     pub display_name: String,
+    /// Whether it tests.
+    pub testing: bool,
 }
 
 /// Stops a partner's earns, burns, authorizations and enrolments.
@@ -45,15 +47,17 @@ impl Write for CreatePartner {
     ) -> Result<Result<Answer<Self::Request>, Refused>, StoreError> {
         let (code, display_name, created_at) =
             (self.code.clone(), self.display_name.clone(), control.now());
+        let testing = self.testing;
         let connection = control.connection();
-        let id = catalogue::insert_partner(connection, &code, &display_name, created_at).await?;
+        let id = catalogue::insert_partner(connection, &code, &display_name, created_at, testing)
+            .await?;
         let Some(id) = id else {
             let message = "a partner of this code exists";
             return Ok(Err(Refused::new(ErrorReason::PartnerExists, message)));
         };
         control.raise_epoch().await?;
         let (suspended, terms) = (false, Vec::new());
-        let partner = Partner { id, code, display_name, suspended, created_at, terms };
+        let partner = Partner { id, code, display_name, suspended, testing, created_at, terms };
         let partner = Some(wire::partner(&partner));
         Ok(Ok(Answer::of(CreatePartnerResponse { partner, replayed: false })))
     }

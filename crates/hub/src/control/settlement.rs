@@ -20,7 +20,7 @@ use entente_store::{
 use jiff::Timestamp;
 use sqlx::PgPool;
 
-use super::{Answer, Controls, Write, partner_unknown};
+use super::{Answer, Controls, Ended, Write, partner_unknown, testing_apart};
 use crate::{
     catalogue::CatalogueCache,
     error::{Refused, RpcError},
@@ -41,28 +41,38 @@ pub struct RecordPayment {
 
 impl Controls {
     /// Closes the open window under a name. The name stands for the close: no request id is needed.
-    pub async fn close_window(&self, name: String) -> Result<Closed, RpcError> {
+    pub async fn close_window(&self, name: String, testing: bool) -> Result<Closed, RpcError> {
         let (pool, cache) = (self.pool.clone(), Arc::clone(&self.catalogue));
         self.run(move || {
             let (pool, cache, name) = (pool.clone(), Arc::clone(&cache), name.clone());
-            async move { Ok(close(&pool, &cache, &name).await?) }
+            async move { close(&pool, &cache, &name, testing).await }
         })
         .await
     }
 }
 
-/// Closes the window, and tells every partner.
-async fn close(pool: &PgPool, cache: &CatalogueCache, name: &str) -> Result<Closed, StoreError> {
+/// Closes the window, and tells every partner of its kind.
+async fn close(
+    pool: &PgPool,
+    cache: &CatalogueCache,
+    name: &str,
+    testing: bool,
+) -> Result<Closed, Ended> {
     let mut control = Control::begin(pool).await?;
     let catalogue = cache.at_least(control.catalogue_epoch()).await?;
-    let closed = close_window(&mut control, name).await?;
+    let closed = close_window(&mut control, name, testing).await?;
     let Some(Done { place, exposures }) = &closed.done else {
         control.rollback().await?;
+        if closed.window.is_testing() != testing {
+            let message = "a window of the other kind has this name";
+            return Err(testing_apart(message).into());
+        }
         return Ok(closed);
     };
     let now = control.now();
     let anchor = Anchor::at(*place, now);
-    let windows = catalogue.partners().map(|told| anchor.window_closed(told.id, &closed.window));
+    let told = catalogue.partners().filter(|partner| partner.testing == testing);
+    let windows = told.map(|told| anchor.window_closed(told.id, &closed.window));
     let caps = exposures.iter().flat_map(|moved| crossed(anchor, &catalogue, moved, now));
     let told: Vec<Notice> = windows.chain(caps).collect();
     notices::insert(control.connection(), &told).await?;

@@ -54,7 +54,7 @@ impl Write for PublishTerms {
             agreement: self.agreement.clone(),
         };
         catalogue::insert_terms(control.connection(), &terms).await?;
-        let window = control.window().id;
+        let window = control.window_of(partner.testing).id;
         for currency in terms.agreement.net_debit_caps.keys() {
             let connection = control.connection();
             catalogue::track_exposure(connection, partner.id, *currency, window).await?;

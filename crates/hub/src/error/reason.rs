@@ -61,6 +61,7 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         | R::ReversalUnitWrong
         | R::ReversalExceedsRest
         | R::PointsInsufficient
+        | R::TestingApart
         | R::ReferenceTaken
         | R::MemberAlreadyLinked
         | R::TermsInPast

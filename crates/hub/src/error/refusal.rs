@@ -29,6 +29,7 @@ impl Refused {
                 let refused = refused.with("partner", &caller.code);
                 refused.with("currency", currency).with("cap_micros", cap)
             }
+            Refusal::Provoked { .. } => refused.with("sandbox", true),
             Refusal::NetDebitCapExceeded { .. }
             | Refusal::PartnerSuspended
             | Refusal::ActivityInFuture
@@ -47,8 +48,9 @@ impl Refused {
     }
 }
 
-const fn reason(refusal: &Refusal) -> ErrorReason {
+fn reason(refusal: &Refusal) -> ErrorReason {
     match refusal {
+        Refusal::Provoked { reason } => ErrorReason::try_from(*reason).unwrap_or_default(),
         Refusal::PartnerSuspended => ErrorReason::PartnerSuspended,
         Refusal::ReceiptCredited { .. } => ErrorReason::ReceiptCredited,
         Refusal::ActivityInFuture => ErrorReason::ActivityInFuture,
@@ -89,6 +91,7 @@ mod tests {
             code: "harbor-hotels".parse().expect("a good code"),
             display_name: "Harbor Hotels".to_owned(),
             suspended: false,
+            testing: false,
             created_at: Timestamp::UNIX_EPOCH,
             terms: Vec::new(),
         }

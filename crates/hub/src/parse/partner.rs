@@ -24,7 +24,8 @@ pub fn create(request: &CreatePartnerRequest) -> Result<(RequestId, CreatePartne
     let name = violations.field("display_name", name);
     match (id, code, name) {
         (Some(id), Some(code), Some(display_name)) => {
-            Ok((id, CreatePartner { code, display_name }))
+            let testing = request.testing;
+            Ok((id, CreatePartner { code, display_name, testing }))
         }
         _ => Err(violations.refused()),
     }
@@ -104,6 +105,7 @@ mod tests {
             request_id: id.to_owned(),
             code: code.to_owned(),
             display_name: name.to_owned(),
+            testing: false,
         };
         assert!(create(&request(ID, "harbor-hotels", "Harbor Hotels")).is_ok());
         for (bad, fields) in [

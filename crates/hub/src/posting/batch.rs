@@ -8,7 +8,7 @@ use std::{
 use entente_api::error::ErrorReason;
 use entente_ledger::{Cell, Currency, MemberId, Overflow, PartnerId, RequestId, Seq};
 use entente_loyalty::{
-    Catalogue, Decision, Exposure, OperationKind, Original, OriginalKind, State,
+    Catalogue, Decision, Exposure, OperationKind, Original, OriginalKind, Refusal, State,
 };
 use entente_store::{
     Notice, Outcome, Place, RequestRow, ResolvedLink, StoreError,
@@ -28,6 +28,7 @@ use crate::{
     feed,
     fingerprint::Fingerprint,
     method::Method,
+    sandbox::{self, Magic},
 };
 
 /// What a writer works with.
@@ -189,12 +190,21 @@ impl<'a> Deciding<'a> {
         let Some(caller) = self.state.catalogue.partner(command.partner) else {
             return Err(Refused::unauthenticated().into());
         };
+        let magic = sandbox::magic(caller, command.request_id, &command.receipt_reference)?;
+        match magic {
+            Some(Magic::Refuse(reason)) => return self.provoked(queued, reason),
+            Some(Magic::Outage) => return Err(Refused::overloaded().into()),
+            Some(Magic::Lost | Magic::Delay(_)) | None => {}
+        }
         let (fingerprint, authorized_by) = (&queued.fingerprint, authorized_by(queued));
         match self.state.decide(command, seq, now) {
             Ok(decision) => {
                 let answer = answer::of_partner(caller, queued.link.link_token, &decision);
                 self.record(fingerprint, decision, answer.clone(), authorized_by);
-                Ok(Posted { answer, replayed: false })
+                match magic {
+                    Some(Magic::Lost) => Err(Refused::deadline_passed().into()),
+                    _ => Ok(Posted { answer, replayed: false }),
+                }
             }
             Err(refusal) => {
                 let refused = Refused::of_refusal(&refusal, caller);
@@ -205,6 +215,18 @@ impl<'a> Deciding<'a> {
                 Err(refused.into())
             }
         }
+    }
+
+    /// The refusal that a partner which tests asked for, kept or not as published.
+    fn provoked(&mut self, queued: &Queued, reason: ErrorReason) -> Answer {
+        let refused = sandbox::refused(reason);
+        if refused.is_kept() {
+            let (seq, now) = (self.next(queued.link.cell), self.heads.now);
+            let refusal = Refusal::Provoked { reason: reason.into() };
+            let decision = self.state.refused(&queued.command, seq, now, refusal);
+            self.record(&queued.fingerprint, decision, refused.encoded(), None);
+        }
+        Err(refused.into())
     }
 
     fn record(

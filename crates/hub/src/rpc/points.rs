@@ -35,6 +35,7 @@ use crate::{
         points::{Asked, AskedQuote},
     },
     posting::{self, Posting, Quotes, Submission},
+    sandbox::{self, Magic},
     streams::Streams,
 };
 
@@ -66,6 +67,10 @@ impl Points {
         let caller = self.caller(&request).await?;
         let request = request.into_inner();
         let submission = submission(caller.id, &request, deadline).map_err(RpcError::from)?;
+        let (id, receipt) = (submission.request_id, &submission.receipt_reference);
+        if let Ok(Some(Magic::Delay(delay))) = sandbox::magic(&caller, id, receipt) {
+            tokio::time::sleep(delay).await;
+        }
         let posted = self.posting.submit(submission).await?;
         let mut response =
             R::Response::decode(posted.answer.as_slice()).map_err(RpcError::internal)?;

@@ -87,7 +87,7 @@ impl SettlementService for Settlement {
     ) -> Result<Response<CloseWindowResponse>, Status> {
         Permit::of(&request)?;
         let name = parse::settlement::close(request.get_ref()).map_err(RpcError::from)?;
-        let answer = self.controls.close_window(name).await?;
+        let answer = self.controls.close_window(name, request.get_ref().testing).await?;
         let names = self.settlements.names().await.map_err(RpcError::from)?;
         Ok(Response::new(closed(&answer, &names)?))
     }
@@ -97,13 +97,15 @@ impl SettlementService for Settlement {
         request: Request<ListWindowsRequest>,
     ) -> Result<Response<ListWindowsResponse>, Status> {
         let permit = Permit::of(&request)?;
-        self.subject(permit, None).await?;
-        let binding = Binding::new(permit.caller(), "windows", &[]);
+        let partner = self.subject(permit, None).await?;
+        let testing = partner.map_or(request.get_ref().testing, |partner| partner.testing);
+        let kind = if testing { "testing" } else { "live" };
+        let binding = Binding::new(permit.caller(), "windows", &[kind]);
         let (size, token) = (request.get_ref().page_size, &request.get_ref().page_token);
         let (size, before) = parse::page::<BeforeWindow>(&self.page_tokens, &binding, size, token)
             .map_err(RpcError::from)?;
         let before = before.map(|before| WindowId(before.window));
-        let (windows, next) = self.settlements.windows(before, size).await?;
+        let (windows, next) = self.settlements.windows(testing, before, size).await?;
         let next = next.map(|next| BeforeWindow { window: next.0 });
         let next_page_token =
             next.map(|next| self.page_tokens.seal(&binding, &next)).unwrap_or_default();

@@ -70,14 +70,15 @@ impl Settlements {
         wire::position(&position, &self.names().await?, now)
     }
 
-    /// Windows, newest first, and from where the next page goes on, if there is one.
+    /// Windows of one kind, newest first, and from where the next page goes on, if there is one.
     pub async fn windows(
         &self,
+        testing: bool,
         before: Option<WindowId>,
         size: u16,
     ) -> Result<(Vec<Window>, Option<WindowId>), RpcError> {
         let mut windows =
-            settlement::list_windows(&self.pool, before, size.saturating_add(1)).await?;
+            settlement::list_windows(&self.pool, testing, before, size.saturating_add(1)).await?;
         let more = windows.len() > usize::from(size);
         windows.truncate(size.into());
         let next = windows.last().filter(|_| more).map(|last| last.id);

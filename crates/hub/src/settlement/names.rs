@@ -29,6 +29,11 @@ impl Names {
         partner.ok_or_else(|| RpcError::fault("a party is not in the catalogue"))
     }
 
+    /// Whether a partner tests.
+    pub(crate) fn is_testing(&self, party: PartnerId) -> bool {
+        self.0.is_testing(party)
+    }
+
     /// What a partner may owe by the terms in force.
     pub(crate) fn cap(
         &self,

@@ -30,6 +30,7 @@ pub(super) fn window(window: &ListedWindow) -> api::Window {
         state: state.into(),
         opened_at: Some(wire_timestamp(window.opened_at)),
         closed_at: window.closed_at.map(wire_timestamp),
+        testing: window.is_testing(),
     }
 }
 
@@ -47,7 +48,10 @@ pub(super) fn position(
             amount: Some(money(key.currency, amount.micros)),
         })
     });
-    let exposures = position.exposures.iter().map(|(party, owed)| {
+    let testing = position.window.is_testing();
+    let exposures = position.exposures.iter();
+    let exposures = exposures.filter(|(party, _)| names.is_testing(party.partner) == testing);
+    let exposures = exposures.map(|(party, owed)| {
         let (direction, amount) = directed(party.currency, *owed)?;
         let cap = names.cap(party.partner, party.currency, now);
         Ok(Exposure {

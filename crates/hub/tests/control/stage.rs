@@ -129,7 +129,7 @@ pub(crate) fn new_id() -> String {
 
 pub(crate) fn create(code: &str) -> CreatePartnerRequest {
     let (code, display_name) = (code.to_owned(), "A brand".to_owned());
-    CreatePartnerRequest { request_id: new_id(), code, display_name }
+    CreatePartnerRequest { request_id: new_id(), code, display_name, testing: false }
 }
 
 pub(crate) fn suspension(code: &str) -> SuspendPartnerRequest {

@@ -51,12 +51,12 @@ fn an_earn_is_priced_when_the_purchase_happened() {
 #[test]
 fn a_late_arrival_keeps_its_terms_and_is_flagged_until_the_limit() {
     let mut book = Book::new(vec![rover()]);
-    book.window.opened_at = time("2026-02-01T00:00:00Z");
+    book.window.live.opened_at = time("2026-02-01T00:00:00Z");
     book.now = time("2026-02-03T12:00:00Z");
     let ride = earn_at(cents(3_780), "USD", "ride", Some(time("2026-01-31T23:50:00Z")));
     let late = book.post(ROVER, ride.clone()).expect("within the limit").operation;
     assert_eq!((late.points, late.prior_period), (Points(37), true));
-    assert_eq!(late.window, book.window.id);
+    assert_eq!(late.window, book.window.live.id);
     book.now = time("2026-02-09T12:00:00Z");
     assert_eq!(book.post(ROVER, ride), Err(Refusal::ActivityTooOld { late_limit_days: 7 }));
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use entente_ledger::{Cell, Seq, WindowId};
-use entente_loyalty::Window;
+use entente_loyalty::{Window, Windows};
 use jiff::Timestamp;
 
 use super::Batch;
@@ -23,8 +23,8 @@ pub struct Heads {
     pub heads: BTreeMap<Cell, Head>,
     /// The batch's time: the ledger's clock, never before a head's last.
     pub now: Timestamp,
-    /// The open window.
-    pub window: Window,
+    /// The open windows.
+    pub window: Windows,
     /// The catalogue that must be known, at least.
     pub catalogue_epoch: i64,
 }
@@ -34,7 +34,7 @@ impl Batch {
     pub async fn lock_heads(&mut self, cells: &[Cell]) -> Result<Heads, StoreError> {
         let wanted: Vec<i16> = cells.iter().map(|cell| cell.0).collect();
         let rows = sqlx::query!(
-            r#"SELECT cell, seq, window_id, catalogue_epoch,
+            r#"SELECT cell, seq, window_id, testing_window_id, catalogue_epoch,
                       last_time AS "last_time: jiff_sqlx::Timestamp"
                FROM cells WHERE cell = ANY($1) ORDER BY cell FOR UPDATE"#,
             &wanted
@@ -42,29 +42,42 @@ impl Batch {
         .fetch_all(self.connection())
         .await?;
         let first = rows.first().ok_or_else(|| inconsistent("cells", "cell", "no such cell"))?;
-        let (window_id, epoch) = (first.window_id, first.catalogue_epoch);
-        let (opened_at, clock) = self.clock(window_id).await?;
+        let (open, epoch) = ((first.window_id, first.testing_window_id), first.catalogue_epoch);
+        let (window, clock) = self.clock(open).await?;
         let last = rows.iter().map(|row| row.last_time.to_jiff()).max();
         Ok(Heads {
             heads: rows.iter().map(|row| (Cell(row.cell), Head { seq: Seq(row.seq) })).collect(),
             now: last.map_or(clock, |last| last.max(clock)),
-            window: Window { id: WindowId(window_id), opened_at },
+            window,
             catalogue_epoch: epoch,
         })
     }
 
-    /// When the window began, and the ledger's clock: a simulation's row, or the database's own.
-    async fn clock(&mut self, window_id: i32) -> Result<(Timestamp, Timestamp), StoreError> {
+    /// The open windows, and the ledger's clock: a simulation's row, or the database's own.
+    async fn clock(
+        &mut self,
+        (live, testing): (i32, i32),
+    ) -> Result<(Windows, Timestamp), StoreError> {
         let row = sqlx::query!(
-            r#"SELECT opened_at AS "opened_at: jiff_sqlx::Timestamp",
+            r#"SELECT w.opened_at AS "opened_at: jiff_sqlx::Timestamp",
+                      t.opened_at AS "testing_opened_at: jiff_sqlx::Timestamp",
                       COALESCE((SELECT now FROM clock), clock_timestamp())
                           AS "now!: jiff_sqlx::Timestamp"
-               FROM windows WHERE window_id = $1"#,
-            window_id
+               FROM windows w CROSS JOIN windows t WHERE w.window_id = $1 AND t.window_id = $2"#,
+            live,
+            testing
         )
         .fetch_one(self.connection())
         .await?;
-        Ok((row.opened_at.to_jiff(), row.now.to_jiff()))
+        let window = |id, opened_at: jiff_sqlx::Timestamp| Window {
+            id: WindowId(id),
+            opened_at: opened_at.to_jiff(),
+        };
+        let windows = Windows {
+            live: window(live, row.opened_at),
+            testing: window(testing, row.testing_opened_at),
+        };
+        Ok((windows, row.now.to_jiff()))
     }
 
     pub(super) async fn move_heads(

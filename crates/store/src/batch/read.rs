@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use entente_ledger::{Cell, Currency, MemberId, PartnerId, WindowId};
-use entente_loyalty::{Exposure, Window};
+use entente_loyalty::{Exposure, Window, Windows};
 use jiff::Timestamp;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
@@ -20,8 +20,8 @@ pub struct Snapshot {
     tx: Transaction<'static, Postgres>,
     /// The ledger's clock.
     pub now: Timestamp,
-    /// The open window.
-    pub window: Window,
+    /// The open windows.
+    pub window: Windows,
     /// The catalogue that must be known, at least.
     pub catalogue_epoch: i64,
 }
@@ -35,15 +35,25 @@ impl Snapshot {
             .await?;
         let row = sqlx::query!(
             r#"SELECT w.window_id, w.opened_at AS "opened_at: jiff_sqlx::Timestamp",
+                      t.window_id AS testing_id,
+                      t.opened_at AS "testing_opened_at: jiff_sqlx::Timestamp",
                       (SELECT MAX(catalogue_epoch) FROM cells) AS "epoch!",
                       GREATEST(COALESCE((SELECT now FROM clock), clock_timestamp()),
                                (SELECT MAX(last_time) FROM cells))
                           AS "now!: jiff_sqlx::Timestamp"
-               FROM windows w WHERE w.closed_at IS NULL"#
+               FROM windows w CROSS JOIN windows t
+               WHERE w.closed_at IS NULL AND NOT w.testing AND t.closed_at IS NULL AND t.testing"#
         )
         .fetch_one(&mut *tx)
         .await?;
-        let window = Window { id: WindowId(row.window_id), opened_at: row.opened_at.to_jiff() };
+        let open = |id, opened_at: jiff_sqlx::Timestamp| Window {
+            id: WindowId(id),
+            opened_at: opened_at.to_jiff(),
+        };
+        let window = Windows {
+            live: open(row.window_id, row.opened_at),
+            testing: open(row.testing_id, row.testing_opened_at),
+        };
         Ok(Self { tx, now: row.now.to_jiff(), window, catalogue_epoch: row.epoch })
     }
 

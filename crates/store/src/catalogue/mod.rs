@@ -61,7 +61,7 @@ async fn partners(
     connection: &mut PgConnection,
 ) -> Result<BTreeMap<PartnerId, Partner>, StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT partner_id, code, display_name, suspended,
+        r#"SELECT partner_id, code, display_name, suspended, testing,
                   created_at AS "created_at: jiff_sqlx::Timestamp"
            FROM partners WHERE partner_id <> 0"#
     );
@@ -70,9 +70,10 @@ async fn partners(
         let id = PartnerId(row.partner_id);
         let code: Result<PartnerCode, _> = row.code.parse();
         let code = code.map_err(|_| StoreError::inconsistent("partners", "code", id))?;
-        let (display_name, suspended) = (row.display_name, row.suspended);
+        let (display_name, suspended, testing) = (row.display_name, row.suspended, row.testing);
         let created_at = row.created_at.to_jiff();
-        Ok((id, Partner { id, code, display_name, suspended, created_at, terms: Vec::new() }))
+        let terms = Vec::new();
+        Ok((id, Partner { id, code, display_name, suspended, testing, created_at, terms }))
     });
     partner.collect()
 }

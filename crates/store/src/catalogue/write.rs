@@ -9,19 +9,21 @@ use sqlx::{PgConnection, PgExecutor};
 use super::{exchange, rounding_code};
 use crate::{StoreError, codes};
 
-/// Adds a partner; `None` when its code is taken.
+/// Adds a partner, which tests or does not, for ever; `None` when its code is taken.
 pub async fn insert_partner(
     executor: impl PgExecutor<'_>,
     code: &PartnerCode,
     display_name: &str,
     created_at: Timestamp,
+    testing: bool,
 ) -> Result<Option<PartnerId>, StoreError> {
     let id = sqlx::query_scalar!(
-        "INSERT INTO partners (code, display_name, created_at) VALUES ($1, $2, $3)
+        "INSERT INTO partners (code, display_name, created_at, testing) VALUES ($1, $2, $3, $4)
          ON CONFLICT (code) DO NOTHING RETURNING partner_id",
         code.as_str(),
         display_name,
-        created_at.to_sqlx() as _
+        created_at.to_sqlx() as _,
+        testing
     );
     Ok(id.fetch_optional(executor).await?.map(PartnerId))
 }

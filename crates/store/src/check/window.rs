@@ -1,4 +1,4 @@
-//! One window: windows follow one another, one is open, and an operation with its transfers falls
+//! One window: windows of a kind follow one another, one is open, what is tested is apart, and an operation with its transfers falls
 //! into the one that was open when it was posted.
 
 use sqlx::PgConnection;
@@ -17,6 +17,7 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
     verdict.checked("operations", rows.operations);
     windows(connection, &mut verdict).await?;
     operations(connection, &mut verdict).await?;
+    apart(connection, &mut verdict).await?;
     Ok(verdict)
 }
 
@@ -27,11 +28,12 @@ async fn windows(connection: &mut PgConnection, verdict: &mut Verdict) -> Result
                       lag(closed_at) OVER by_number AS closed_before,
                       lag(window_id, 1, 0) OVER by_number AS before,
                       lead(window_id) OVER by_number AS next
-               FROM windows WINDOW by_number AS (ORDER BY window_id)
+               FROM windows
+               WINDOW by_number AS (PARTITION BY testing ORDER BY abs(window_id))
            )
            SELECT format('window %s does not follow window %s', window_id, before) AS "offender!"
            FROM ordered
-           WHERE window_id <> before + 1 OR opened_at <> closed_before
+           WHERE abs(window_id) <> abs(before) + 1 OR opened_at <> closed_before
               OR (closed_at IS NULL) <> (next IS NULL)
            ORDER BY window_id LIMIT 20"#
     );
@@ -40,7 +42,10 @@ async fn windows(connection: &mut PgConnection, verdict: &mut Verdict) -> Result
         r#"SELECT format('cell %s posts into window %s, which is not open', cell, window_id)
                       AS "offender!"
            FROM cells
-           WHERE window_id NOT IN (SELECT window_id FROM windows WHERE closed_at IS NULL)
+           WHERE window_id NOT IN
+                 (SELECT window_id FROM windows WHERE closed_at IS NULL AND NOT testing)
+              OR testing_window_id NOT IN
+                 (SELECT window_id FROM windows WHERE closed_at IS NULL AND testing)
            ORDER BY cell LIMIT 20"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
@@ -66,6 +71,35 @@ async fn operations(
            JOIN operations o ON o.cell = t.cell AND o.seq = t.seq AND o.posted_at = t.posted_at
            WHERE t.window_id <> o.window_id
            ORDER BY t.cell, t.seq, t.ordinal LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(connection).await?);
+    Ok(())
+}
+
+/// What testing partners do is in testing windows, and nothing else is; no member is of both kinds.
+async fn apart(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(), StoreError> {
+    let offenders = sqlx::query_scalar!(
+        r#"SELECT format('operation %s in cell %s of partner %s is in window %s', o.seq, o.cell,
+                         o.partner_id, o.window_id) AS "offender!"
+           FROM operations o JOIN partners p USING (partner_id)
+           WHERE p.partner_id <> 0 AND p.testing <> (o.window_id < 0)
+           ORDER BY o.cell, o.seq LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(&mut *connection).await?);
+    let offenders = sqlx::query_scalar!(
+        r#"SELECT format('position %s to %s in window %s, cell %s', payer, payee, window_id, cell)
+                      AS "offender!"
+           FROM positions
+           WHERE (window_id < 0) <> ALL
+                 (SELECT testing FROM partners WHERE partner_id IN (payer, payee) AND partner_id <> 0)
+           ORDER BY cell, window_id, payer, payee LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(&mut *connection).await?);
+    let offenders = sqlx::query_scalar!(
+        r#"SELECT format('member %s is of testing partners and of others', member_id) AS "offender!"
+           FROM links JOIN partners USING (partner_id)
+           GROUP BY member_id HAVING bool_or(testing) <> bool_and(testing)
+           ORDER BY member_id LIMIT 20"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())

@@ -40,23 +40,31 @@ pub struct Done {
     pub exposures: Vec<ExposureMove>,
 }
 
-/// Closes the open window under a name and opens the next. A name that is closed already answers
+/// Closes the open window under a name and opens the next: the live one, or the testing one, of which
+/// no obligation comes. A name that is closed already answers
 /// what it came to, and nothing is written. The commit is the caller's.
-pub async fn close_window(control: &mut Control, name: &str) -> Result<Closed, StoreError> {
+pub async fn close_window(
+    control: &mut Control,
+    name: &str,
+    testing: bool,
+) -> Result<Closed, StoreError> {
     if let Some(window) = window_by_name(control.connection(), name).await? {
         let nets = nets_of_totals(control.connection(), window.id).await?;
         return Ok(Closed { window, nets, done: None });
     }
-    let (open, now) = (control.window(), control.now());
-    let next = open.id.0.checked_add(1).map(WindowId);
+    let (open, now) = (control.window_of(testing), control.now());
+    let next = open.id.0.checked_add(if testing { -1 } else { 1 }).map(WindowId);
     let next = next.ok_or_else(|| StoreError::inconsistent("windows", "window_id", open.id.0))?;
     let positions = gross(control.connection(), open.id, None).await?;
-    let closing = close(positions)
+    let mut closing = close(positions)
         .map_err(|_| StoreError::inconsistent("positions", "micros", "beyond the range"))?;
+    if testing {
+        closing.obligations.clear();
+    }
     write_totals(control.connection(), open.id, &closing.totals).await?;
     write_obligations(control.connection(), open.id, &closing.obligations).await?;
     let place = post_remainders(control, open.id, name, &closing).await?;
-    let exposures = carry_exposures(control.connection(), &closing).await?;
+    let exposures = carry_exposures(control.connection(), &closing, testing).await?;
     windows::name_and_open_next(control.connection(), (open.id, next), name, now).await?;
     let window = ListedWindow {
         id: open.id,
@@ -136,11 +144,13 @@ async fn write_obligations(
 async fn carry_exposures(
     connection: &mut PgConnection,
     closing: &Closing,
+    testing: bool,
 ) -> Result<Vec<ExposureMove>, StoreError> {
     let (mut partners, mut currencies, mut added) = (Vec::new(), Vec::new(), Vec::new());
     for (party, net) in &closing.nets {
         let exact = closing.exact.get(party).copied().unwrap_or_default();
-        let change = (*net).max(Micros::ZERO).minus(exact);
+        let entering = if testing { Micros::ZERO } else { (*net).max(Micros::ZERO) };
+        let change = entering.minus(exact);
         let change = change
             .map_err(|_| StoreError::inconsistent("exposures", "owed_micros", party.partner))?;
         partners.push(party.partner.0);

@@ -55,10 +55,10 @@ pub async fn computed(
 ) -> Result<Exposures, StoreError> {
     let rows = sqlx::query!(
         r#"WITH flows AS (
-               SELECT p.currency, p.payer, p.payee, p.micros FROM windows w
-               JOIN cells c ON c.window_id = w.window_id
-               JOIN positions p ON p.cell = c.cell AND p.window_id = w.window_id
-               WHERE w.closed_at IS NULL AND p.payer <> p.payee AND p.kind NOT IN (9, 11)
+               SELECT p.currency, p.payer, p.payee, p.micros FROM cells c
+               JOIN positions p
+                   ON p.cell = c.cell AND p.window_id IN (c.window_id, c.testing_window_id)
+               WHERE p.payer <> p.payee AND p.kind NOT IN (9, 11)
            ), reserved AS (
                SELECT l.issuer, t.currency, t.reimbursement_micros AS price,
                       l.points::numeric * t.reimbursement_micros AS money,

@@ -13,7 +13,7 @@ use crate::{StoreError, codes};
 /// Which window is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WindowChoice {
-    /// The open one.
+    /// The open one: of a partner that tests, the testing one.
     Open,
     /// The closed one of this name.
     Closed(String),
@@ -41,7 +41,10 @@ pub async fn position(
 ) -> Result<Option<Position>, StoreError> {
     let mut snapshot = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let found = match window {
-        WindowChoice::Open => Some(open_window(&mut *snapshot).await?),
+        WindowChoice::Open => {
+            let testing = is_testing(&mut *snapshot, partner).await?;
+            Some(open_window(&mut *snapshot, testing).await?)
+        }
         WindowChoice::Closed(name) => window_by_name(&mut *snapshot, name).await?,
     };
     let Some(window) = found else { return Ok(None) };
@@ -54,6 +57,18 @@ pub async fn position(
     let exposures = exposures(&mut snapshot, partner).await?;
     snapshot.rollback().await?;
     Ok(Some(Position { window, gross, nets, exposures }))
+}
+
+/// Whether a partner tests; all together do not.
+async fn is_testing(
+    executor: impl PgExecutor<'_>,
+    partner: Option<PartnerId>,
+) -> Result<bool, StoreError> {
+    let testing = sqlx::query_scalar!(
+        "SELECT testing FROM partners WHERE partner_id = $1",
+        partner.map(|partner| partner.0)
+    );
+    Ok(testing.fetch_optional(executor).await?.unwrap_or_default())
 }
 
 /// The positions of a window that a partner is part of, or all, summed over cells.

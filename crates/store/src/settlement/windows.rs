@@ -20,18 +20,29 @@ pub struct ListedWindow {
     pub closed_at: Option<Timestamp>,
 }
 
-/// Windows, newest first: at most `limit` of those before `before`, or of all.
+impl ListedWindow {
+    /// Whether what partners test falls into it. Testing windows are numbered downwards.
+    #[must_use]
+    pub const fn is_testing(&self) -> bool {
+        self.id.0 < 0
+    }
+}
+
+/// Windows of one kind, newest first: at most `limit` of those before `before`, or of all.
 pub async fn list_windows(
     executor: impl PgExecutor<'_>,
+    testing: bool,
     before: Option<WindowId>,
     limit: u16,
 ) -> Result<Vec<ListedWindow>, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT window_id, name, opened_at AS "opened_at: jiff_sqlx::Timestamp",
                   closed_at AS "closed_at: jiff_sqlx::Timestamp"
-           FROM windows WHERE window_id < $1 ORDER BY window_id DESC LIMIT $2"#,
+           FROM windows WHERE abs(window_id) < abs($1::integer) AND testing = $3
+           ORDER BY abs(window_id) DESC LIMIT $2"#,
         before.map_or(i32::MAX, |window| window.0),
-        i64::from(limit)
+        i64::from(limit),
+        testing
     );
     let rows = rows.fetch_all(executor).await?;
     let window =
@@ -64,9 +75,12 @@ pub async fn window_by_name(
     }))
 }
 
-/// The open window.
-pub(super) async fn open_window(executor: impl PgExecutor<'_>) -> Result<ListedWindow, StoreError> {
-    let newest = list_windows(executor, None, 1).await?.into_iter().next();
+/// The open window of partners that test, or that of all others.
+pub(super) async fn open_window(
+    executor: impl PgExecutor<'_>,
+    testing: bool,
+) -> Result<ListedWindow, StoreError> {
+    let newest = list_windows(executor, testing, None, 1).await?.into_iter().next();
     let open = newest.filter(|window| window.closed_at.is_none());
     open.ok_or_else(|| StoreError::inconsistent("windows", "closed_at", "the newest"))
 }
@@ -87,12 +101,18 @@ pub(super) async fn name_and_open_next(
     .execute(&mut *connection)
     .await?;
     sqlx::query!(
-        "INSERT INTO windows (window_id, opened_at) VALUES ($1, $2)",
+        "INSERT INTO windows (window_id, opened_at, testing) VALUES ($1, $2, $1 < 0)",
         next.0,
         now.to_sqlx() as _
     )
     .execute(&mut *connection)
     .await?;
-    sqlx::query!("UPDATE cells SET window_id = $1", next.0).execute(connection).await?;
+    sqlx::query!(
+        "UPDATE cells SET window_id = CASE WHEN $1 < 0 THEN window_id ELSE $1 END,
+                          testing_window_id = CASE WHEN $1 < 0 THEN $1 ELSE testing_window_id END",
+        next.0
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }

@@ -32,6 +32,7 @@ async fn terms_come_back_as_they_were_published() {
         code: "harbor-hotels".parse().expect("a code"),
         display_name: "A brand".to_owned(),
         suspended: false,
+        testing: false,
         created_at: morning(),
         terms: vec![written],
     };
@@ -72,7 +73,7 @@ async fn a_code_is_taken_once() {
     let ledger = Ledger::fresh().await;
     ledger.partner("harbor-hotels").await;
     let code = "harbor-hotels".parse().expect("a code");
-    let again = insert_partner(&ledger.pool, &code, "Another", morning()).await;
+    let again = insert_partner(&ledger.pool, &code, "Another", morning(), false).await;
     assert_eq!(again.expect("no fault"), None);
 }
 

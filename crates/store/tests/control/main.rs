@@ -32,7 +32,8 @@ impl Ledger {
     async fn partner(&self, code: &str) -> PartnerId {
         let mut control = Control::begin(&self.pool).await.expect("heads");
         let code = code.parse().expect("a code");
-        let partner = insert_partner(control.connection(), &code, "A brand", morning()).await;
+        let partner =
+            insert_partner(control.connection(), &code, "A brand", morning(), false).await;
         control.raise_epoch().await.expect("an epoch");
         control.commit().await.expect("a commit");
         partner.expect("a partner").expect("a free code")

@@ -83,7 +83,7 @@ pub(crate) fn uneven() -> [Agreement; 3] {
 /// Closes the open window under a name.
 pub(crate) async fn close_window(pool: &PgPool, name: &str) -> Result<Closed, StoreError> {
     let mut control = Control::begin(pool).await?;
-    let closed = settlement::close_window(&mut control, name).await?;
+    let closed = settlement::close_window(&mut control, name, false).await?;
     if closed.done.is_some() {
         control.commit().await?;
     } else {
@@ -100,7 +100,8 @@ impl Ledger {
         let codes = ["harbor-hotels", "rover-rides", "green-grocer"];
         for (code, agreement) in codes.into_iter().zip(agreements) {
             let code = code.parse().expect("a code");
-            let partner = insert_partner(control.connection(), &code, code.as_str(), morning());
+            let partner =
+                insert_partner(control.connection(), &code, code.as_str(), morning(), false);
             let partner = partner.await.expect("a partner").expect("a free code");
             let terms = Terms {
                 partner,

@@ -47,7 +47,7 @@ async fn a_name_that_is_closed_answers_its_totals_again() {
     let again = close_window(pool, "2026-03").await.expect("a close");
     assert!(first.done.is_some() && again.done.is_none());
     assert_eq!((first.window, first.nets), (again.window, again.nets));
-    let windows = list_windows(pool, None, 10).await.expect("windows");
+    let windows = list_windows(pool, false, None, 10).await.expect("windows");
     let names: Vec<_> = windows.iter().map(|window| window.name.as_deref()).collect();
     assert_eq!(names, [None, Some("2026-03")]);
 }

@@ -13,6 +13,9 @@ use crate::output::{Table, bold, time_text, window_state};
 pub(crate) struct CloseArgs {
     /// Its name for ever: letters, digits and `-_.:`.
     name: String,
+    /// The window of partners that test.
+    #[arg(long)]
+    testing: bool,
     #[command(flatten)]
     connection: Connection,
 }
@@ -20,13 +23,17 @@ pub(crate) struct CloseArgs {
 /// All windows.
 #[derive(Debug, Args)]
 pub(crate) struct WindowsArgs {
+    /// Those of partners that test.
+    #[arg(long)]
+    testing: bool,
     #[command(flatten)]
     connection: Connection,
 }
 
 pub(super) async fn close(args: CloseArgs) -> anyhow::Result<()> {
     let client = args.connection.client().await?;
-    let answer = client.close_window(CloseWindowRequest { name: args.name }).await?;
+    let answer =
+        client.close_window(CloseWindowRequest { name: args.name, testing: args.testing }).await?;
     let window = answer.window.unwrap_or_default();
     let json = json!({
         "window": window_json(&window),
@@ -45,7 +52,7 @@ pub(super) async fn list(args: WindowsArgs) -> anyhow::Result<()> {
     let mut windows = Vec::new();
     let mut page_token = String::new();
     loop {
-        let request = ListWindowsRequest { page_size: 1_000, page_token };
+        let request = ListWindowsRequest { page_size: 1_000, page_token, testing: args.testing };
         let mut page = client.list_windows(request).await?;
         windows.append(&mut page.windows);
         page_token = page.next_page_token;

@@ -25,6 +25,7 @@ pub(super) fn phases(author: &mut Author) -> Vec<Phase> {
             request_id: author.id(&format!("create {}", brand.code())),
             code: brand.code().to_owned(),
             display_name: brand.display_name().to_owned(),
+            testing: false,
         };
         first.push(by_operator(Command::CreatePartner(request), Story::Partner));
         first.extend(published(author, brand, |version| version.published_at_hour.is_none()));
