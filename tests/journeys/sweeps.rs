@@ -11,7 +11,7 @@ use sqlx::PgPool;
 
 use crate::steps::{at, authorize, cents, swept, until};
 
-const MEMBERS: usize = 120;
+const MEMBERS: usize = 40;
 
 /// Harbor, whose points live for a month, and members with 100 of them each.
 async fn with_members() -> TestHub {

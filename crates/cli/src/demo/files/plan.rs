@@ -293,6 +293,7 @@ impl Author {
             request_id: self.id("partner", brand.code()),
             code: brand.code().to_owned(),
             display_name: brand.display_name().to_owned(),
+            testing: false,
         };
         let publish = PublishTermsRequest {
             request_id: self.id("terms", brand.code()),

@@ -129,7 +129,7 @@ impl Player<'_> {
         let end = midnight_after(day.date.last_of_month())?;
         advance(self.clients, &mut self.now, end).await?;
         let name = month(day.date);
-        let request = CloseWindowRequest { name: name.clone() };
+        let request = CloseWindowRequest { name: name.clone(), testing: false };
         let nets = self.clients.operator.close_window(request).await?.nets;
         Ok(Some(Window { name, nets }))
     }
