@@ -4,9 +4,7 @@
 //! 2. The resolver answers an id that has an outcome, then finds the member and its cell.
 //! 3. The command waits in its cell's bounded queue.
 //! 4. A writer takes all that is queued as one batch, in one transaction: `batch.rs`.
-//! 5. Each caller is answered after the commit.
-//!
-//! What is due of members whom nobody asks for is posted by the same phases: `sweep.rs`.
+//! 5. Each caller is answered after the commit. What is due though nobody asks: `sweep.rs`.
 //!
 //! No caller owns a transaction: one that cancels loses its answer, never a half-done batch.
 
