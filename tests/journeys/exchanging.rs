@@ -141,7 +141,10 @@ async fn an_exchange_is_settled_as_an_issue_and_as_a_redemption() {
         ("hub", "hub", AmountKind::Fee, 0, 24_000),
     ];
     assert_eq!(gross(&position(&operator, "").await, "EUR"), gross_rows(&expected));
-    operator.close_window(CloseWindowRequest { name: "w".to_owned() }).await.unwrap();
+    operator
+        .close_window(CloseWindowRequest { name: "w".to_owned(), testing: false })
+        .await
+        .unwrap();
     let lines = lines(&harbor, "w").await;
     let told: Vec<_> = lines
         .iter()
