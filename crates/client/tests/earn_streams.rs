@@ -9,9 +9,9 @@ use entente_api::points::points_service_server::{PointsService, PointsServiceSer
 use entente_api::points::{
     AuthorizeRequest, AuthorizeResponse, BurnRequest, BurnResponse, CaptureRequest,
     CaptureResponse, EarnRequest, EarnResponse, EarnStreamRequest, EarnStreamResponse,
-    GetOperationRequest, GetOperationResponse, QuoteBurnRequest, QuoteBurnResponse,
-    QuoteEarnRequest, QuoteEarnResponse, ReverseRequest, ReverseResponse, VoidRequest,
-    VoidResponse, earn_stream_response::Outcome,
+    ExchangeRequest, ExchangeResponse, GetOperationRequest, GetOperationResponse, QuoteBurnRequest,
+    QuoteBurnResponse, QuoteEarnRequest, QuoteEarnResponse, ReverseRequest, ReverseResponse,
+    VoidRequest, VoidResponse, earn_stream_response::Outcome,
 };
 use entente_client::{Client, Error, Resume, Retry, new_request_id};
 use tokio::net::TcpListener;
@@ -121,6 +121,7 @@ not_in_this_script! {
     capture(CaptureRequest) -> CaptureResponse;
     void(VoidRequest) -> VoidResponse;
     reverse(ReverseRequest) -> ReverseResponse;
+    exchange(ExchangeRequest) -> ExchangeResponse;
     get_operation(GetOperationRequest) -> GetOperationResponse;
     quote_earn(QuoteEarnRequest) -> QuoteEarnResponse;
     quote_burn(QuoteBurnRequest) -> QuoteBurnResponse;
