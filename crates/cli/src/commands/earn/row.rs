@@ -40,6 +40,8 @@ pub(super) fn request(
         category: category.ok_or("no category")?,
         activity_at,
         receipt_reference: given(Field::Receipt).unwrap_or_default(),
+        retro_claim: false,
+        paid_in_points: None,
     })
 }
 
