@@ -139,7 +139,7 @@ fn command(book: &mut Book, step: &Step) -> Option<Command> {
             let action = Action::Earn(Bought {
                 spend: Micros(*spend),
                 currency: settles_in(book, partner),
-                paid_in_points: Micros((spend % 7 - 3).max(0) * spend / 4),
+                paid_in_points: Micros(if days_ago % 2 == 0 { 0 } else { spend % 3_000_000 }),
                 category: "ride".to_owned(),
                 activity_at: Some(book.now.checked_sub(ago).expect("in range")),
                 retro_claim: days_ago % 3 == 2,
