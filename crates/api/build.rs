@@ -4,14 +4,17 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const SERVICES: [&str; 7] = [
+const SERVICES: [&str; 9] = [
     "entente/error/v1/error_reason.proto",
     "entente/event/v1/event_service.proto",
+    "entente/event/v1/webhook_service.proto",
     "entente/ledger/v1/ledger_service.proto",
     "entente/member/v1/member_service.proto",
     "entente/partner/v1/partner_service.proto",
     "entente/points/v1/points_service.proto",
     "entente/settlement/v1/settlement_service.proto",
+    // What the details of refusals are made of: whoever reads the descriptors can read them.
+    "google/rpc/error_details.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

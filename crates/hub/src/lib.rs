@@ -12,6 +12,7 @@ pub mod feed;
 pub mod fingerprint;
 pub mod hub;
 mod ids;
+pub mod key_file;
 pub mod ledger;
 pub mod method;
 mod notices;
@@ -26,6 +27,7 @@ mod sandbox;
 pub mod services;
 pub mod settlement;
 pub mod streams;
+pub mod webhooks;
 mod wire;
 mod workers;
 

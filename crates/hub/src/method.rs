@@ -1,7 +1,7 @@
 //! The writes of the API: one table of what a request id can be the id of. The codes are stored,
 //! so they never change.
 
-use entente_api::{member, partner, points, settlement};
+use entente_api::{event, member, partner, points, settlement};
 use prost::Message;
 
 /// A request that has an effect, named for ever by its `request_id`, which is its field 1.
@@ -98,6 +98,12 @@ writes! {
     PublishTerms = 43: partner::PublishTermsRequest => PublishTermsResponse;
     /// Record what a partner paid.
     RecordPayment = 60: settlement::RecordPaymentRequest => RecordPaymentResponse;
+    /// Add an endpoint for events.
+    RegisterWebhook = 70: event::RegisterWebhookRequest => RegisterWebhookResponse;
+    /// Remove one.
+    DeleteWebhook = 71: event::DeleteWebhookRequest => DeleteWebhookResponse;
+    /// Send events to one again.
+    ReplayDelivery = 72: event::ReplayDeliveryRequest => ReplayDeliveryResponse;
 }
 
 impl Method {

@@ -4,12 +4,7 @@
 //! filter, it does not open. The key is a file outside the database; hubs that share a database
 //! need the same one.
 
-use std::{
-    fs::{self, File, OpenOptions, Permissions},
-    io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey},
@@ -18,7 +13,11 @@ use aws_lc_rs::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use prost::Message;
 
-use crate::{caller::Caller, parse::Expected};
+use crate::{
+    caller::Caller,
+    key_file::{self, KEY_BYTES, KeyError},
+    parse::Expected,
+};
 
 /// The longest token that is looked at, in characters: it may name a number for each cell.
 const MAX_TOKEN_CHARS: usize = 16_384;
@@ -26,7 +25,6 @@ const MAX_TOKEN_CHARS: usize = 16_384;
 /// The first byte of every token; another layout gets another.
 const LAYOUT: u8 = 1;
 
-const KEY_BYTES: usize = 32;
 const KEY_FILE: &str = "page-token.key";
 
 /// Seals and opens page tokens.
@@ -37,26 +35,6 @@ pub struct PageTokens {
 /// What a token is good for: one caller, one list, one filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding([u8; 32]);
-
-/// Why the key cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {problem}", path.display())]
-pub struct KeyError {
-    path: PathBuf,
-    problem: KeyProblem,
-}
-
-#[derive(Debug, thiserror::Error)]
-enum KeyProblem {
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    #[error("the key is not {KEY_BYTES} bytes long; remove the file to get a new one")]
-    Length,
-    #[error("others may read the key; run chmod 600 on it")]
-    Readable,
-    #[error("no randomness is to be had")]
-    Randomness,
-}
 
 impl Binding {
     /// Binds to a caller, to a list by its name, and to everything that filters it, in order.
@@ -78,9 +56,7 @@ impl Binding {
 impl PageTokens {
     /// Opens the key in a folder; at the first start, makes both.
     pub fn open(folder: &Path) -> Result<Self, KeyError> {
-        let path = folder.join(KEY_FILE);
-        let key = read_or_make(folder, &path).map_err(|problem| KeyError { path, problem })?;
-        Ok(Self::new(&key))
+        Ok(Self::new(&key_file::open(folder, KEY_FILE)?))
     }
 
     /// With a key that is given.
@@ -135,46 +111,10 @@ impl std::fmt::Debug for PageTokens {
     }
 }
 
-fn read_or_make(folder: &Path, path: &Path) -> Result<[u8; KEY_BYTES], KeyProblem> {
-    match File::open(path) {
-        Ok(file) => read(file),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => make(folder, path),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn read(file: File) -> Result<[u8; KEY_BYTES], KeyProblem> {
-    if file.metadata()?.permissions().mode() & 0o077 != 0 {
-        return Err(KeyProblem::Readable);
-    }
-    let mut bytes = Vec::with_capacity(KEY_BYTES + 1);
-    file.take(KEY_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    bytes.try_into().map_err(|_| KeyProblem::Length)
-}
-
-/// Writes a new key beside its place and links it there, so that of two hubs that start at once
-/// one key stays, and a crash leaves no half of one.
-fn make(folder: &Path, path: &Path) -> Result<[u8; KEY_BYTES], KeyProblem> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let mut key = [0; KEY_BYTES];
-    aws_lc_rs::rand::fill(&mut key).map_err(|_| KeyProblem::Randomness)?;
-    let beside = path.with_extension(format!("new-{}", std::process::id()));
-    let mut options = OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    file.set_permissions(Permissions::from_mode(0o600))?;
-    file.write_all(&key)?;
-    file.sync_all()?;
-    let linked = fs::hard_link(&beside, path);
-    fs::remove_file(&beside)?;
-    match linked {
-        Ok(()) => File::open(folder)?.sync_all().map(|()| key).map_err(Into::into),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(File::open(path)?),
-        Err(error) => Err(error.into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::{fs, fs::Permissions, os::unix::fs::PermissionsExt};
+
     use entente_loyalty::PartnerCode;
 
     use super::*;

@@ -14,6 +14,7 @@ pub mod notices;
 mod requests;
 pub mod settlement;
 pub mod sweep;
+pub mod webhooks;
 
 pub use clock::LedgerKind;
 pub use error::{Cure, StoreError, sqlstate_class};

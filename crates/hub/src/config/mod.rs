@@ -4,6 +4,7 @@
 
 mod limits;
 mod secret;
+mod webhooks;
 mod workers;
 
 use std::{
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use limits::{Limits, PostingLimits};
 pub use secret::DatabaseUrl;
+pub use webhooks::WebhookSettings;
 pub use workers::WorkerSettings;
 
 /// The prefix of environment variables: `ENTENTE_DATABASE_URL`, `ENTENTE_LIMITS__CONNECTIONS`.
@@ -56,6 +58,8 @@ pub struct Config {
     pub posting: PostingLimits,
     /// What the hub does by itself.
     pub workers: WorkerSettings,
+    /// Webhooks.
+    pub webhooks: WebhookSettings,
 }
 
 /// Flags: what is set here wins.
@@ -128,6 +132,7 @@ impl Default for Config {
             limits: Limits::default(),
             posting: PostingLimits::default(),
             workers: WorkerSettings::default(),
+            webhooks: WebhookSettings::default(),
         }
     }
 }
@@ -179,7 +184,8 @@ impl Config {
         }
         self.limits.check()?;
         self.posting.check()?;
-        self.workers.check()
+        self.workers.check()?;
+        self.webhooks.check()
     }
 }
 
@@ -192,6 +198,7 @@ fn environment() -> Env {
             "limits" => Limits::NAMES.contains(&name),
             "posting" => PostingLimits::NAMES.contains(&name),
             "workers" => WorkerSettings::NAMES.contains(&name),
+            "webhooks" => WebhookSettings::NAMES.contains(&name),
             _ => false,
         })
     };

@@ -74,6 +74,10 @@ fn an_address_that_others_reach_needs_consent() {
             ("[limits]\ndefault_deadline_ms = 20000\nmax_deadline_ms = 10000", false),
             ("[posting]\nbatch = 0", false),
             ("[workers]\nsweep_every_ms = 0", false),
+            ("[webhooks]\nallowed_hosts = ['*.example.com', 'hooks.example.org:8443']", true),
+            ("[webhooks]\nallowed_hosts = ['https://hooks.example.com']", false),
+            ("[webhooks]\nallowed_networks = ['10.0.0.0']", false),
+            ("[webhooks]\nconnect_timeout_ms = 20000", false),
         ] {
             jail.create_file("hub.toml", file).expect("a file");
             assert_eq!(load(&Overrides::default()).is_ok(), good, "{file}");
@@ -93,12 +97,13 @@ fn the_environment_can_set_every_value() {
     };
     let all: Dict = Figment::from(Serialized::defaults(&all)).extract().expect("a table");
     let ours: BTreeSet<_> =
-        NAMES.iter().chain(&["limits", "posting", "workers"]).map(ToString::to_string).collect();
+        NAMES.iter().chain(&["limits", "posting", "workers", "webhooks"]).map(ToString::to_string).collect();
     assert_eq!(names(&all), ours);
     for (table, ours) in [
         ("limits", &Limits::NAMES[..]),
         ("posting", &PostingLimits::NAMES[..]),
         ("workers", &WorkerSettings::NAMES[..]),
+        ("webhooks", &WebhookSettings::NAMES[..]),
     ] {
         let table = all[table].as_dict().expect("a table");
         assert_eq!(names(table), ours.iter().map(ToString::to_string).collect());

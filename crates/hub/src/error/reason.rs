@@ -35,9 +35,15 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         | R::MemberUnknown
         | R::OperationUnknown
         | R::WindowUnknown
-        | R::TermsUnknown => not_kept(NotFound),
+        | R::TermsUnknown
+        | R::WebhookUnknown
+        | R::DeliveryUnknown => not_kept(NotFound),
         R::PartnerSuspended => again(FailedPrecondition, 60_000),
-        R::WindowNotClosed | R::NotASimulation | R::ClockBackwards => not_kept(FailedPrecondition),
+        R::WindowNotClosed
+        | R::NotASimulation
+        | R::ClockBackwards
+        | R::EndpointNotAllowed => not_kept(FailedPrecondition),
+        R::TooManyWebhooks => not_kept(Code::ResourceExhausted),
         R::PartnerExists => kept(AlreadyExists),
         R::NetDebitCapExceeded => kept(Code::ResourceExhausted),
         R::ReceiptCredited
