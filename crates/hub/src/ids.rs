@@ -17,6 +17,12 @@ pub(crate) fn link_token() -> Uuid {
     Uuid::new_v4()
 }
 
+/// What names a webhook.
+#[must_use]
+pub(crate) fn webhook() -> Uuid {
+    Uuid::new_v4()
+}
+
 /// What names a fault to the caller and in the log.
 #[must_use]
 pub(crate) fn fault() -> Uuid {

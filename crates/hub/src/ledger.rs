@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use entente_api::{
-    event::event_service_server::EventServiceServer,
+    event::{
+        event_service_server::EventServiceServer, webhook_service_server::WebhookServiceServer,
+    },
     ledger::ledger_service_server::LedgerServiceServer,
     member::member_service_server::MemberServiceServer,
     partner::partner_service_server::PartnerServiceServer,
@@ -23,9 +25,10 @@ use crate::{
     page_token::PageTokens,
     posting::{Posting, PostingTasks, Quotes},
     reading::Reading,
-    rpc::{Clock, Events, Members, Partners, Points, Settlement},
+    rpc::{Clock, Events, Members, Partners, Points, Settlement, Webhooks},
     settlement::Settlements,
     streams::Streams,
+    webhooks::{Courier, Desk, RootsError, Sender, WebhookKey},
     workers::{Months, Sweeper, TermsInForce, Workers},
 };
 
@@ -51,6 +54,7 @@ pub struct Ledger {
     posting: Posting,
     tasks: PostingTasks,
     feed: Feed,
+    desk: Arc<Desk>,
     workers: Workers,
     limits: Limits,
 }
@@ -64,9 +68,12 @@ pub enum OpenError {
     /// The database is out of reach, or holds no ledger.
     #[error("the ledger cannot be opened: {0}")]
     Store(#[from] StoreError),
-    /// The key of page tokens cannot be used.
+    /// A key cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The roots that webhooks are to trust besides cannot be used.
+    #[error(transparent)]
+    Roots(#[from] RootsError),
 }
 
 impl Ledger {
@@ -82,6 +89,10 @@ impl Ledger {
         let heads = Heads::load(&pool).await?;
         let (posting, tasks) = Posting::start(&own, &catalogue, &heads, &config.posting);
         let page_tokens = Arc::new(PageTokens::open(&config.keys)?);
+        let in_order = entente_store::connect_in_order(url.reveal(), FEED_CONNECTIONS).await?;
+        let feed = Feed::new(in_order, heads.clone());
+        let (sender, key) = (Sender::new(&config.webhooks)?, WebhookKey::open(&config.keys)?);
+        let desk = Desk::new(pool.clone(), feed.clone(), sender, key, &config.webhooks);
         let sweeps = Posting::sweeps(&own, &catalogue, &heads);
         let workers = Workers::new()
             .with(Months::new(own.clone(), config.workers.months_every()))
@@ -90,19 +101,30 @@ impl Ledger {
                 Arc::clone(&catalogue),
                 config.workers.terms_every(),
             ))
-            .with(KeptHeads::new(pool.clone(), heads.clone()))
+            .with(KeptHeads::new(pool.clone(), heads))
+            .with(Courier::new(Arc::clone(&desk), config.webhooks.every()))
             .with(Sweeper::new(own, sweeps, kind.cell_count, &config.workers));
-        let in_order = entente_store::connect_in_order(url.reveal(), FEED_CONNECTIONS).await?;
-        let feed = Feed::new(in_order, heads);
         let limits = config.limits.clone();
-        Ok(Self { pool, windows, catalogue, page_tokens, posting, tasks, feed, workers, limits })
+        Ok(Self {
+            pool,
+            windows,
+            catalogue,
+            page_tokens,
+            posting,
+            tasks,
+            feed,
+            desk,
+            workers,
+            limits,
+        })
     }
 
     /// The services over the ledger.
     #[must_use]
     pub fn services(self) -> Services {
-        let Self { pool, windows, catalogue, page_tokens, posting, tasks, feed, workers, limits } =
-            self;
+        let webhooks = self.webhooks();
+        let Self { pool, windows, catalogue, page_tokens, posting, tasks, feed, .. } = self;
+        let (workers, limits) = (self.workers, self.limits);
         let builder = Services::builder();
         let known = || Arc::clone(&catalogue);
         let controls = Controls::new(pool.clone(), known());
@@ -153,8 +175,19 @@ impl Ledger {
             .with(PartnerServiceServer::new(partners))
             .with(SettlementServiceServer::new(settlement))
             .with(EventServiceServer::new(events))
+            .with(WebhookServiceServer::new(webhooks))
             .with(LedgerServiceServer::new(clock))
             .build(ready(pool), finish)
+    }
+
+    fn webhooks(&self) -> Webhooks {
+        Webhooks {
+            controls: Controls::new(self.pool.clone(), Arc::clone(&self.catalogue)),
+            desk: Arc::clone(&self.desk),
+            pool: self.pool.clone(),
+            catalogue: Arc::clone(&self.catalogue),
+            page_tokens: Arc::clone(&self.page_tokens),
+        }
     }
 }
 

@@ -96,8 +96,11 @@ fn the_environment_can_set_every_value() {
         ..Config::default()
     };
     let all: Dict = Figment::from(Serialized::defaults(&all)).extract().expect("a table");
-    let ours: BTreeSet<_> =
-        NAMES.iter().chain(&["limits", "posting", "workers", "webhooks"]).map(ToString::to_string).collect();
+    let ours: BTreeSet<_> = NAMES
+        .iter()
+        .chain(&["limits", "posting", "workers", "webhooks"])
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(names(&all), ours);
     for (table, ours) in [
         ("limits", &Limits::NAMES[..]),

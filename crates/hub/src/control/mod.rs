@@ -9,6 +9,7 @@ mod members;
 mod partners;
 mod settlement;
 mod terms;
+mod webhooks;
 mod write;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
@@ -24,6 +25,8 @@ pub(crate) use partners::partner_unknown;
 pub use partners::{CreatePartner, ResumePartner, SuspendPartner};
 pub use settlement::RecordPayment;
 pub use terms::PublishTerms;
+pub(crate) use webhooks::webhook_unknown;
+pub use webhooks::{DeleteWebhook, RegisterWebhook, ReplayDelivery};
 pub use write::{Answer, Claim, Locks, Write};
 
 use crate::{

@@ -39,10 +39,9 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         | R::WebhookUnknown
         | R::DeliveryUnknown => not_kept(NotFound),
         R::PartnerSuspended => again(FailedPrecondition, 60_000),
-        R::WindowNotClosed
-        | R::NotASimulation
-        | R::ClockBackwards
-        | R::EndpointNotAllowed => not_kept(FailedPrecondition),
+        R::WindowNotClosed | R::NotASimulation | R::ClockBackwards | R::EndpointNotAllowed => {
+            not_kept(FailedPrecondition)
+        }
         R::TooManyWebhooks => not_kept(Code::ResourceExhausted),
         R::PartnerExists => kept(AlreadyExists),
         R::NetDebitCapExceeded => kept(Code::ResourceExhausted),

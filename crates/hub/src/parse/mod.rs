@@ -13,6 +13,7 @@ pub mod settlement;
 mod terms;
 mod text;
 mod time;
+pub mod webhook;
 
 use std::borrow::Cow;
 

@@ -7,6 +7,7 @@ mod member;
 mod partner;
 mod points;
 mod settlement;
+mod webhook;
 
 pub use events::Events;
 pub use ledger::Clock;
@@ -14,3 +15,4 @@ pub use member::Members;
 pub use partner::Partners;
 pub use points::Points;
 pub use settlement::Settlement;
+pub use webhook::Webhooks;

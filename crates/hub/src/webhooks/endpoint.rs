@@ -251,7 +251,9 @@ mod tests {
         ] {
             assert_eq!(allows(allowed, url), good, "{allowed} {url}");
         }
-        for bad in ["", "*", "*.", "*.*.example.com", "a b", "*.127.0.0.1", "h:0", "h:x", "https://h"] {
+        for bad in
+            ["", "*", "*.", "*.*.example.com", "a b", "*.127.0.0.1", "h:0", "h:x", "https://h"]
+        {
             assert!(bad.parse::<AllowedHost>().is_err(), "{bad:?}");
         }
     }

@@ -140,10 +140,11 @@ impl Sender {
         }
         let deadline = Instant::now() + self.timeout;
         // An endpoint may close a connection that rested at any moment: that says nothing of it.
-        if let Some(connection) = lane.0.take()
-            && let Ok(answered) = post(connection, endpoint, signed, deadline).await
-        {
-            return answered.into_lane(lane);
+        if let Some(connection) = lane.0.take() {
+            match post(connection, endpoint, signed, deadline).await {
+                Err(Failure { kind: DeliveryFailure::Broken, .. }) => {}
+                answered => return answered?.into_lane(lane),
+            }
         }
         let connection = self.connect(endpoint).await?;
         post(connection, endpoint, signed, deadline).await?.into_lane(lane)

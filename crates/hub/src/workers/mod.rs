@@ -35,6 +35,11 @@ pub(crate) trait Worker: Send + 'static {
         &mut self,
         stopping: &watch::Receiver<bool>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Ends what rounds have left running, once the last round is over.
+    fn end(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 }
 
 /// The workers of a hub.
@@ -93,6 +98,7 @@ async fn keep<W: Worker>(mut worker: W, mut stopping: watch::Receiver<bool>) {
         // The sender lives as long as the hub; gone, there is nothing to work for.
         let _ = tokio::time::timeout(pause, stopping.wait_for(|stopping| *stopping)).await;
     }
+    worker.end().await;
 }
 
 /// How long to rest: twice as long after each failure in a row, to a minute, unless rounds are
