@@ -32,4 +32,5 @@ mod sweeps;
 mod two_hubs;
 mod visibility;
 mod watching;
+mod webhooks;
 mod wire;

@@ -4,6 +4,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
     check, config, earn, ledger, member, migrate, partner, pki, serve, settle, terms, watch,
+    webhook,
 };
 use crate::{bench, demo};
 
@@ -87,6 +88,9 @@ pub(crate) enum Command {
     Watch(watch::WatchArgs),
     /// Send a file of purchases in one stream.
     Earn(earn::EarnArgs),
+    /// Keep the endpoints that are told of a partner's events, and see what was not delivered.
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// Close windows, read positions and statements, record payments.
     #[command(subcommand)]
     Settle(settle::SettleCommand),

@@ -1,12 +1,13 @@
 //! One method for each RPC of the contract. What each does, and by which reasons it is refused, is
 //! said in the contract.
 
+use entente_api::event::webhook_service_client::WebhookServiceClient;
 use entente_api::ledger::ledger_service_client::LedgerServiceClient;
 use entente_api::member::member_service_client::MemberServiceClient;
 use entente_api::partner::partner_service_client::PartnerServiceClient;
 use entente_api::points::points_service_client::PointsServiceClient;
 use entente_api::settlement::settlement_service_client::SettlementServiceClient;
-use entente_api::{ledger, member, partner, points, settlement};
+use entente_api::{event, ledger, member, partner, points, settlement};
 use tonic::Streaming;
 
 use crate::error::UnknownOutcome;
@@ -93,6 +94,19 @@ calls! { SettlementServiceClient:
     list_windows(settlement::ListWindowsRequest) -> settlement::ListWindowsResponse;
     /// Records what a partner paid.
     record_payment(settlement::RecordPaymentRequest) -> settlement::RecordPaymentResponse;
+}
+
+calls! { WebhookServiceClient:
+    /// Adds an endpoint that is told of the caller's events.
+    register_webhook(event::RegisterWebhookRequest) -> event::RegisterWebhookResponse;
+    /// Lists the caller's endpoints.
+    list_webhooks(event::ListWebhooksRequest) -> event::ListWebhooksResponse;
+    /// Removes an endpoint.
+    delete_webhook(event::DeleteWebhookRequest) -> event::DeleteWebhookResponse;
+    /// Lists what an endpoint has not accepted.
+    list_deliveries(event::ListDeliveriesRequest) -> event::ListDeliveriesResponse;
+    /// Has deliveries sent again.
+    replay_delivery(event::ReplayDeliveryRequest) -> event::ReplayDeliveryResponse;
 }
 
 calls! { LedgerServiceClient:

@@ -122,8 +122,7 @@ impl Ledger {
     /// The services over the ledger.
     #[must_use]
     pub fn services(self) -> Services {
-        let webhooks = self.webhooks();
-        let Self { pool, windows, catalogue, page_tokens, posting, tasks, feed, .. } = self;
+        let Self { pool, windows, catalogue, page_tokens, posting, tasks, feed, desk, .. } = self;
         let (workers, limits) = (self.workers, self.limits);
         let builder = Services::builder();
         let known = || Arc::clone(&catalogue);
@@ -159,6 +158,13 @@ impl Ledger {
             controls: controls.clone(),
             settlements: Settlements::new(windows, known()),
             catalogue: known(),
+            page_tokens: Arc::clone(&page_tokens),
+        };
+        let webhooks = Webhooks {
+            controls: controls.clone(),
+            desk,
+            pool: pool.clone(),
+            catalogue: known(),
             page_tokens,
         };
         let clock = Clock { controls, pool: pool.clone(), catalogue: known() };
@@ -178,16 +184,6 @@ impl Ledger {
             .with(WebhookServiceServer::new(webhooks))
             .with(LedgerServiceServer::new(clock))
             .build(ready(pool), finish)
-    }
-
-    fn webhooks(&self) -> Webhooks {
-        Webhooks {
-            controls: Controls::new(self.pool.clone(), Arc::clone(&self.catalogue)),
-            desk: Arc::clone(&self.desk),
-            pool: self.pool.clone(),
-            catalogue: Arc::clone(&self.catalogue),
-            page_tokens: Arc::clone(&self.page_tokens),
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 use entente_client::{Client, Options, Retry, api};
 use entente_hub::{
     Config, Hub, Ledger,
-    config::{DatabaseUrl, Limits, WorkerSettings},
+    config::{DatabaseUrl, Limits, WebhookSettings, WorkerSettings},
     hub::Addresses,
 };
 use entente_identity::{
@@ -30,7 +30,14 @@ pub struct TestHub {
     certificates: TempDir,
     hub: Option<Hub>,
     addresses: Addresses,
-    limits: Box<Limits>,
+    given: Box<Given>,
+}
+
+/// What a test configures otherwise.
+#[derive(Debug, Clone, Default)]
+struct Given {
+    limits: Limits,
+    webhooks: WebhookSettings,
 }
 
 impl TestHub {
@@ -41,7 +48,15 @@ impl TestHub {
 
     /// The same, within other limits, with the whole cast created.
     pub async fn within(limits: Limits) -> Self {
-        let hub = Self::serving(Database::fresh().await, limits).await;
+        let given = Given { limits, ..Given::default() };
+        let hub = Self::serving(Database::fresh().await, given).await;
+        Box::pin(hub.enacted()).await
+    }
+
+    /// The same, with other webhooks.
+    pub async fn telling(webhooks: WebhookSettings) -> Self {
+        let given = Given { webhooks, ..Given::default() };
+        let hub = Self::serving(Database::fresh().await, given).await;
         Box::pin(hub.enacted()).await
     }
 
@@ -52,15 +67,15 @@ impl TestHub {
 
     /// A hub on a database that a test made.
     pub async fn over(database: Database) -> Self {
-        Box::pin(Self::serving(database, Limits::default())).await
+        Box::pin(Self::serving(database, Given::default())).await
     }
 
-    async fn serving(database: Database, limits: Limits) -> Self {
+    async fn serving(database: Database, given: Given) -> Self {
         let certificates = tempfile::tempdir().expect("a temporary folder");
         make_trust_domain(certificates.path());
-        let hub = Box::pin(serve(&database, certificates.path(), &limits)).await;
+        let hub = Box::pin(serve(&database, certificates.path(), &given)).await;
         let addresses = hub.addresses();
-        Self { database, certificates, hub: Some(hub), addresses, limits: Box::new(limits) }
+        Self { database, certificates, hub: Some(hub), addresses, given: Box::new(given) }
     }
 
     async fn enacted(self) -> Self {
@@ -134,7 +149,7 @@ impl TestHub {
 
     /// A second hub on the same ledger and certificates; the test drains it.
     pub async fn another(&self) -> Hub {
-        Box::pin(serve(&self.database, self.certificates.path(), &self.limits)).await
+        Box::pin(serve(&self.database, self.certificates.path(), &self.given)).await
     }
 
     /// A client of a partner of the cast at another hub's address.
@@ -147,7 +162,7 @@ impl TestHub {
         if let Some(hub) = self.hub.take() {
             hub.drain().await;
         }
-        let hub = Box::pin(serve(&self.database, self.certificates.path(), &self.limits)).await;
+        let hub = Box::pin(serve(&self.database, self.certificates.path(), &self.given)).await;
         self.addresses = hub.addresses();
         self.hub = Some(hub);
     }
@@ -177,7 +192,7 @@ impl Drop for TestHub {
     }
 }
 
-async fn serve(database: &Database, certificates: &Path, limits: &Limits) -> Hub {
+async fn serve(database: &Database, certificates: &Path, given: &Given) -> Hub {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let config = Config {
         partner_listen: any,
@@ -192,7 +207,8 @@ async fn serve(database: &Database, certificates: &Path, limits: &Limits) -> Hub
             terms_every_ms: 200,
             ..WorkerSettings::default()
         },
-        limits: limits.clone(),
+        limits: given.limits.clone(),
+        webhooks: given.webhooks.clone(),
         ..Config::default()
     };
     let ledger = Ledger::open(&config).await.expect("the ledger opens");

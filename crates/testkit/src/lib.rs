@@ -4,7 +4,9 @@ pub mod cast;
 mod hub;
 mod postgres;
 mod proxy;
+mod receiver;
 
 pub use hub::{OPERATOR, TestHub};
 pub use postgres::{Database, morning};
 pub use proxy::Proxy;
+pub use receiver::{Received, Receiver, Reply};

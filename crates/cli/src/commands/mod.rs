@@ -12,6 +12,7 @@ pub(crate) mod serve;
 pub(crate) mod settle;
 pub(crate) mod terms;
 pub(crate) mod watch;
+pub(crate) mod webhook;
 
 use crate::args::{Args, Command};
 use crate::{bench, demo};
@@ -29,6 +30,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Watch(args) => watch::run(args).await,
         Command::Earn(args) => earn::run(args).await,
         Command::Settle(command) => settle::run(command).await,
+        Command::Webhook(command) => webhook::run(command).await,
         Command::Ledger(command) => ledger::run(command).await,
         Command::Check(args) => check::run(args).await,
         Command::Bench(args) => bench::run(args).await,

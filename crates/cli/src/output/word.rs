@@ -1,5 +1,6 @@
 //! The contract's enumerations in words.
 
+use entente_api::event::{DeliveryFailure, DeliveryState, EventKind};
 use entente_api::partner::{EarnRounding, Funding, PartnerState};
 use entente_api::settlement::{AmountKind, Direction, WindowState};
 use entente_api::types::OperationKind;
@@ -83,5 +84,37 @@ pub(crate) fn rounding(number: i32) -> &'static str {
     match EarnRounding::try_from(number).unwrap_or_default() {
         EarnRounding::Down | EarnRounding::Unspecified => "down",
         EarnRounding::HalfUp => "half up",
+    }
+}
+
+/// What an event tells of: `operation`, `hold-expired`. It is how people name kinds, too.
+pub(crate) fn event_kind(number: i32) -> String {
+    let name = EventKind::try_from(number).unwrap_or_default().as_str_name();
+    let name = name.strip_prefix("EVENT_KIND_").unwrap_or(name);
+    name.to_lowercase().replace('_', "-")
+}
+
+/// Whether a delivery is still tried.
+pub(crate) fn delivery_state(number: i32) -> &'static str {
+    match DeliveryState::try_from(number).unwrap_or_default() {
+        DeliveryState::Pending => "pending",
+        DeliveryState::Dead => "dead",
+        DeliveryState::Unspecified => "?",
+    }
+}
+
+/// How an attempt at a delivery failed.
+pub(crate) fn delivery_failure(number: i32) -> &'static str {
+    match DeliveryFailure::try_from(number).unwrap_or_default() {
+        DeliveryFailure::Unspecified => "",
+        DeliveryFailure::EndpointNotAllowed => "endpoint not allowed",
+        DeliveryFailure::HostUnresolved => "host unresolved",
+        DeliveryFailure::AddressNotAllowed => "address not allowed",
+        DeliveryFailure::Unreachable => "unreachable",
+        DeliveryFailure::Tls => "tls",
+        DeliveryFailure::Timeout => "timeout",
+        DeliveryFailure::Redirect => "redirect",
+        DeliveryFailure::Status => "status",
+        DeliveryFailure::Broken => "broken",
     }
 }

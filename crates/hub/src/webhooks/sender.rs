@@ -307,3 +307,6 @@ fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {
     }
     if count == 0 { Err("there is no certificate in it".to_owned()) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests;

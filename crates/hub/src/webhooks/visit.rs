@@ -167,7 +167,7 @@ impl Desk {
         let kinds = kinds.map_err(|kind| StoreError::inconsistent("webhooks", "kinds", kind))?;
         let mut page = self.feed.page(webhook.partner, &kinds, cursor).await?;
         let mut deliveries = Vec::with_capacity(page.len());
-        while let Some(event) = page.next() {
+        while let Some(event) = page.take() {
             deliveries.push(delivery(&event)?);
         }
         let end = page.cursor().clone();
