@@ -10,7 +10,7 @@ use std::{
 
 use entente_client::api::member::ListOperationsRequest;
 use entente_testkit::{TestHub, cast::HARBOR};
-use tokio::process::Command;
+use tokio::{io::AsyncWriteExt as _, process::Command};
 
 /// Set where this test must not be skipped.
 const REQUIRED: &str = "ENTENTE_REQUIRE_PYTHON";
@@ -25,6 +25,30 @@ async fn python(arguments: &[&str]) -> Option<Output> {
     command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
     let output = tokio::time::timeout(Duration::from_mins(1), command.output()).await;
     output.expect("python3 ends in time").ok()
+}
+
+/// What a program of the standard library alone prints, given an input; `None` where there is no
+/// Python, which is said.
+pub(crate) async fn run(program: &str, input: &str) -> Option<String> {
+    let mut command = Command::new("python3");
+    command.args(["-c", program]).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    let spawned = command.stderr(Stdio::piped()).spawn();
+    #[expect(clippy::disallowed_methods, reason = "the test asks for it as the journey below does")]
+    let required = std::env::var_os(REQUIRED).is_some();
+    assert!(spawned.is_ok() || !required, "{REQUIRED} is set: install python3");
+    let Ok(mut child) = spawned else {
+        let said = "SKIPPED: a check in Python, for there is no python3\n";
+        std::io::stderr().write_all(said.as_bytes()).expect("stderr can be written");
+        return None;
+    };
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(input.as_bytes()).await.expect("it reads");
+    drop(stdin);
+    let output = tokio::time::timeout(Duration::from_mins(1), child.wait_with_output()).await;
+    let output = output.expect("python3 ends in time").expect("it ran");
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{errors}");
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// Whether there is a Python to run it with; says so where there is none.

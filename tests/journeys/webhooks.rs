@@ -146,6 +146,50 @@ async fn a_receiver_sees_every_operation_once_by_its_id_though_two_hubs_deliver(
     hub.close().await;
 }
 
+/// The sample of the rules for receivers, in Python, says which messages are good.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documented_check_of_signatures_works() {
+    let receiver = Receiver::start().await;
+    let hub = TestHub::telling(settings(&receiver)).await;
+    let harbor = hub.partner(HARBOR).await;
+    let secret = register(&harbor, &receiver.url("/hook")).await.secret;
+    enrol(&harbor, "guest").await;
+    harbor.earn(earn("guest", 10_000_000, "EUR")).await.unwrap();
+    let received = receiver.until(|received| !received.is_empty()).await.remove(0);
+    hub.close().await;
+
+    let rules = include_str!("../../docs/webhooks.md");
+    let (_, sample) = rules.split_once("```python\n").unwrap();
+    let (sample, _) = sample.split_once("```").unwrap();
+    let check = format!(
+        r#"{sample}
+import json, sys
+given = json.load(sys.stdin)
+secret, headers, body, now = given["secret"], given["headers"], given["body"].encode(), given["now"]
+good = lambda **change: verify(**{{**dict(secret=secret, headers=headers, body=body, now=now), **change}})
+other = "whsec_" + base64.b64encode(bytes(32)).decode()
+late = {{**headers, "webhook-timestamp": str(now + 1)}}
+two = {{**headers, "webhook-signature": "v1,AAAA " + headers["webhook-signature"]}}
+wrong = {{**headers, "webhook-signature": headers["webhook-signature"].replace("v1,", "v2,")}}
+print(good(), good(headers=two), good(body=body + b" "), good(secret=other), good(headers=late),
+      good(headers=wrong), good(now=now + 301), good(now=now - 301))
+"#
+    );
+    let headers = serde_json::json!({
+        "webhook-id": received.id,
+        "webhook-timestamp": received.timestamp.to_string(),
+        "webhook-signature": received.signature,
+    });
+    let given = serde_json::json!({
+        "secret": secret,
+        "headers": headers,
+        "body": String::from_utf8(received.body).unwrap(),
+        "now": received.timestamp,
+    });
+    let Some(said) = crate::python::run(&check, &given.to_string()).await else { return };
+    assert_eq!(said, "True True False False False False False False");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn endpoints_that_misbehave_hold_up_nobody_and_get_everything_once_they_recover() {
     let receiver = Receiver::start().await;

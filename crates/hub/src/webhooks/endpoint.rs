@@ -68,8 +68,10 @@ impl Endpoint {
             Some("") => HTTPS_PORT,
             _ => authority.port_u16().filter(|port| *port > 0).ok_or(UrlError::Malformed)?,
         };
-        let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        Ok(Self { host, port, path })
+        let path = uri.path_and_query().map_or("", |path| path.as_str());
+        // A query may follow the host at once; what is asked of it begins with a slash all the same.
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        Ok(Self { host, port, path: format!("{slash}{path}") })
     }
 
     /// The `Host` of a request.
