@@ -45,7 +45,7 @@ const LEASE_SECONDS: i32 = 120;
 /// How many visits are at the database at the same time.
 const AT_ONCE: usize = 4;
 /// After how long no more of a claim is begun: an attempt and some slack lie within the lease.
-const CLAIM_TIME: Duration = Duration::from_secs(60);
+const CLAIM_TIME: Duration = Duration::from_mins(1);
 /// How long a visit lasts, and how long it rests at most before the next where nothing is accepted.
 const VISIT_TIME: Duration = Duration::from_secs(10);
 const LONGEST_REST: Duration = Duration::from_secs(30);
