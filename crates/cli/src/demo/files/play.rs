@@ -4,9 +4,11 @@
 use std::pin::pin;
 use std::time::Instant;
 
+use anyhow::{Context as _, ensure};
+use entente_api::points::EarnRequest;
 use entente_api::settlement::{CloseWindowRequest, Net};
 use entente_api::types::Operation;
-use entente_client::Client;
+use entente_client::Resume;
 use futures::{StreamExt as _, stream};
 use indicatif::ProgressBar;
 use jiff::civil::Date;
@@ -109,18 +111,35 @@ impl Player<'_> {
         side_by_side("Burn", &day.paid, |step| Some(step.points), burn, seen).await
     }
 
-    async fn earn(
-        &mut self,
-        brand: Brand,
-        steps: &[Step<entente_api::points::EarnRequest>],
-    ) -> anyhow::Result<()> {
-        let client: &Client = self.clients.of(brand);
-        let earn = async |step: &Step<entente_api::points::EarnRequest>| {
-            let answer = client.earn(step.request.clone()).await?;
-            Ok((answer.replayed, points(answer.operation.as_ref())))
+    /// Streams a day's earns. One that the stream gives up is sent again by the next run.
+    async fn earn(&mut self, brand: Brand, steps: &[Step<EarnRequest>]) -> anyhow::Result<()> {
+        if steps.is_empty() {
+            return Ok(());
+        }
+        let (mut sink, mut outcomes) = self.clients.of(brand).earn_stream(Resume::default());
+        let send = async move {
+            for step in steps {
+                if sink.send(step.request.clone()).await.is_err() {
+                    // Its outcomes say why.
+                    return;
+                }
+            }
         };
-        let seen = (&mut self.seen, &self.bar);
-        side_by_side("Earn", steps, |step| Some(step.points), earn, seen).await
+        let (seen, bar) = (&mut self.seen, &self.bar);
+        let count = async move {
+            let mut waiting = steps.iter();
+            while let Some(outcome) = outcomes.next().await? {
+                let step = waiting.next().context("an outcome more than there are lines")?;
+                let told =
+                    outcome.result.map(|earn| (earn.replayed, points(earn.operation.as_ref())));
+                seen.count("EarnStream", Some(step.points), told)?;
+                bar.inc(1);
+            }
+            ensure!(waiting.next().is_none(), "the stream ended before its last line");
+            Ok(())
+        };
+        let ((), counted) = tokio::join!(send, count);
+        counted
     }
 
     /// Closes the month's window at its end.
