@@ -113,11 +113,23 @@ impl Wire {
         mut request: Request<Vec<u8>>,
     ) -> Result<Vec<u8>, Status> {
         request.set_timeout(Duration::from_secs(30));
+        let path = PathAndQuery::try_from(path).expect("a path");
+        self.ready().await?.unary(request, path, Raw).await.map(tonic::Response::into_inner)
+    }
+
+    /// Whether an RPC begins to answer. A stream may then say nothing for as long as it likes.
+    pub(crate) async fn begin(&self, path: &str, message: &[u8]) -> Result<(), Status> {
+        let mut request = Request::new(message.to_vec());
+        request.set_timeout(Duration::from_secs(30));
+        let path = PathAndQuery::try_from(path).expect("a path");
+        self.ready().await?.server_streaming(request, path, Raw).await.map(drop)
+    }
+
+    async fn ready(&self) -> Result<Grpc<Channel>, Status> {
         let mut client = Grpc::new(self.channel.clone());
         let broken = |error: tonic::transport::Error| Status::unavailable(error.to_string());
         client.ready().await.map_err(broken)?;
-        let path = PathAndQuery::try_from(path).expect("a path");
-        client.unary(request, path, Raw).await.map(tonic::Response::into_inner)
+        Ok(client)
     }
 }
 

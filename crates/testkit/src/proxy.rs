@@ -26,6 +26,7 @@ pub struct Proxy {
     target: Arc<Mutex<SocketAddr>>,
     cut: watch::Sender<u64>,
     cuts: Arc<AtomicUsize>,
+    accepted: Arc<AtomicUsize>,
     accepting: JoinHandle<()>,
 }
 
@@ -38,17 +39,20 @@ impl Proxy {
         let cut = watch::Sender::new(0);
         let cuts = Arc::new(AtomicUsize::new(0));
         let target = Arc::new(Mutex::new(target));
+        let accepted = Arc::new(AtomicUsize::new(0));
         let (watched, counted, towards) = (cut.clone(), Arc::clone(&cuts), Arc::clone(&target));
+        let arrived = Arc::clone(&accepted);
         let accepting = tokio::spawn(async move {
             let mut after_bytes = VecDeque::from(after_bytes);
             while let Ok((client, _)) = listener.accept().await {
+                arrived.fetch_add(1, Ordering::SeqCst);
                 let left = after_bytes.pop_front().unwrap_or(usize::MAX);
                 let cut = watched.subscribe();
                 let target = *towards.lock().unwrap_or_else(PoisonError::into_inner);
                 tokio::spawn(forward(client, target, left, cut, Arc::clone(&counted)));
             }
         });
-        Self { address, target, cut, cuts, accepting }
+        Self { address, target, cut, cuts, accepted, accepting }
     }
 
     /// Forwards to an address, and cuts when it is told to.
@@ -70,6 +74,12 @@ impl Proxy {
     /// Cuts all connections that are open.
     pub fn cut(&self) {
         self.cut.send_modify(|count| *count += 1);
+    }
+
+    /// How many connections were made so far.
+    #[must_use]
+    pub fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::SeqCst)
     }
 
     /// How many connections were cut.

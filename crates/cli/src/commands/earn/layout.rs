@@ -39,10 +39,12 @@ pub(super) enum Field {
     Category,
     ActivityAt,
     Receipt,
+    RetroClaim,
+    PaidInPoints,
 }
 
 impl Field {
-    pub(super) const ALL: [(Self, &'static str); 7] = [
+    pub(super) const ALL: [(Self, &'static str); 9] = [
         (Self::RequestId, "request_id"),
         (Self::Member, "member_reference"),
         (Self::Spend, "spend"),
@@ -50,6 +52,8 @@ impl Field {
         (Self::Category, "category"),
         (Self::ActivityAt, "activity_at"),
         (Self::Receipt, "receipt_reference"),
+        (Self::RetroClaim, "retro_claim"),
+        (Self::PaidInPoints, "paid_in_points"),
     ];
 
     /// A title as people write it: `Member Reference` is `member_reference`.
@@ -98,7 +102,11 @@ impl Layout {
                 Field::Member | Field::Spend => true,
                 Field::Currency => defaults.currency.is_none(),
                 Field::Category => defaults.category.is_none(),
-                Field::RequestId | Field::ActivityAt | Field::Receipt => false,
+                Field::RequestId
+                | Field::ActivityAt
+                | Field::Receipt
+                | Field::RetroClaim
+                | Field::PaidInPoints => false,
             };
             ensure!(
                 count == 1 || !absent,

@@ -22,8 +22,8 @@ The file is CSV with a header, or has one JSON object a line. A byte-order mark,
 tolerated, and the delimiter is found in the header.
 
 Columns: member_reference, spend (120.50), currency, category, activity_at, receipt_reference,
-request_id. Currency and category may be flags instead, the last three may be absent, and others
-are ignored.
+request_id, retro_claim (true or false), paid_in_points (20.50). Currency and category may be flags
+instead, those after them may be absent, and others are ignored.
 
 Without a request_id, a line's id follows from the whole file and the line's number: the same file
 again replays and credits nothing twice. A file that was changed is another file: send its

@@ -1,6 +1,7 @@
 //! One line of a file as a request, or what is wrong with it.
 
 use entente_api::{points::EarnRequest, types::Money};
+use prost_types::Timestamp;
 use serde_json::Value;
 
 use super::amount::micros;
@@ -24,25 +25,37 @@ pub(super) fn request(
     let text = |field| value(field).map(|text: String| text.trim().to_owned());
     let given = |field| text(field).filter(|text| !text.is_empty());
     let spend = given(Field::Spend).ok_or("no spend")?;
-    let micros = micros(&spend).ok_or("the spend is no amount such as 120.50")?;
+    let spend = micros(&spend).ok_or("the spend is no amount such as 120.50")?;
     let currency = given(Field::Currency).or_else(|| defaults.currency.clone());
     let category = given(Field::Category).or_else(|| defaults.category.clone());
-    let activity_at = match given(Field::ActivityAt) {
-        None => None,
-        Some(time) => Some(proto_time(parse_time(&time).map_err(
-            |_| "the activity_at is no time with a zone, such as 2026-03-01T12:00:00Z, and no day",
-        )?)),
-    };
+    let currency = currency.ok_or("no currency")?;
+    let money = |micros| Money { currency: currency.clone(), micros };
+    let paid_in_points = given(Field::PaidInPoints).map_or(Ok(0), |text| {
+        micros(&text).ok_or("the paid_in_points is no amount such as 20.50")
+    })?;
     Ok(EarnRequest {
         request_id: given(Field::RequestId).unwrap_or_else(id),
         member_reference: given(Field::Member).ok_or("no member_reference")?,
-        spend: Some(Money { currency: currency.ok_or("no currency")?, micros }),
+        spend: Some(money(spend)),
         category: category.ok_or("no category")?,
-        activity_at,
+        activity_at: given(Field::ActivityAt).map(|text| time(&text)).transpose()?,
         receipt_reference: given(Field::Receipt).unwrap_or_default(),
-        retro_claim: false,
-        paid_in_points: None,
+        retro_claim: given(Field::RetroClaim).map_or(Ok(false), |text| flag(&text))?,
+        paid_in_points: (paid_in_points != 0).then(|| money(paid_in_points)),
     })
+}
+
+fn time(text: &str) -> Result<Timestamp, Bad> {
+    let bad = "the activity_at is no time with a zone, such as 2026-03-01T12:00:00Z, and no day";
+    parse_time(text).map(proto_time).map_err(|_| bad)
+}
+
+fn flag(text: &str) -> Result<bool, Bad> {
+    match text.to_lowercase().as_str() {
+        "true" | "yes" | "1" => Ok(true),
+        "false" | "no" | "0" => Ok(false),
+        _ => Err("the retro_claim is neither true nor false"),
+    }
 }
 
 type Values<'a> = Box<dyn Fn(Field) -> Option<String> + 'a>;
@@ -77,18 +90,20 @@ fn of_json<'a>(line: &[u8]) -> Result<Values<'a>, Bad> {
     for (field, name) in Field::ALL {
         let good = match object.get(name) {
             None | Some(Value::Null | Value::String(_)) => true,
-            Some(Value::Number(_)) => field == Field::Spend,
+            Some(Value::Number(_)) => matches!(field, Field::Spend | Field::PaidInPoints),
+            Some(Value::Bool(_)) => field == Field::RetroClaim,
             Some(_) => false,
         };
         if !good {
-            return Err("a value is neither a text nor, as spend, a number");
+            return Err("a value is neither a text nor, as an amount, a number");
         }
     }
     Ok(Box::new(move |field| {
         let name = Field::ALL.iter().find(|(known, _)| *known == field).map(|(_, name)| *name)?;
         match object.get(name)? {
             Value::String(text) => Some(text.clone()),
-            // As it was written, but for what no amount is: 1.50 stays 1.5, 1e3 becomes 1000.0.
+            // A number as it was written, but for what no amount is: 1.50 stays 1.5, 1e3 becomes 1000.0.
+            Value::Bool(flag) => Some(flag.to_string()),
             Value::Number(number) => Some(number.to_string()),
             _ => None,
         }
@@ -126,6 +141,32 @@ mod tests {
             let shown = String::from_utf8_lossy(line);
             assert_eq!(read(header, line).as_ref(), Ok(&plain), "{shown}");
         }
+    }
+
+    #[test]
+    fn a_claim_and_what_points_paid_are_columns_too() {
+        let header = "member_reference,spend,currency,category,Retro Claim,paid_in_points";
+        for (line, expected) in [
+            (&b"guest-1,30,EUR,stay,true,20.5"[..], Ok((true, Some(20_500_000)))),
+            (b"guest-1,30,EUR,stay,No,0", Ok((false, None))),
+            (b"guest-1,30,EUR,stay,,", Ok((false, None))),
+            (b"guest-1,30,EUR,stay,maybe,", Err("the retro_claim is neither true nor false")),
+            (b"guest-1,30,EUR,stay,,-1", Err("the paid_in_points is no amount such as 20.50")),
+        ] {
+            let read = read(header, line).map(|earn| {
+                let paid = earn.paid_in_points.map(|paid| (paid.currency, paid.micros));
+                assert!(paid.iter().all(|(currency, _)| currency == "EUR"));
+                (earn.retro_claim, paid.map(|(_, micros)| micros))
+            });
+            assert_eq!(read, expected);
+        }
+        let json = br#"{"member_reference":"g","spend":3,"currency":"EUR","category":"stay",
+            "retro_claim":true,"paid_in_points":1.5}"#;
+        let earn = self::read("{", json).expect("a purchase");
+        assert_eq!(
+            (earn.retro_claim, earn.paid_in_points.expect("money").micros),
+            (true, 1_500_000)
+        );
     }
 
     #[test]
