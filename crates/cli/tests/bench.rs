@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-const SMALL: [&str; 19] = [
+const SMALL: [&str; 21] = [
     "bench",
     "--seconds",
     "1",
@@ -18,6 +18,8 @@ const SMALL: [&str; 19] = [
     "3",
     "--in-flight",
     "24",
+    "--lines",
+    "16",
     "--pgbench-scale",
     "1",
     "--pgbench-clients",
@@ -41,6 +43,7 @@ fn what_a_bench_tells_really_happened() {
 
     for key in [
         "unary_earn_per_s",
+        "stream_earn_per_s",
         "mixed_per_s",
         "batch_size_mean",
         "roundtrips_per_batch",

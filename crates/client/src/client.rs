@@ -29,6 +29,12 @@ impl Client {
         Self { channel, endpoint: endpoint.into(), retry }
     }
 
+    /// The connection itself, for the generated clients of the contract: nothing is retried there.
+    #[must_use]
+    pub fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
     /// The same connection with other deadlines and attempts.
     #[must_use]
     pub fn with_retry(&self, retry: Retry) -> Self {

@@ -36,6 +36,9 @@ pub(crate) struct BenchArgs {
     /// Requests that wait for their answer, over all connections.
     #[arg(long, default_value_t = 1_024)]
     pub(crate) in_flight: usize,
+    /// Lines of each stream that wait for their answer; a stream on each connection.
+    #[arg(long, default_value_t = 512)]
+    pub(crate) lines: usize,
     /// Members, each known to one partner and to the next.
     #[arg(long, default_value_t = 10_000)]
     pub(crate) members: usize,
@@ -79,6 +82,8 @@ enum Chosen {
     All,
     /// Earns, one call each.
     Unary,
+    /// Earns, as lines of streams.
+    Stream,
     /// Earns, burns, authorizations with their captures and voids, reversals, balances.
     Mixed,
 }
@@ -88,6 +93,8 @@ enum Chosen {
 pub(crate) enum Scenario {
     /// Earns, one call each.
     Unary,
+    /// Earns, as lines of streams.
+    Stream,
     /// A day's mixture of calls.
     Mixed,
 }
@@ -97,6 +104,7 @@ impl Scenario {
     pub(crate) const fn text(self) -> &'static str {
         match self {
             Self::Unary => "unary earn",
+            Self::Stream => "streamed earn",
             Self::Mixed => "mixed",
         }
     }
@@ -105,6 +113,7 @@ impl Scenario {
     pub(crate) const fn key(self) -> &'static str {
         match self {
             Self::Unary => "unary",
+            Self::Stream => "stream",
             Self::Mixed => "mixed",
         }
     }
@@ -114,8 +123,9 @@ impl BenchArgs {
     /// The scenarios that were chosen, in order.
     pub(crate) fn scenarios(&self) -> Vec<Scenario> {
         match self.scenario {
-            Chosen::All => vec![Scenario::Unary, Scenario::Mixed],
+            Chosen::All => vec![Scenario::Unary, Scenario::Stream, Scenario::Mixed],
             Chosen::Unary => vec![Scenario::Unary],
+            Chosen::Stream => vec![Scenario::Stream],
             Chosen::Mixed => vec![Scenario::Mixed],
         }
     }
@@ -127,6 +137,7 @@ impl BenchArgs {
             ("connections", self.connections, 200),
             ("members", self.members, 10_000_000),
             ("in-flight", self.in_flight, 100_000),
+            ("lines", self.lines, 1_024),
         ] {
             ensure!((1..=most).contains(&number), "--{name} has to be 1 to {most}");
         }
@@ -153,6 +164,7 @@ impl BenchArgs {
             "warm_up_seconds": self.warm_up,
             "connections": self.connections,
             "in_flight": self.in_flight,
+            "lines": self.lines,
             "members": self.members,
             "partners": self.partners,
             "seed": self.seed,

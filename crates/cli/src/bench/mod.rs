@@ -13,6 +13,7 @@ mod pgbench;
 mod report;
 mod seen;
 mod stage;
+mod streamed;
 mod unary;
 mod verify;
 
@@ -79,6 +80,7 @@ async fn play(
     let seen = async {
         match scenario {
             Scenario::Unary => unary::play(args, stage, span).await,
+            Scenario::Stream => streamed::play(args, stage, span).await,
             Scenario::Mixed => mixed::play(args, stage, span).await,
         }
     };

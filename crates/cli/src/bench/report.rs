@@ -55,6 +55,7 @@ impl Report {
         });
         json!({
             "unary_earn_per_s": per_s(Scenario::Unary),
+            "stream_earn_per_s": per_s(Scenario::Stream),
             "mixed_per_s": per_s(Scenario::Mixed),
             "pgbench_tps": self.pgbench.map(|pgbench| tenth(pgbench.tps)),
             "hub_rss_mib": all.hub_rss_mib.map(tenth),
