@@ -13,7 +13,7 @@ use entente_client::{
 use entente_store::control::Control;
 use entente_testkit::{
     TestHub,
-    cast::{self, HARBOR, burn, earn},
+    cast::{self, HARBOR, burn, earn, give},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -67,6 +67,7 @@ enum Kind {
     Earn,
     Burn,
     Authorize,
+    Transfer,
 }
 
 async fn send(harbor: Client, kind: Kind, member: usize) -> Result<(), Error> {
@@ -74,6 +75,10 @@ async fn send(harbor: Client, kind: Kind, member: usize) -> Result<(), Error> {
     match kind {
         Kind::Earn => harbor.earn(earn(&reference, 100_000_000, "EUR")).await.map(drop),
         Kind::Burn => harbor.burn(burn(&reference, 3)).await.map(drop),
+        Kind::Transfer => {
+            let to = format!("guest-{}", (member + 1) % MEMBERS);
+            harbor.transfer(give(&reference, &to, 3)).await.map(drop)
+        }
         Kind::Authorize => {
             let request = AuthorizeRequest {
                 request_id: new_request_id(),
@@ -114,7 +119,7 @@ async fn a_batch_of_many_waits_for_the_database_as_often_as_a_batch_of_one() {
         cast::enrol(&clients[0], &format!("guest-{member}")).await;
         send(clients[0].clone(), Kind::Earn, member).await.unwrap();
     }
-    for kind in [Kind::Earn, Kind::Burn, Kind::Authorize] {
+    for kind in [Kind::Earn, Kind::Burn, Kind::Authorize, Kind::Transfer] {
         let start = Measured::read(&hub).await;
         send(clients[0].clone(), kind, 0).await.unwrap();
         let after_one = Measured::read(&hub).await;

@@ -12,6 +12,8 @@ mod earning;
 mod events;
 mod exchanging;
 mod expiry;
+mod gift_refusals;
+mod gifts;
 mod holds;
 mod limits;
 mod malformed;

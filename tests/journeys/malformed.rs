@@ -7,16 +7,16 @@ use entente_client::{
         member::{EnrolMemberRequest, GetBalanceRequest},
         partner::{CreatePartnerRequest, GetPartnerRequest, PublishTermsRequest},
         points::{
-            BurnRequest, CaptureRequest, EarnRequest, ExchangeRequest, GetOperationRequest,
-            QuoteBurnRequest, QuoteEarnRequest, ReverseRequest, VoidRequest, burn_request,
-            exchange_request, reverse_request,
+            BurnRequest, CaptureRequest, DonateRequest, EarnRequest, ExchangeRequest,
+            GetOperationRequest, QuoteBurnRequest, QuoteEarnRequest, ReverseRequest,
+            TransferRequest, VoidRequest, burn_request, exchange_request, reverse_request,
         },
     },
     new_request_id,
 };
 use entente_testkit::{
     TestHub,
-    cast::{HARBOR, balances, burn, earn, enrol, money},
+    cast::{GROCER, HARBOR, balances, burn, donate, earn, enrol, give, money},
 };
 use prost::Message;
 
@@ -66,6 +66,10 @@ fn bad_ids() -> Vec<Case> {
         let reverse = ReverseRequest { request_id: bad(), original_request_id: id(), part: None };
         let asked = GetOperationRequest { request_id: bad() };
         let enrol = EnrolMemberRequest { request_id: bad(), member_reference: "guest".to_owned() };
+        let give = TransferRequest { request_id: bad(), ..give("guest", "friend", 1) };
+        let donate = DonateRequest { request_id: bad(), ..donate("guest", GROCER, 1) };
+        cases.push((("points", "Transfer"), give.encode_to_vec(), &["request_id"][..]));
+        cases.push((("points", "Donate"), donate.encode_to_vec(), &["request_id"][..]));
         cases.push(earning(&["request_id"], |r| r.request_id = bad()));
         cases.extend(burning(&["request_id"], |r| r.request_id = bad()));
         cases.extend([
@@ -112,6 +116,9 @@ fn bad_amounts() -> Vec<Case> {
         };
         let points = reverse(reverse_request::Part::Points(bad));
         let spend = reverse(reverse_request::Part::Spend(money(bad, "EUR")));
+        let (given, donated) = (give("guest", "friend", bad), donate("guest", GROCER, bad));
+        cases.push((("points", "Transfer"), given.encode_to_vec(), &["points"][..]));
+        cases.push((("points", "Donate"), donated.encode_to_vec(), &["points"][..]));
         cases.push(earning(&["spend.micros"], |r| r.spend = Some(money(bad, "EUR"))));
         cases.extend(burning(&["points"], |r| r.amount = Some(burn_request::Amount::Points(bad))));
         cases.extend(burning(&["value.micros"], |r| r.amount = Some(value)));
@@ -184,6 +191,14 @@ fn bad_texts() -> Vec<Case> {
         cases.push(earning(field, |r| r.member_reference = bad.into()));
         cases.extend(burning(field, |r| r.member_reference = bad.into()));
         cases.push((("member", "GetBalance"), read.encode_to_vec(), field));
+        let (given, donated) = (give(bad, bad, 1), donate(bad, GROCER, 1));
+        let both = &["from_member_reference", "to_member_reference"];
+        cases.push((("points", "Transfer"), given.encode_to_vec(), both));
+        cases.push((("points", "Donate"), donated.encode_to_vec(), field));
+    }
+    for bad in ["", "h", "Harbor", "hub", "coalition", "a\0b", long.as_str()] {
+        let donated = donate("guest", bad, 1);
+        cases.push((("points", "Donate"), donated.encode_to_vec(), &["charity"]));
     }
     for bad in ["", "Stay", "*", "st\0ay", long.as_str()] {
         cases.push(earning(&["category"], |r| r.category = bad.into()));

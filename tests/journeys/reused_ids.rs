@@ -12,9 +12,9 @@ use entente_client::{
             ResumePartnerRequest, SuspendPartnerRequest,
         },
         points::{
-            AuthorizeRequest, BurnRequest, CaptureRequest, EarnRequest, ExchangeRequest,
-            ReverseRequest, VoidRequest, authorize_request, burn_request, exchange_request,
-            reverse_request,
+            AuthorizeRequest, BurnRequest, CaptureRequest, DonateRequest, EarnRequest,
+            ExchangeRequest, ReverseRequest, VoidRequest, authorize_request, burn_request,
+            exchange_request, reverse_request,
         },
         settlement::{CloseWindowRequest, RecordPaymentRequest},
     },
@@ -22,7 +22,10 @@ use entente_client::{
 };
 use entente_testkit::{
     TestHub,
-    cast::{GROCER, HARBOR, ROVER, agreement_in, burn, earn, enrol, money, publish, wire_time},
+    cast::{
+        GROCER, HARBOR, ROVER, agreement, agreement_in, burn, donate, earn, enrol, give, money,
+        publish, wire_time,
+    },
     morning,
 };
 use jiff::SignedDuration;
@@ -243,7 +246,35 @@ fn writes_of_partners() -> Vec<Write> {
     writes.extend(writes_of_holds());
     writes.extend(writes_of_burns());
     writes.extend(writes_of_exchanges());
+    writes.extend(writes_of_gifts());
     writes
+}
+
+/// After the member `new` was enrolled.
+fn writes_of_gifts() -> Vec<Write> {
+    let donation =
+        DonateRequest { receipt_reference: "R-5".to_owned(), ..donate("guest", GROCER, 10) };
+    vec![
+        write(
+            ("points", "Transfer"),
+            &give("guest", "new", 10),
+            &[
+                ("from_member_reference", |r| r.from_member_reference = nobody()),
+                ("to_member_reference", |r| r.to_member_reference = nobody()),
+                ("points", |r| r.points = 11),
+            ],
+        ),
+        write(
+            ("points", "Donate"),
+            &donation,
+            &[
+                ("member_reference", |r| r.member_reference = nobody()),
+                ("charity", |r| r.charity = no_partner()),
+                ("points", |r| r.points = 11),
+                ("receipt_reference", |r| r.receipt_reference.clear()),
+            ],
+        ),
+    ]
 }
 
 fn writes_of_brands() -> Vec<Write> {
@@ -269,6 +300,7 @@ fn writes_of_brands() -> Vec<Write> {
             &[
                 ("code", |r| r.code = HARBOR.into()),
                 ("display_name", |r| r.display_name = "Blue".into()),
+                ("testing", |r| r.testing = true),
             ],
         ),
         write(
@@ -367,8 +399,7 @@ async fn a_reused_id_names_the_field_that_differs_whatever_the_write() {
     let operator = hub.operator().await;
     let rate = ExchangeRate { give: 1, receive: 1, ..ExchangeRate::default() };
     let (exchange_in, exchange_out) = (Some(rate), Some(rate));
-    let harbors = agreement_in("EUR", Funding::AtIssue);
-    let exchanging = Agreement { exchange_in, exchange_out, ..harbors };
+    let exchanging = Agreement { exchange_in, exchange_out, ..agreement(HARBOR) };
     publish(&operator, HARBOR, morning(), exchanging).await;
     operator
         .close_window(CloseWindowRequest { name: "paid".to_owned(), testing: false })

@@ -81,7 +81,7 @@ pub(crate) enum Command {
     /// Publish and read terms.
     #[command(subcommand)]
     Terms(terms::TermsCommand),
-    /// Read what members have.
+    /// Read what members have; give and donate points.
     #[command(subcommand)]
     Member(member::MemberCommand),
     /// Tell a partner's events, a line each, as they happen or from a time on.

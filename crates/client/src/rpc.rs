@@ -47,6 +47,10 @@ calls! { PointsServiceClient:
     reverse(points::ReverseRequest) -> points::ReverseResponse;
     /// Turns the partner's own points into shared points, or back.
     exchange(points::ExchangeRequest) -> points::ExchangeResponse;
+    /// Gives points to another member.
+    transfer(points::TransferRequest) -> points::TransferResponse;
+    /// Gives points to a charity.
+    donate(points::DonateRequest) -> points::DonateResponse;
     /// Tells what became of a request id.
     get_operation(points::GetOperationRequest) -> points::GetOperationResponse;
     /// Tells what an earn would credit now.

@@ -8,10 +8,11 @@ use entente_api::error::ErrorReason;
 use entente_api::points::points_service_server::{PointsService, PointsServiceServer};
 use entente_api::points::{
     AuthorizeRequest, AuthorizeResponse, BurnRequest, BurnResponse, CaptureRequest,
-    CaptureResponse, EarnRequest, EarnResponse, EarnStreamRequest, EarnStreamResponse,
-    ExchangeRequest, ExchangeResponse, GetOperationRequest, GetOperationResponse, QuoteBurnRequest,
-    QuoteBurnResponse, QuoteEarnRequest, QuoteEarnResponse, ReverseRequest, ReverseResponse,
-    VoidRequest, VoidResponse, earn_stream_response::Outcome,
+    CaptureResponse, DonateRequest, DonateResponse, EarnRequest, EarnResponse, EarnStreamRequest,
+    EarnStreamResponse, ExchangeRequest, ExchangeResponse, GetOperationRequest,
+    GetOperationResponse, QuoteBurnRequest, QuoteBurnResponse, QuoteEarnRequest, QuoteEarnResponse,
+    ReverseRequest, ReverseResponse, TransferRequest, TransferResponse, VoidRequest, VoidResponse,
+    earn_stream_response::Outcome,
 };
 use entente_client::{Client, Error, Resume, Retry, new_request_id};
 use tokio::net::TcpListener;
@@ -122,6 +123,8 @@ not_in_this_script! {
     void(VoidRequest) -> VoidResponse;
     reverse(ReverseRequest) -> ReverseResponse;
     exchange(ExchangeRequest) -> ExchangeResponse;
+    transfer(TransferRequest) -> TransferResponse;
+    donate(DonateRequest) -> DonateResponse;
     get_operation(GetOperationRequest) -> GetOperationResponse;
     quote_earn(QuoteEarnRequest) -> QuoteEarnResponse;
     quote_burn(QuoteBurnRequest) -> QuoteBurnResponse;

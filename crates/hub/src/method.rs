@@ -84,6 +84,10 @@ writes! {
     Reverse = 6: points::ReverseRequest => ReverseResponse;
     /// Turn a partner's own points into shared points, or back.
     Exchange = 9: points::ExchangeRequest => ExchangeResponse;
+    /// Give points to another member.
+    Transfer = 10: points::TransferRequest => TransferResponse;
+    /// Give points to a charity.
+    Donate = 11: points::DonateRequest => DonateResponse;
     /// Give a partner's member a wallet.
     EnrolMember = 20: member::EnrolMemberRequest => EnrolMemberResponse;
     /// Give a member a second brand's reference.

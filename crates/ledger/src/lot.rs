@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::{Currency, LotId, Micros, Overflow, PartnerId, Points, TermsVersion};
+use crate::{Cell, Currency, LotId, Micros, Overflow, PartnerId, Points, TermsVersion};
 
 /// Who pays for a lot's points, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,8 +37,13 @@ pub enum Origin {
     Earned(Purchase),
     /// The member gave the issuer's own points for it.
     Exchanged,
-    /// Another member gave it.
-    Received,
+    /// Another member gave it, out of this lot of theirs.
+    Received {
+        /// The giver's cell.
+        from: Cell,
+        /// The lot there.
+        lot: LotId,
+    },
 }
 
 /// A lot, as one row: `remaining` counts held points.
@@ -79,7 +84,7 @@ impl Lot {
     pub const fn purchase(&self) -> Option<&Purchase> {
         match &self.origin {
             Origin::Earned(purchase) => Some(purchase),
-            Origin::Exchanged | Origin::Received => None,
+            Origin::Exchanged | Origin::Received { .. } => None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Burn and authorize: which lots give the points, and what they cost.
 
-use entente_ledger::{Currency, Hold, HoldLeg, HoldState, Micros, Points, ceil_div};
+use entente_ledger::{Account, Currency, Hold, HoldLeg, HoldState, Micros, Points, ceil_div};
 
 use crate::{
     Agreement, BurnAmount, Refusal, Terms, draft::Draft, earn, exposure, redemption, time,
@@ -11,7 +11,7 @@ pub(crate) fn burn(draft: &mut Draft<'_>, amount: BurnAmount) -> Result<(), Refu
     let (terms, mut legs) = select(draft, amount)?;
     for leg in &mut legs {
         draft.take_free(leg.lot, leg.points)?;
-        redemption::redeem(draft, terms, leg, leg.points)?;
+        redemption::redeem(draft, terms, leg, leg.points, Account::Redeemed(terms.partner))?;
         leg.captured = leg.points;
     }
     let hold = hold(draft, terms, legs, HoldState::Captured);

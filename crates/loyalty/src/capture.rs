@@ -1,6 +1,6 @@
 //! Capture: held points are spent, in full or in part, once; the rest is released.
 
-use entente_ledger::{Hold, HoldLeg, HoldState, Points};
+use entente_ledger::{Account, Hold, HoldLeg, HoldState, Points};
 
 use crate::{
     Original, OriginalKind, Refusal, Terms, burn, draft::Draft, expire, exposure, redemption, repay,
@@ -59,7 +59,7 @@ pub(crate) fn open_hold(draft: &Draft<'_>, original: Original) -> Result<Hold, R
 /// Spends what is captured of one leg and releases the rest.
 fn capture_leg(draft: &mut Draft<'_>, terms: &Terms, leg: &HoldLeg) -> Result<(), Refusal> {
     draft.take_held(leg.lot, leg.captured)?;
-    redemption::redeem(draft, terms, leg, leg.captured)?;
+    redemption::redeem(draft, terms, leg, leg.captured, Account::Redeemed(terms.partner))?;
     draft.touched(leg.issuer, leg.captured, leg.expires_at);
     expire::release(draft, leg.lot, leg.points.minus(leg.captured)?)
 }

@@ -7,11 +7,11 @@ use entente_ledger::{
     Cell, Currency, DebtId, Funding, HoldState, LotId, MemberId, Micros, PartnerId, Points,
     RequestId, Seq, TermsVersion, TrialBalance, WindowId,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 use uuid::Uuid;
 
 use crate::{
-    Action, Agreement, Bought, BurnAmount, Catalogue, Command, Decision, EarnCategory,
+    Action, Agreement, Bought, BurnAmount, Catalogue, Command, Decided, Decision, EarnCategory,
     EarnRounding, EarnRule, ExchangeBonus, ExchangeRate, Exposure, ExposureKey, Member,
     OperationKind, Original, OriginalKind, Partner, Refusal, ReversePart, State, Terms, Window,
     Windows, time::year,
@@ -22,6 +22,8 @@ pub(crate) const ROVER: PartnerId = PartnerId(2);
 pub(crate) const GROCER: PartnerId = PartnerId(3);
 pub(crate) const GUEST: MemberId = MemberId(Uuid::from_u128(0xa1));
 pub(crate) const CELL: Cell = Cell(7);
+/// Another member, in another cell.
+pub(crate) const FRIEND: MemberId = MemberId(Uuid::from_u128(0xa2));
 
 /// So many hundredths, in micros.
 pub(crate) fn cents(hundredths: i64) -> Micros {
@@ -145,7 +147,10 @@ impl Book {
             catalogue: Catalogue::new(1, partners),
             window: windows(time("2026-01-01T00:00:00Z")),
             now,
-            members: BTreeMap::from([(GUEST, Member::new(GUEST, CELL))]),
+            members: BTreeMap::from([
+                (GUEST, Member::new(GUEST, CELL)),
+                (FRIEND, Member::new(FRIEND, Cell(3))),
+            ]),
             exposures,
             decisions: Vec::new(),
             receipts: HashMap::new(),
@@ -157,16 +162,26 @@ impl Book {
         &self.members[&GUEST]
     }
 
-    /// Available, held and debt.
+    /// What the guest has: available, held and debt.
     pub(crate) fn has(&self) -> (i64, i64, i64) {
-        let wallet = self.guest().wallet;
+        self.member_has(GUEST)
+    }
+
+    /// Available, held and debt.
+    pub(crate) fn member_has(&self, member: MemberId) -> (i64, i64, i64) {
+        let wallet = self.members[&member].wallet;
         (wallet.available.0, wallet.held.0, wallet.debt.0)
     }
 
     /// What is left in each of the guest's open lots, in burn order.
     pub(crate) fn lots(&self) -> Vec<(PartnerId, i64)> {
-        let mut lots: Vec<_> =
-            self.guest().lots.values().filter(|lot| lot.remaining.is_positive()).collect();
+        self.lots_of(GUEST)
+    }
+
+    /// What is left in each of a member's open lots, in burn order.
+    pub(crate) fn lots_of(&self, member: MemberId) -> Vec<(PartnerId, i64)> {
+        let lots = self.members[&member].lots.values();
+        let mut lots: Vec<_> = lots.filter(|lot| lot.remaining.is_positive()).collect();
         lots.sort_by_key(|lot| (lot.expires_at, lot.id));
         lots.iter().map(|lot| (lot.issuer, lot.remaining.0)).collect()
     }
@@ -200,19 +215,32 @@ impl Book {
         }
     }
 
+    /// The same of another member.
+    pub(crate) fn post_as(
+        &mut self,
+        member: MemberId,
+        partner: PartnerId,
+        action: Action,
+    ) -> Result<Decision, Refusal> {
+        let command = Command { member, ..self.command(partner, action) };
+        self.post_batch(&[command]).pop().expect("one command, one outcome")
+    }
+
     /// Posts one command alone.
     pub(crate) fn post(&mut self, partner: PartnerId, action: Action) -> Result<Decision, Refusal> {
         let command = self.command(partner, action);
         self.post_batch(&[command]).pop().expect("one command, one outcome")
     }
 
-    /// Brings the guest to now, with no command.
+    /// Brings the members to now, with no command.
     pub(crate) fn sweep(&mut self) -> Vec<Decision> {
         let (now, before) = (self.now, self.decisions.len());
         let catalogue = self.catalogue.clone();
         let mut state = self.load(&catalogue, &[]);
-        let expired = state.bring_to(GUEST, self.next(), now).expect("in range");
-        self.decisions.extend(expired);
+        for member in [GUEST, FRIEND] {
+            let expired = state.bring_to(member, self.next(), now).expect("in range");
+            self.decisions.extend(expired);
+        }
         self.write(state);
         self.decisions[before..].to_vec()
     }
@@ -223,18 +251,24 @@ impl Book {
         let mut state = self.load(&catalogue, commands);
         let mut outcomes = Vec::new();
         for command in commands {
-            let expired = state.bring_to(command.member, self.next(), self.now).expect("in range");
-            self.decisions.extend(expired);
-            let before = (state.members[&command.member].clone(), state.exposures.clone());
-            let outcome = state.decide(command, self.next(), self.now);
-            if let Err(refusal) = outcome {
-                let after = (state.members[&command.member].clone(), state.exposures.clone());
-                assert_eq!(before, after, "a refused command leaves the state as it was");
-                let refused = state.refused(command, self.next(), self.now, refusal);
-                self.decisions.push(refused);
+            for member in command.members() {
+                let expired = state.bring_to(member, self.next(), self.now).expect("in range");
+                self.decisions.extend(expired);
             }
-            self.decisions.extend(outcome.clone());
-            outcomes.push(outcome);
+            let before = (state.members.clone(), state.exposures.clone());
+            let seq = self.next();
+            match state.decide(command, |_| seq, self.now) {
+                Ok(Decided { decision, received }) => {
+                    outcomes.push(Ok(decision.clone()));
+                    self.decisions.extend([decision].into_iter().chain(received));
+                }
+                Err(refusal) => {
+                    let after = (state.members.clone(), state.exposures.clone());
+                    assert_eq!(before, after, "a refused command leaves the state as it was");
+                    self.decisions.push(state.refused(command, seq, self.now, refusal));
+                    outcomes.push(Err(refusal));
+                }
+            }
         }
         self.write(state);
         outcomes
@@ -286,6 +320,8 @@ impl Book {
             row.holds.extend(member.changed_holds.iter().map(|id| (*id, member.holds[id].clone())));
             let debt = |id: &DebtId| (*id, member.debts[id]);
             row.debts.extend(member.changed_debts.iter().map(debt));
+            let given = |key: &(PartnerId, Date)| (*key, member.given_in_month[key]);
+            row.given_in_month.extend(member.changed_gifts.iter().map(given));
         }
         for key in state.changed_exposures {
             self.exposures.insert(key, state.exposures[&key]);
@@ -369,4 +405,13 @@ pub(crate) fn refund_points(decision: &Decision, points: i64) -> Action {
 
 pub(crate) fn refund_spend(decision: &Decision, spend: Micros, code: &str) -> Action {
     reverse(decision, ReversePart::Spend(spend, currency(code)))
+}
+
+pub(crate) fn give(to: MemberId, points: i64) -> Action {
+    Action::Transfer { to, points: Points(points) }
+}
+
+pub(crate) fn donate(charity: PartnerId, points: i64) -> Action {
+    let charity = format!("partner-{charity}").parse().expect("a code");
+    Action::Donate { charity, points: Points(points) }
 }

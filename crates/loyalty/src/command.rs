@@ -3,7 +3,7 @@
 use entente_ledger::{Currency, LotId, MemberId, Micros, PartnerId, Points, RequestId, Seq};
 use jiff::Timestamp;
 
-use crate::OperationKind;
+use crate::{OperationKind, PartnerCode};
 
 /// A change of points that a partner asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,18 @@ impl Command {
             Action::Void { .. } => OperationKind::Void,
             Action::Reverse { .. } => OperationKind::Reverse,
             Action::Exchange(_) => OperationKind::Exchange,
+            Action::Transfer { .. } => OperationKind::Transfer,
+            Action::Donate { .. } => OperationKind::Donate,
         }
+    }
+
+    /// The members that must be loaded and brought to now: the command's own first.
+    pub fn members(&self) -> impl Iterator<Item = MemberId> {
+        let receiver = match self.action {
+            Action::Transfer { to, .. } if to != self.member => Some(to),
+            _ => None,
+        };
+        [self.member].into_iter().chain(receiver)
     }
 
     /// The operation that the command completes or undoes, if it names one. Its lot, or its hold
@@ -40,7 +51,12 @@ impl Command {
     #[must_use]
     pub const fn original(&self) -> Option<&Original> {
         match &self.action {
-            Action::Earn(_) | Action::Burn(_) | Action::Authorize(_) | Action::Exchange(_) => None,
+            Action::Earn(_)
+            | Action::Burn(_)
+            | Action::Authorize(_)
+            | Action::Exchange(_)
+            | Action::Transfer { .. }
+            | Action::Donate { .. } => None,
             Action::Capture { original, .. }
             | Action::Void { original }
             | Action::Reverse { original, .. } => Some(original),
@@ -78,6 +94,20 @@ pub enum Action {
     },
     /// Turn the partner's own points into shared points, or back.
     Exchange(ExchangeAmount),
+    /// Give points to another member.
+    Transfer {
+        /// Who receives them.
+        to: MemberId,
+        /// How many, more than 0.
+        points: Points,
+    },
+    /// Give points to a charity.
+    Donate {
+        /// Its code.
+        charity: PartnerCode,
+        /// How many, more than 0.
+        points: Points,
+    },
 }
 
 /// A purchase that earns.

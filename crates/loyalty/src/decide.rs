@@ -1,19 +1,19 @@
 //! The decision on a command: prefill its operation, let the rule move points in a draft, test the
 //! caps, and keep the draft or undo it.
 
-use entente_ledger::{LotId, MemberId, Overflow, PartnerId, Points, RequestId, Seq};
+use entente_ledger::{Cell, LotId, MemberId, Overflow, PartnerId, Points, RequestId, Seq};
 use jiff::Timestamp;
 
 use crate::{
-    Action, Catalogue, Command, Crossing, Decision, Exposure, Member, Operation, OperationKind,
-    Original, OriginalKind, Refusal, ReversePart, Standing, State, Window, announce, bound, burn,
-    capture,
+    Action, Catalogue, Command, Crossing, Decided, Decision, Exposure, Member, Operation,
+    OperationKind, Original, OriginalKind, Refusal, ReversePart, Standing, State, Window, announce,
+    bound, burn, capture, donate,
     draft::Draft,
     earn, exchange,
     expire::{self, Due},
     exposure::{self, ExposureKey},
     journal::Journal,
-    reverse_burn, reverse_earn, threshold, void,
+    reverse_burn, reverse_earn, threshold, transfer, void,
 };
 
 /// What a draft changed: the member, and exposures as they were before.
@@ -45,26 +45,61 @@ impl State<'_> {
         Ok(ended.into_iter().map(|(decision, _)| decision).collect())
     }
 
-    /// Decides a command on the state that its predecessors left, for a member that was brought to
-    /// `now`. On a refusal the state is as before.
+    /// Decides a command on the state that its predecessors left, for members that were brought to
+    /// `now`; `next` numbers the operations of a cell. On a refusal the state is as before.
     ///
     /// # Panics
-    /// When the batch does not hold the command's member.
+    /// When the batch does not hold the command's members.
     pub fn decide(
         &mut self,
         command: &Command,
-        seq: Seq,
+        next: impl Fn(Cell) -> Seq,
         now: Timestamp,
-    ) -> Result<Decision, Refusal> {
+    ) -> Result<Decided, Refusal> {
+        let seq = next(self.member(command.member).cell);
         let operation = self.asked(command, seq, now);
         let credited = self.credited(command);
         let rule = |draft: &mut Draft<'_>| rule(draft, &command.action, credited);
         let (decision, change) = self.draft(operation, rule)?;
-        self.mark(command.member, &change);
-        if let Some(receipt) = decision.operation.credited_receipt() {
-            self.receipts.insert((command.partner, receipt.to_owned()), command.request_id);
+        let received = decision.operation.counterparty;
+        match received.map(|to| self.receive(&decision, to, next)).transpose() {
+            Ok(received) => {
+                self.mark(command.member, &change);
+                if let Some(receipt) = decision.operation.credited_receipt() {
+                    let receipt = (command.partner, receipt.to_owned());
+                    self.receipts.insert(receipt, command.request_id);
+                }
+                Ok(Decided { decision, received })
+            }
+            Err(refusal) => {
+                self.undo(command.member, vec![(decision, change)]);
+                Err(refusal)
+            }
         }
-        Ok(decision)
+    }
+
+    /// The other leg of a transfer: what the giver sent off arrives.
+    fn receive(
+        &mut self,
+        given: &Decision,
+        to: MemberId,
+        next: impl Fn(Cell) -> Seq,
+    ) -> Result<Decision, Refusal> {
+        let Operation { cell: from, seq, partner, request_id, member, .. } = given.operation;
+        let cell = self.member(to).cell;
+        let seq = if cell == from { seq.after(1)? } else { next(cell) };
+        let operation = Operation {
+            kind: OperationKind::Transfer,
+            terms_version: given.operation.terms_version,
+            points: given.operation.points,
+            counterparty: Some(member),
+            ..self.blank((partner, request_id), to, seq, given.operation.posted_at)
+        };
+        let parcels = transfer::parcels(self.member(member), given)?;
+        let rule = |draft: &mut Draft<'_>| transfer::receive(draft, from, parcels);
+        let (received, change) = self.draft(operation, rule)?;
+        self.mark(to, &change);
+        Ok(received)
     }
 
     /// The earn that credited the receipt of a command.
@@ -191,6 +226,8 @@ impl State<'_> {
             | Action::Reverse { original, .. } => {
                 operation.original = Some((original.seq, original.request_id));
             }
+            Action::Transfer { to, .. } => operation.counterparty = Some(*to),
+            Action::Donate { charity, .. } => operation.charity = Some(charity.clone()),
         }
         operation
     }
@@ -245,6 +282,8 @@ impl State<'_> {
             retro_claim: false,
             exchange: None,
             receipt_reference: String::new(),
+            counterparty: None,
+            charity: None,
             original: None,
             hold_expires_at: None,
             debt_created: Points::ZERO,
@@ -280,6 +319,8 @@ fn rule(
         Action::Void { original } => void::void(draft, *original),
         Action::Reverse { original, part } => reverse(draft, *original, *part),
         Action::Exchange(amount) => exchange::exchange(draft, *amount),
+        Action::Transfer { to, points } => transfer::give(draft, *to, *points),
+        Action::Donate { charity, points } => donate::donate(draft, charity, *points),
     }
 }
 

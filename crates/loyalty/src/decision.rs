@@ -6,7 +6,7 @@ use entente_ledger::{
 };
 use jiff::Timestamp;
 
-use crate::{Crossing, Refusal};
+use crate::{Crossing, PartnerCode, Refusal};
 
 /// What an operation did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -125,6 +125,10 @@ pub struct Operation {
     pub receipt_reference: String,
     /// What an exchange did to the partner's own points.
     pub exchange: Option<Exchanged>,
+    /// Of a transfer: the other member.
+    pub counterparty: Option<MemberId>,
+    /// Of a donation: the charity, as it was named.
+    pub charity: Option<PartnerCode>,
     /// What it completes or undoes: its number in the cell and its request id.
     pub original: Option<(Seq, RequestId)>,
     /// When an authorization ends by itself.
@@ -148,6 +152,15 @@ impl Operation {
         let credits = self.kind == OperationKind::Earn && self.refusal.is_none();
         Some(self.receipt_reference.as_str()).filter(|receipt| credits && !receipt.is_empty())
     }
+}
+
+/// What a command becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// Its operation.
+    pub decision: Decision,
+    /// Of a transfer: the receiver's leg, an operation of the same request.
+    pub received: Option<Decision>,
 }
 
 /// An operation, its transfers, and what the member has after it.

@@ -5,7 +5,7 @@ use entente_ledger::{
     Account, AmountKind, Currency, Debt, DebtId, Hold, Lot, LotId, Micros, PartnerId, Points, Seq,
     TermsVersion, Transfer, Wallet,
 };
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 
 use crate::{
     Catalogue, Decision, Member, Operation, Portion, Refusal, Terms, announce,
@@ -136,6 +136,16 @@ impl<'d> Draft<'d> {
     pub(crate) fn set_earned_in_year(&mut self, key: (PartnerId, i16), points: Points) {
         let before = self.member.earned_in_year.insert(key, points);
         self.journal.earned_in_year.entry(key).or_insert(before);
+    }
+
+    /// What the member gave to others at a partner in a month.
+    pub(crate) fn given_in_month(&self, key: (PartnerId, Date)) -> Points {
+        self.member.given_in_month.get(&key).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn set_given_in_month(&mut self, key: (PartnerId, Date), points: Points) {
+        let before = self.member.given_in_month.insert(key, points);
+        self.journal.given_in_month.entry(key).or_insert(before);
     }
 
     /// The lots that can be burned, by earliest expiry, then oldest, with their free points.

@@ -1,7 +1,7 @@
 //! Exchange: a partner's own points become shared points, or shared points its own. In, the partner
 //! issues; out, it redeems. Its own points it keeps itself: the hub says how many to take or to give.
 
-use entente_ledger::{Origin, Overflow, Points, ceil_div, floor_div};
+use entente_ledger::{Account, Origin, Overflow, Points, ceil_div, floor_div};
 
 use crate::{
     Agreement, ExchangeAmount, ExchangeDirection, ExchangeRate, Exchanged, Refusal, Terms, burn,
@@ -79,7 +79,7 @@ fn outward(draft: &mut Draft<'_>, terms: &Terms, offered: Points) -> Result<(), 
     for leg in burn::legs(draft, given)? {
         draft.touched(leg.issuer, leg.points, leg.expires_at);
         draft.take_free(leg.lot, leg.points)?;
-        redemption::redeem(draft, terms, &leg, leg.points)?;
+        redemption::redeem(draft, terms, &leg, leg.points, Account::Redeemed(terms.partner))?;
     }
     draft.operation.points = given;
     let direction = ExchangeDirection::Out;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use entente_ledger::{Debt, DebtId, Hold, Lot, LotId, PartnerId, Points, Seq, Wallet};
 
+use jiff::civil::Date;
+
 use crate::Member;
 
 /// What an operation changed of a member, as it was before; `None` for what was not there.
@@ -13,6 +15,7 @@ pub(crate) struct Journal {
     pub(crate) holds: BTreeMap<Seq, Option<Hold>>,
     pub(crate) debts: BTreeMap<DebtId, Option<Debt>>,
     pub(crate) earned_in_year: BTreeMap<(PartnerId, i16), Option<Points>>,
+    pub(crate) given_in_month: BTreeMap<(PartnerId, Date), Option<Points>>,
 }
 
 impl Journal {
@@ -23,6 +26,7 @@ impl Journal {
             holds: BTreeMap::new(),
             debts: BTreeMap::new(),
             earned_in_year: BTreeMap::new(),
+            given_in_month: BTreeMap::new(),
         }
     }
 
@@ -33,6 +37,7 @@ impl Journal {
         put_back(&mut member.holds, self.holds);
         put_back(&mut member.debts, self.debts);
         put_back(&mut member.earned_in_year, self.earned_in_year);
+        put_back(&mut member.given_in_month, self.given_in_month);
     }
 
     /// Remembers what is to be written.
@@ -40,6 +45,7 @@ impl Journal {
         member.changed_lots.extend(self.lots.keys());
         member.changed_holds.extend(self.holds.keys());
         member.changed_debts.extend(self.debts.keys());
+        member.changed_gifts.extend(self.given_in_month.keys());
     }
 }
 

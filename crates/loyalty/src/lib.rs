@@ -17,6 +17,7 @@ mod catalogue;
 mod command;
 mod decide;
 mod decision;
+mod donate;
 mod draft;
 mod earn;
 mod exchange;
@@ -35,13 +36,16 @@ mod terms;
 mod tests;
 mod threshold;
 mod time;
+mod transfer;
 mod void;
 
 pub use catalogue::{Catalogue, Partner, PartnerCode};
 pub use command::{
     Action, Bought, BurnAmount, Command, ExchangeAmount, Original, OriginalKind, ReversePart,
 };
-pub use decision::{Decision, ExchangeDirection, Exchanged, Operation, OperationKind, Portion};
+pub use decision::{
+    Decided, Decision, ExchangeDirection, Exchanged, Operation, OperationKind, Portion,
+};
 pub use exchange::cycle_gains;
 pub use exposure::{ExposureChange, ExposureKey, exposure_change, reservation};
 pub use refusal::Refusal;
@@ -50,3 +54,4 @@ pub use terms::{
     Agreement, EarnCategory, EarnRounding, EarnRule, ExchangeBonus, ExchangeRate, Gifts, Terms,
 };
 pub use threshold::{Crossing, Standing, THRESHOLDS, crossings};
+pub use time::month;

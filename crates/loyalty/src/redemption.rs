@@ -24,19 +24,21 @@ pub(crate) fn fee(points: Points, agreement: &Agreement) -> Result<Micros, Overf
     ceil_div(basis, 10_000).map(Micros)
 }
 
-/// Books the first capture of a leg's points at the redeemer whose terms these are.
+/// Books the first capture of a leg's points, into an account of points, at the redeemer whose terms
+/// these are.
 pub(crate) fn redeem(
     draft: &mut Draft<'_>,
     terms: &Terms,
     leg: &HoldLeg,
     points: Points,
+    into: Account,
 ) -> Result<(), Refusal> {
     let redeemer = terms.partner;
     let (currency, price) = (terms.agreement.currency, terms.agreement.reimbursement);
     let payer = funder(leg.funding, leg.issuer);
     draft.book_points(
         AmountKind::Redemption,
-        (draft.wallet_account(), Account::Redeemed(redeemer)),
+        (draft.wallet_account(), into),
         points,
         (leg.lot, leg.issuer),
         (payer.party(), redeemer),

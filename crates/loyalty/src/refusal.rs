@@ -1,6 +1,7 @@
 //! Refusals: why a command has no effect, in order of precedence.
 
 use entente_ledger::{Currency, InvalidTransfer, Micros, Overflow, PartnerId, Points, RequestId};
+use jiff::Timestamp;
 
 /// Why a command is refused. The order is the order of precedence: a bad command has one answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
@@ -62,10 +63,25 @@ pub enum Refusal {
         /// Of this.
         increment: Points,
     },
+    /// No partner of that code accepts donations now. Cure: name a charity.
+    #[error("no partner of this code accepts donations now")]
+    NotACharity,
+    /// The terms agree on no gifts between members.
+    #[error("the terms agree on no transfers between members")]
+    TransferNotAgreed,
+    /// Giver and receiver are one member.
+    #[error("a transfer needs two members")]
+    TransferToSelf,
     /// An amount is beyond what one command may move, or what it makes of a balance is beyond the
     /// ledger's range. Cure: correct the amount, or split it.
     #[error("the amount is beyond what the ledger can hold")]
     AmountTooLarge,
+    /// More points than the terms let one transfer give. Cure: give at most that.
+    #[error("one transfer gives at most {most} points")]
+    TransferTooLarge {
+        /// The limit.
+        most: Points,
+    },
     /// The terms give a point no value at this till. Cure: burn by points.
     #[error("the terms give points no value at this partner's till")]
     NothingToBurn,
@@ -105,6 +121,15 @@ pub enum Refusal {
         /// What is available.
         available: Points,
     },
+    /// More points than the terms let the giver still give this month (UTC). Not kept. Cure: give at
+    /// most the rest, or the same id next month.
+    #[error("the member may give {rest} more points this month")]
+    TransferLimitReached {
+        /// What is left of the limit.
+        rest: Points,
+        /// When the next month begins.
+        resets_at: Timestamp,
+    },
     /// A partner that this debits would owe more than its cap.
     #[error("a partner would owe more than its net debit cap")]
     NetDebitCapExceeded {
@@ -118,11 +143,11 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Whether the refusal is the request id's final outcome. The only one that is not kept here is
-    /// a suspension, which operators may end.
+    /// Whether the refusal is the request id's final outcome. Not kept are a suspension, which
+    /// operators may end, and a limit that ends by itself.
     #[must_use]
     pub const fn is_final(&self) -> bool {
-        !matches!(self, Self::PartnerSuspended)
+        !matches!(self, Self::PartnerSuspended | Self::TransferLimitReached { .. })
     }
 }
 

@@ -6,7 +6,7 @@ use entente_ledger::{
     Cell, Currency, Debt, DebtId, Hold, Lot, LotId, MemberId, Micros, PartnerId, Points, RequestId,
     Seq, Wallet, WindowId,
 };
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 
 use crate::Catalogue;
 
@@ -62,12 +62,17 @@ pub struct Member {
     /// What the member earned at a partner in a calendar year (UTC) of activity, net of clawbacks;
     /// loaded where terms cap it.
     pub earned_in_year: BTreeMap<(PartnerId, i16), Points>,
+    /// What the member gave to others at a partner in a calendar month (UTC), by its first day;
+    /// loaded where a command gives.
+    pub given_in_month: BTreeMap<(PartnerId, Date), Points>,
     /// Lots to write.
     pub changed_lots: BTreeSet<LotId>,
     /// Holds to write.
     pub changed_holds: BTreeSet<Seq>,
     /// Debts to write.
     pub changed_debts: BTreeSet<DebtId>,
+    /// Months of giving to write.
+    pub changed_gifts: BTreeSet<(PartnerId, Date)>,
 }
 
 impl Member {
@@ -82,9 +87,11 @@ impl Member {
             holds: BTreeMap::new(),
             debts: BTreeMap::new(),
             earned_in_year: BTreeMap::new(),
+            given_in_month: BTreeMap::new(),
             changed_lots: BTreeSet::new(),
             changed_holds: BTreeSet::new(),
             changed_debts: BTreeSet::new(),
+            changed_gifts: BTreeSet::new(),
         }
     }
 }

@@ -107,7 +107,8 @@ pub async fn insert_wallet(
     Ok(())
 }
 
-/// A partner's accepted operations after a place in the list, newest first.
+/// A partner's accepted operations after a place in the list, newest first. A transfer is listed
+/// once, in the place of the giver's leg.
 pub async fn operations_of_partner(
     executor: impl PgExecutor<'_>,
     partner: PartnerId,
@@ -118,7 +119,7 @@ pub async fn operations_of_partner(
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT o.posted_at AS "posted_at: jiff_sqlx::Timestamp", o.cell, o.seq, r.answer
-           FROM operations o JOIN requests r USING (partner_id, request_id)
+           FROM operations o JOIN requests r USING (partner_id, request_id, cell, seq)
            WHERE o.partner_id = $1 AND NOT o.refused AND (o.posted_at, o.cell, o.seq) < ($2, $3, $4)
            ORDER BY o.posted_at DESC, o.cell DESC, o.seq DESC LIMIT $5"#,
         partner.0,
@@ -130,7 +131,8 @@ pub async fn operations_of_partner(
     Ok(rows.fetch_all(executor).await?.into_iter().map(Row::listed).collect())
 }
 
-/// The same for one member: its operations are in one cell, so their numbers order them.
+/// The same for one member: its operations are in one cell, so their numbers order them. A transfer
+/// is listed for both members, as the operation of the one who gave.
 pub async fn operations_of_member(
     executor: impl PgExecutor<'_>,
     partner: PartnerId,

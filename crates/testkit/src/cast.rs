@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use api::{
     member::{AttachReferenceRequest, EnrolMemberRequest, GetBalanceRequest},
     partner::{
-        Agreement, CreatePartnerRequest, EarnCategory, EarnRounding, EarnRule, Funding,
+        Agreement, CreatePartnerRequest, EarnCategory, EarnRounding, EarnRule, Funding, Gifts,
         PublishTermsRequest,
     },
-    points::{BurnRequest, EarnRequest, burn_request},
+    points::{BurnRequest, DonateRequest, EarnRequest, TransferRequest, burn_request},
     types::{Balances, Money},
 };
 
@@ -23,17 +23,20 @@ pub const GROCER: &str = "green-grocer";
 /// The whole cast.
 pub const PARTNERS: [&str; 3] = [HARBOR, ROVER, GROCER];
 
-/// The agreement of a partner of the cast: 1 point per 1.00, a point worth .01 at the till.
+/// The agreement of a partner of the cast: 1 point per 1.00, a point worth .01 at the till, gifts of
+/// up to 1,000 points and 5,000 a month; the grocer is a charity too.
 ///
 /// # Panics
 /// For a partner that is not of the cast.
 pub fn agreement(partner: &str) -> Agreement {
-    match partner {
+    let plain = match partner {
         HARBOR => agreement_in("EUR", Funding::AtIssue),
         ROVER => agreement_in("USD", Funding::AtRedemption),
         GROCER => agreement_in("EUR", Funding::AtRedemption),
         other => panic!("{other} is not of the cast"),
-    }
+    };
+    let gifts = Gifts { max_points_per_operation: 1_000, max_points_per_member_month: 5_000 };
+    Agreement { gifts: Some(gifts), accepts_donations: partner == GROCER, ..plain }
 }
 
 /// A plain agreement: one point per 1.00 in every category, issue price .0100, reimbursement .0070,
@@ -138,6 +141,27 @@ pub fn burn(reference: &str, points: i64) -> BurnRequest {
         request_id: new_request_id(),
         member_reference: reference.to_owned(),
         amount: Some(burn_request::Amount::Points(points)),
+        receipt_reference: String::new(),
+    }
+}
+
+/// A gift of so many points.
+pub fn give(from: &str, to: &str, points: i64) -> TransferRequest {
+    TransferRequest {
+        request_id: new_request_id(),
+        from_member_reference: from.to_owned(),
+        to_member_reference: to.to_owned(),
+        points,
+    }
+}
+
+/// A donation of so many points.
+pub fn donate(reference: &str, charity: &str, points: i64) -> DonateRequest {
+    DonateRequest {
+        request_id: new_request_id(),
+        member_reference: reference.to_owned(),
+        charity: charity.to_owned(),
+        points,
         receipt_reference: String::new(),
     }
 }

@@ -1,22 +1,31 @@
-//! `entente member`: what members have, as a partner sees it.
+//! `entente member`: what members have, and what they give, as a partner sees it.
 
 use clap::{Args, Subcommand};
 use entente_api::member::{GetBalanceRequest, GetBalanceResponse};
+use entente_api::points::{DonateRequest, TransferRequest};
+use entente_api::types::{Balances, Operation};
 use serde_json::json;
 
+use crate::commands::request_id;
 use crate::connect::Connection;
 use crate::output::{Table, points};
 
 const EXAMPLES: &str = "\
 Examples:
-  entente member balance guest-0001 --as harbor-hotels";
+  entente member balance guest-0001 --as harbor-hotels
+  entente member give guest-0001 guest-0002 500 --as harbor-hotels
+  entente member donate guest-0001 open-hands 500 --as harbor-hotels";
 
-/// What to read.
+/// What to do.
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES)]
 pub(crate) enum MemberCommand {
     /// Show what a member has: available, held, debt, and when points expire.
     Balance(BalanceArgs),
+    /// Give points of one member to another, within the gifts that the terms agree.
+    Give(GiveArgs),
+    /// Give a member's points to a charity.
+    Donate(DonateArgs),
 }
 
 /// Whose balance.
@@ -28,9 +37,53 @@ pub(crate) struct BalanceArgs {
     connection: Connection,
 }
 
+/// What to give to whom.
+#[derive(Debug, Args)]
+pub(crate) struct GiveArgs {
+    /// The partner's own reference of the member who gives.
+    from: String,
+    /// The partner's own reference of the member who receives.
+    to: String,
+    /// How many points.
+    #[arg(value_parser = clap::value_parser!(i64).range(1..))]
+    points: i64,
+    /// The id of this write, to repeat it safely [default: a new one].
+    #[arg(long, value_name = "UUID")]
+    request_id: Option<String>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// What to give to which charity.
+#[derive(Debug, Args)]
+pub(crate) struct DonateArgs {
+    /// The partner's own reference of the member.
+    member_reference: String,
+    /// The code of the charity.
+    charity: String,
+    /// How many points.
+    #[arg(value_parser = clap::value_parser!(i64).range(1..))]
+    points: i64,
+    /// The partner's own reference of the donation.
+    #[arg(long, value_name = "REFERENCE", default_value = "")]
+    receipt: String,
+    /// The id of this write, to repeat it safely [default: a new one].
+    #[arg(long, value_name = "UUID")]
+    request_id: Option<String>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
 /// Runs the command.
 pub(crate) async fn run(command: MemberCommand) -> anyhow::Result<()> {
-    let MemberCommand::Balance(args) = command;
+    match command {
+        MemberCommand::Balance(args) => balance(args).await,
+        MemberCommand::Give(args) => give(args).await,
+        MemberCommand::Donate(args) => donate(args).await,
+    }
+}
+
+async fn balance(args: BalanceArgs) -> anyhow::Result<()> {
     let request = GetBalanceRequest { member_reference: args.member_reference };
     let answer = args.connection.client().await?.get_balance(request).await?;
     let balances = answer.balances.unwrap_or_default();
@@ -45,6 +98,65 @@ pub(crate) async fn run(command: MemberCommand) -> anyhow::Result<()> {
         "expiries": expiries.collect::<Vec<_>>(),
     });
     args.connection.output.show(&json, |_| text(&answer))
+}
+
+async fn give(args: GiveArgs) -> anyhow::Result<()> {
+    let request = TransferRequest {
+        request_id: request_id(args.request_id),
+        from_member_reference: args.from,
+        to_member_reference: args.to,
+        points: args.points,
+    };
+    let answer = args.connection.client().await?.transfer(request).await?;
+    show(&args.connection, answer.operation, answer.balances, answer.replayed)
+}
+
+async fn donate(args: DonateArgs) -> anyhow::Result<()> {
+    let request = DonateRequest {
+        request_id: request_id(args.request_id),
+        member_reference: args.member_reference,
+        charity: args.charity,
+        points: args.points,
+        receipt_reference: args.receipt,
+    };
+    let answer = args.connection.client().await?.donate(request).await?;
+    show(&args.connection, answer.operation, answer.balances, answer.replayed)
+}
+
+/// Shows what was given, out of which lots, and what the giver has left.
+fn show(
+    connection: &Connection,
+    operation: Option<Operation>,
+    balances: Option<Balances>,
+    replayed: bool,
+) -> anyhow::Result<()> {
+    let (operation, balances) = (operation.unwrap_or_default(), balances.unwrap_or_default());
+    let portions = operation
+        .portions
+        .iter()
+        .map(|portion| json!({ "issuer": portion.issuer, "points": portion.points }));
+    let json = json!({
+        "request_id": operation.request_id,
+        "member_token": operation.member_token,
+        "counterparty_token": operation.counterparty_token,
+        "charity": operation.charity,
+        "points": operation.points,
+        "portions": portions.collect::<Vec<_>>(),
+        "available": balances.available,
+        "held": balances.held,
+        "debt": balances.debt,
+        "replayed": replayed,
+    });
+    connection.output.show(&json, |_| {
+        let mut table = Table::new(&["issuer", ">points"]);
+        for portion in &operation.portions {
+            table.row([portion.issuer.clone(), points(portion.points)]);
+        }
+        let (given, left) = (points(operation.points), points(balances.available));
+        let again = if replayed { ", as answered before" } else { "" };
+        let id = &operation.request_id;
+        format!("{given} given, {left} left (request {id}{again})\n\n{}", table.text(""))
+    })
 }
 
 fn text(answer: &GetBalanceResponse) -> String {

@@ -81,6 +81,8 @@ pub const TABLE: &[Row] = &[
     unary("/entente.points.v1.PointsService/Void", Callers::Partners, Data::Own),
     unary("/entente.points.v1.PointsService/Reverse", Callers::Partners, Data::Own),
     unary("/entente.points.v1.PointsService/Exchange", Callers::Partners, Data::Own),
+    unary("/entente.points.v1.PointsService/Transfer", Callers::Partners, Data::Own),
+    unary("/entente.points.v1.PointsService/Donate", Callers::Partners, Data::Own),
     unary("/entente.points.v1.PointsService/GetOperation", Callers::Partners, Data::Own),
     unary("/entente.points.v1.PointsService/QuoteEarn", Callers::Partners, Data::Own),
     unary("/entente.points.v1.PointsService/QuoteBurn", Callers::Partners, Data::Own),

@@ -45,6 +45,7 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         R::TooManyWebhooks => not_kept(Code::ResourceExhausted),
         R::PartnerExists => kept(AlreadyExists),
         R::NetDebitCapExceeded => kept(Code::ResourceExhausted),
+        R::TransferLimitReached => again(Code::ResourceExhausted, 3_600_000),
         R::ReceiptCredited
         | R::ActivityInFuture
         | R::ActivityTooOld
@@ -55,7 +56,11 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         | R::ExchangeNotAgreed
         | R::ExchangeBelowMinimum
         | R::ExchangeOffIncrement
+        | R::NotACharity
+        | R::TransferNotAgreed
+        | R::TransferToSelf
         | R::AmountTooLarge
+        | R::TransferTooLarge
         | R::NothingToBurn
         | R::NotAnAuthorization
         | R::HoldCaptured

@@ -22,6 +22,10 @@ impl Refused {
             Refusal::ExchangeBelowMinimum { minimum } => refused.with("minimum", minimum),
             Refusal::ExchangeOffIncrement { increment } => refused.with("increment", increment),
             Refusal::CurrencyNotOfTerms { currency } => refused.with("currency", currency),
+            Refusal::TransferTooLarge { most } => refused.with("most", most),
+            Refusal::TransferLimitReached { rest, resets_at } => {
+                refused.with("rest", rest).with("resets_at", resets_at)
+            }
             Refusal::CaptureExceedsHold { held } => refused.with("held", held),
             Refusal::ReversalExceedsRest { rest } => refused.with("rest", rest),
             Refusal::PointsInsufficient { available } => refused.with("available", available),
@@ -36,6 +40,9 @@ impl Refused {
             | Refusal::NoTermsInForce
             | Refusal::CategoryUnknown
             | Refusal::ExchangeNotAgreed
+            | Refusal::NotACharity
+            | Refusal::TransferNotAgreed
+            | Refusal::TransferToSelf
             | Refusal::AmountTooLarge
             | Refusal::NothingToBurn
             | Refusal::NotAnAuthorization
@@ -62,7 +69,11 @@ fn reason(refusal: &Refusal) -> ErrorReason {
         Refusal::ExchangeNotAgreed => ErrorReason::ExchangeNotAgreed,
         Refusal::ExchangeBelowMinimum { .. } => ErrorReason::ExchangeBelowMinimum,
         Refusal::ExchangeOffIncrement { .. } => ErrorReason::ExchangeOffIncrement,
+        Refusal::NotACharity => ErrorReason::NotACharity,
+        Refusal::TransferNotAgreed => ErrorReason::TransferNotAgreed,
+        Refusal::TransferToSelf => ErrorReason::TransferToSelf,
         Refusal::AmountTooLarge => ErrorReason::AmountTooLarge,
+        Refusal::TransferTooLarge { .. } => ErrorReason::TransferTooLarge,
         Refusal::NothingToBurn => ErrorReason::NothingToBurn,
         Refusal::NotAnAuthorization => ErrorReason::NotAnAuthorization,
         Refusal::HoldCaptured => ErrorReason::HoldCaptured,
@@ -73,6 +84,7 @@ fn reason(refusal: &Refusal) -> ErrorReason {
         Refusal::ReversalUnitWrong => ErrorReason::ReversalUnitWrong,
         Refusal::ReversalExceedsRest { .. } => ErrorReason::ReversalExceedsRest,
         Refusal::PointsInsufficient { .. } => ErrorReason::PointsInsufficient,
+        Refusal::TransferLimitReached { .. } => ErrorReason::TransferLimitReached,
         Refusal::NetDebitCapExceeded { .. } => ErrorReason::NetDebitCapExceeded,
     }
 }
@@ -112,7 +124,11 @@ mod tests {
             Refusal::ExchangeNotAgreed,
             Refusal::ExchangeBelowMinimum { minimum: Points(3_000) },
             Refusal::ExchangeOffIncrement { increment: Points(3) },
+            Refusal::NotACharity,
+            Refusal::TransferNotAgreed,
+            Refusal::TransferToSelf,
             Refusal::AmountTooLarge,
+            Refusal::TransferTooLarge { most: Points(500) },
             Refusal::NothingToBurn,
             Refusal::NotAnAuthorization,
             Refusal::HoldCaptured,
@@ -123,6 +139,7 @@ mod tests {
             Refusal::ReversalUnitWrong,
             Refusal::ReversalExceedsRest { rest: 9 },
             Refusal::PointsInsufficient { available: Points(3) },
+            Refusal::TransferLimitReached { rest: Points(8), resets_at: Timestamp::UNIX_EPOCH },
             Refusal::NetDebitCapExceeded { partner: PartnerId(1), currency, cap: Micros(5) },
         ]
     }
@@ -173,5 +190,13 @@ mod tests {
         assert_eq!(below.metadata("minimum"), Some("3000"));
         let off = told(Refusal::ExchangeOffIncrement { increment: Points(3) });
         assert_eq!(off.metadata("increment"), Some("3"));
+        assert_eq!(
+            told(Refusal::TransferTooLarge { most: Points(500) }).metadata("most"),
+            Some("500")
+        );
+        let resets_at = Timestamp::UNIX_EPOCH;
+        let limit = told(Refusal::TransferLimitReached { rest: Points(8), resets_at });
+        assert_eq!(limit.metadata("rest"), Some("8"));
+        assert_eq!(limit.metadata("resets_at"), Some("1970-01-01T00:00:00Z"));
     }
 }

@@ -2,9 +2,9 @@
 
 use entente_api::{
     points::{
-        AuthorizeRequest, BurnRequest, CaptureRequest, EarnRequest, ExchangeRequest,
-        QuoteBurnRequest, QuoteEarnRequest, ReverseRequest, VoidRequest, authorize_request,
-        burn_request, exchange_request, quote_burn_request, reverse_request,
+        AuthorizeRequest, BurnRequest, CaptureRequest, DonateRequest, EarnRequest, ExchangeRequest,
+        QuoteBurnRequest, QuoteEarnRequest, ReverseRequest, TransferRequest, VoidRequest,
+        authorize_request, burn_request, exchange_request, quote_burn_request, reverse_request,
     },
     types::Money,
 };
@@ -12,7 +12,7 @@ use entente_ledger::{Micros, RequestId};
 use entente_loyalty::{Action, Bought, BurnAmount, ExchangeAmount, ReversePart};
 
 use super::{
-    Amount, MemberReference, Violations, category, member_reference, points_number,
+    Amount, MemberReference, Violations, category, member_reference, partner_code, points_number,
     receipt_reference, request_id, timestamp,
 };
 use crate::{
@@ -221,6 +221,50 @@ impl TryFrom<&ReverseRequest> for Asked {
         };
         match (ids, part) {
             (Some(ids), Some(part)) => Ok(Self::of_original(ids, Ask::Reverse(part))),
+            _ => Err(violations.refused()),
+        }
+    }
+}
+
+impl TryFrom<&TransferRequest> for Asked {
+    type Error = Refused;
+
+    fn try_from(request: &TransferRequest) -> Result<Self, Refused> {
+        let mut violations = Violations::default();
+        let id = violations.field("request_id", request_id(&request.request_id));
+        let from = member_reference(&request.from_member_reference);
+        let from = violations.field("from_member_reference", from);
+        let to = member_reference(&request.to_member_reference);
+        let to = violations.field("to_member_reference", to);
+        let points = violations.field("points", points_number(request.points));
+        match (id, from, to, points) {
+            (Some(request_id), Some(from), Some(to), Some(points)) => Ok(Self {
+                request_id,
+                ask: Ask::Transfer(points),
+                target: Target::Pair { from, to },
+                receipt_reference: String::new(),
+            }),
+            _ => Err(violations.refused()),
+        }
+    }
+}
+
+impl TryFrom<&DonateRequest> for Asked {
+    type Error = Refused;
+
+    fn try_from(request: &DonateRequest) -> Result<Self, Refused> {
+        let mut violations = Violations::default();
+        let id = violations.field("request_id", request_id(&request.request_id));
+        let member =
+            violations.field("member_reference", member_reference(&request.member_reference));
+        let charity = violations.field("charity", partner_code(&request.charity));
+        let points = violations.field("points", points_number(request.points));
+        let receipt =
+            violations.field("receipt_reference", receipt_reference(&request.receipt_reference));
+        match (id, member, charity, points, receipt) {
+            (Some(id), Some(member), Some(charity), Some(points), Some(receipt)) => {
+                Ok(Self::of_member(id, Ask::Donate { charity, points }, member, receipt))
+            }
             _ => Err(violations.refused()),
         }
     }

@@ -14,9 +14,20 @@ use crate::parse::wire_timestamp;
 /// What lots of other issuers show as.
 pub const COALITION: &str = "coalition";
 
+/// What names an operation's members to its partner.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tokens {
+    /// Whose points.
+    pub(super) member: Uuid,
+    /// Of a transfer: the other member.
+    pub(super) counterparty: Option<Uuid>,
+}
+
 /// The encoded answer to a partner.
-pub(super) fn of_partner(caller: &Partner, link_token: Uuid, decision: &Decision) -> Vec<u8> {
-    let operation = operation(caller, link_token, &decision.operation);
+pub(super) fn of_partner(caller: &Partner, tokens: Tokens, decision: &Decision) -> Vec<u8> {
+    let mut operation = operation(caller, tokens.member, &decision.operation);
+    operation.counterparty_token =
+        tokens.counterparty.map(|token| token.to_string()).unwrap_or_default();
     encoded(operation, decision.wallet)
 }
 
@@ -81,7 +92,7 @@ fn wire<'a>(
         paid_in_points: operation.paid_in_points.map(money),
         exchange: operation.exchange.map(exchange),
         counterparty_token: String::new(),
-        charity: String::new(),
+        charity: operation.charity.as_ref().map(ToString::to_string).unwrap_or_default(),
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use entente_api::error::ErrorReason;
 use entente_ledger::{Cell, Currency, MemberId, Overflow, PartnerId, RequestId, Seq};
 use entente_loyalty::{
-    Catalogue, Decision, Exposure, OperationKind, Original, OriginalKind, Refusal, State,
+    Catalogue, Decided, Decision, Exposure, OperationKind, Original, OriginalKind, Refusal, State,
 };
 use entente_store::{
     Notice, Outcome, Place, RequestRow, ResolvedLink, StoreError,
@@ -48,7 +48,8 @@ type Answer = Result<Posted, RpcError>;
 pub(super) async fn run(context: &Context, commands: &[Queued]) -> Result<Vec<Answer>, StoreError> {
     // 1. Lock the heads, in cell order; read the clock under them.
     let mut batch = Batch::begin(&context.pool).await?;
-    let cells: BTreeSet<Cell> = commands.iter().map(|command| command.link.cell).collect();
+    let cells = commands.iter().flat_map(Queued::members).map(|(cell, _)| cell);
+    let cells: BTreeSet<Cell> = cells.collect();
     let heads = batch.lock_heads(&cells.into_iter().collect::<Vec<_>>()).await?;
     let catalogue = context.catalogue.at_least(heads.catalogue_epoch).await?;
 
@@ -58,8 +59,8 @@ pub(super) async fn run(context: &Context, commands: &[Queued]) -> Result<Vec<An
     let links = batch.links(&references(commands)).await?;
     let wanted = needs::of_members(commands, &catalogue, heads.now);
     let mut loaded = batch.load(&wanted, heads.now).await?;
-    let callers = commands.iter().map(|command| command.command.partner);
-    let exposures = lock_exposures(&mut batch, &catalogue, &loaded, callers).await?;
+    let payees = commands.iter().flat_map(|queued| needs::payees(&queued.command, &catalogue));
+    let exposures = lock_exposures(&mut batch, &catalogue, &loaded, payees).await?;
 
     // 3. Decide, one after another, each on the state that its predecessors left.
     let mut state = state(&catalogue, &heads, &mut loaded, exposures);
@@ -154,18 +155,18 @@ impl<'a> Deciding<'a> {
         if let Some(outcome) = self.outcomes.get(&key(queued)) {
             return replay(&queued.fingerprint, outcome);
         }
-        let command = &queued.command;
-        if let Some(reference) = &queued.reference {
-            let link = links.get(&(command.partner, reference.clone()));
-            if link != Some(&queued.link) {
+        for (reference, found) in &queued.references {
+            if links.get(&(queued.command.partner, reference.clone())) != Some(found) {
                 return Err(member_unknown());
             }
         }
-        if !self.state.members.contains_key(&command.member) {
-            return Err(RpcError::fault("a linked member has no wallet"));
+        for (cell, member) in queued.members() {
+            if !self.state.members.contains_key(&member) {
+                return Err(RpcError::fault("a linked member has no wallet"));
+            }
+            // What is due expires first, whatever becomes of the command.
+            self.expire_due(cell, member).map_err(RpcError::internal)?;
         }
-        // What is due expires first, whatever becomes of the command.
-        self.expire_due(queued.link.cell, command.member).map_err(RpcError::internal)?;
         self.decide(queued)
     }
 
@@ -186,7 +187,7 @@ impl<'a> Deciding<'a> {
 
     fn decide(&mut self, queued: &Queued) -> Answer {
         let command = &queued.command;
-        let (seq, now) = (self.next(queued.link.cell), self.heads.now);
+        let now = self.heads.now;
         let Some(caller) = self.state.catalogue.partner(command.partner) else {
             return Err(Refused::unauthenticated().into());
         };
@@ -197,10 +198,19 @@ impl<'a> Deciding<'a> {
             Some(Magic::Lost | Magic::Delay(_)) | None => {}
         }
         let (fingerprint, authorized_by) = (&queued.fingerprint, authorized_by(queued));
-        match self.state.decide(command, seq, now) {
-            Ok(decision) => {
-                let answer = answer::of_partner(caller, queued.link.link_token, &decision);
+        let last = &self.last;
+        match self.state.decide(command, |cell| next(last, cell), now) {
+            Ok(Decided { decision, received }) => {
+                let tokens = answer::Tokens {
+                    member: queued.link.link_token,
+                    counterparty: queued.receiver.map(|link| link.link_token),
+                };
+                let answer = answer::of_partner(caller, tokens, &decision);
                 self.record(fingerprint, decision, answer.clone(), authorized_by);
+                // The request's outcome is the giver's leg; the receiver's is in its cell's feed.
+                self.decisions.extend(received.inspect(|received| {
+                    self.last.insert(received.operation.cell, received.operation.seq);
+                }));
                 match magic {
                     Some(Magic::Lost) => Err(Refused::deadline_passed().into()),
                     _ => Ok(Posted { answer, replayed: false }),
@@ -209,6 +219,7 @@ impl<'a> Deciding<'a> {
             Err(refusal) => {
                 let refused = Refused::of_refusal(&refusal, caller);
                 if refused.is_kept() {
+                    let seq = self.next(queued.link.cell);
                     let decision = self.state.refused(command, seq, now, refusal);
                     self.record(fingerprint, decision, refused.encoded(), None);
                 }
@@ -260,7 +271,7 @@ impl<'a> Deciding<'a> {
     }
 
     fn next(&self, cell: Cell) -> Seq {
-        Seq(self.last.get(&cell).map_or(1, |last| last.0 + 1))
+        next(&self.last, cell)
     }
 
     pub(super) async fn write(
@@ -284,13 +295,19 @@ impl<'a> Deciding<'a> {
     }
 }
 
+/// The number of a cell's next operation.
+fn next(last: &BTreeMap<Cell, Seq>, cell: Cell) -> Seq {
+    Seq(last.get(&cell).map_or(1, |last| last.0 + 1))
+}
+
 fn key(queued: &Queued) -> Key {
     (queued.command.partner, queued.command.request_id)
 }
 
 fn references(commands: &[Queued]) -> Vec<(PartnerId, String)> {
-    let references = commands.iter().filter_map(|queued| {
-        queued.reference.clone().map(|reference| (queued.command.partner, reference))
+    let references = commands.iter().flat_map(|queued| {
+        let partner = queued.command.partner;
+        queued.references.iter().map(move |(reference, _)| (partner, reference.clone()))
     });
     let distinct: BTreeSet<_> = references.collect();
     distinct.into_iter().collect()

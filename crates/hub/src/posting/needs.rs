@@ -19,6 +19,9 @@ pub(super) fn of_members(
     for queued in commands {
         let member = (queued.link.cell, queued.link.member);
         add(needs.entry(member).or_default(), &queued.command, catalogue, now);
+        for member in queued.members() {
+            needs.entry(member).or_default();
+        }
     }
     needs
 }
@@ -37,8 +40,13 @@ pub(super) fn add(
             }
         }
         Action::Exchange(ExchangeAmount::In(_)) => {}
-        Action::Burn(_) | Action::Authorize(_) | Action::Exchange(ExchangeAmount::Out(_)) => {
+        Action::Burn(_)
+        | Action::Authorize(_)
+        | Action::Exchange(ExchangeAmount::Out(_))
+        | Action::Donate { .. } => needs.everything_open = true,
+        Action::Transfer { .. } => {
             needs.everything_open = true;
+            needs.gift_months.insert((command.partner, entente_loyalty::month(now)));
         }
         Action::Capture { original, .. }
         | Action::Void { original }
@@ -65,6 +73,16 @@ pub(super) fn capped(catalogue: &Catalogue) -> BTreeSet<PartnerId> {
         })
         .map(|partner| partner.id)
         .collect()
+}
+
+/// Whose exposure a command may change, but for the issuers and creditors of its member's points:
+/// its caller's, and that of the charity that it names.
+pub(super) fn payees(command: &Command, catalogue: &Catalogue) -> impl Iterator<Item = PartnerId> {
+    let charity = match &command.action {
+        Action::Donate { charity, .. } => catalogue.by_code(charity.as_str()).map(|found| found.id),
+        _ => None,
+    };
+    [command.partner].into_iter().chain(charity)
 }
 
 fn caps_years(catalogue: &Catalogue, partner: PartnerId) -> bool {

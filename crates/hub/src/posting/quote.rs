@@ -89,10 +89,10 @@ async fn read_and_decide(
     let state = read(&mut snapshot, &catalogue, &link, &command);
     let mut state = state.await?;
     state.bring_to(link.member, Seq(1 << 60), now).map_err(RpcError::internal)?;
-    let decision = state
-        .decide(&command, Seq(i64::MAX), now)
+    let decided = state
+        .decide(&command, |_| Seq(i64::MAX), now)
         .map_err(|refusal| Refused::of_refusal(&refusal, caller))?;
-    Ok(Quote { decision, link_token: link.link_token })
+    Ok(Quote { decision: decided.decision, link_token: link.link_token })
 }
 
 /// The state that a snapshot holds of one member.

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     config::PostingLimits,
     error::{Refused, RpcError},
+    parse::MemberReference,
 };
 use entente_api::error::ErrorReason;
 
@@ -59,12 +60,18 @@ impl Resolver {
         (Self { links, questions }, task)
     }
 
-    /// What is remembered of a submission's reference. It costs nothing: the request id is looked
-    /// up under the head, with everything else of the batch.
+    /// What a submission comes to, if every reference in it is remembered. It costs nothing: the
+    /// request id is looked up under the head, with everything else of the batch.
     pub(super) fn remembered(&self, submission: &Submission) -> Option<Resolved> {
-        let Target::Reference(reference) = &submission.target else { return None };
-        let key = (submission.partner, reference.as_str().to_owned());
-        self.links.get(&key).map(|link| Resolved::Found(Resolution::Link(link)))
+        let link = |reference: &MemberReference| {
+            self.links.get(&(submission.partner, reference.as_str().to_owned()))
+        };
+        let resolution = match &submission.target {
+            Target::Reference(reference) => Resolution::Link(link(reference)?),
+            Target::Pair { from, to } => Resolution::Pair { from: link(from)?, to: link(to)? },
+            Target::Original(_) => return None,
+        };
+        Some(Resolved::Found(resolution))
     }
 
     /// Resolves a submission.
@@ -120,17 +127,21 @@ async fn answer(
     let (mut outcomes, references, originals) = found;
     for question in questions {
         let key = (question.partner, question.request_id);
+        let link = |reference: MemberReference| {
+            let key = (question.partner, reference.into_string());
+            let link = references.get(&key).copied().ok_or_else(member_unknown)?;
+            links.insert(key, link);
+            Ok(link)
+        };
         let resolved = match (outcomes.remove(&key), question.target) {
             (Some(outcome), _) => Ok(Resolved::Answered(outcome)),
             (None, Target::Reference(reference)) => {
-                let key = (question.partner, reference.into_string());
-                let link = references.get(&key).copied();
-                link.map(|link| {
-                    links.insert(key, link);
-                    Resolved::Found(Resolution::Link(link))
-                })
-                .ok_or_else(member_unknown)
+                link(reference).map(|link| Resolved::Found(Resolution::Link(link)))
             }
+            (None, Target::Pair { from, to }) => link(from).and_then(|from| {
+                let to = link(to)?;
+                Ok(Resolved::Found(Resolution::Pair { from, to }))
+            }),
             (None, Target::Original(id)) => originals
                 .get(&(question.partner, id))
                 .map(|found| Resolved::Found(Resolution::Original(*found)))
@@ -154,6 +165,10 @@ async fn read(pool: &PgPool, questions: &[Question]) -> Result<Found, StoreError
         match &question.target {
             Target::Reference(reference) => {
                 references.push((question.partner, reference.as_str().to_owned()));
+            }
+            Target::Pair { from, to } => {
+                let key = |of: &MemberReference| (question.partner, of.as_str().to_owned());
+                references.extend([key(from), key(to)]);
             }
             Target::Original(id) => originals.push((question.partner, *id)),
         }

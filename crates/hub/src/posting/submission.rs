@@ -2,8 +2,10 @@
 
 use std::time::Instant;
 
-use entente_ledger::{PartnerId, Points, RequestId};
-use entente_loyalty::{Action, Bought, BurnAmount, Command, ExchangeAmount, ReversePart};
+use entente_ledger::{Cell, MemberId, PartnerId, Points, RequestId};
+use entente_loyalty::{
+    Action, Bought, BurnAmount, Command, ExchangeAmount, PartnerCode, ReversePart,
+};
 use entente_store::{ResolvedLink, ResolvedOriginal};
 use tokio::sync::oneshot;
 
@@ -35,6 +37,13 @@ pub enum Target {
     Reference(MemberReference),
     /// By an earlier operation of the partner.
     Original(RequestId),
+    /// Two members, each by the partner's own reference.
+    Pair {
+        /// Who gives.
+        from: MemberReference,
+        /// Who receives.
+        to: MemberReference,
+    },
 }
 
 /// What is asked, before it is known of whom.
@@ -54,6 +63,15 @@ pub enum Ask {
     Reverse(ReversePart),
     /// Turn the partner's own points into shared points, or back.
     Exchange(ExchangeAmount),
+    /// Give points to the other member.
+    Transfer(Points),
+    /// Give points to a charity.
+    Donate {
+        /// Its code.
+        charity: PartnerCode,
+        /// How many.
+        points: Points,
+    },
 }
 
 /// What the resolver found.
@@ -63,6 +81,10 @@ pub(crate) enum Resolution {
     Link(ResolvedLink),
     /// The operation that a request id names, and its member.
     Original(ResolvedOriginal),
+    Pair {
+        from: ResolvedLink,
+        to: ResolvedLink,
+    },
 }
 
 /// The answer to a submission: an encoded response, as it was given the first time.
@@ -80,8 +102,10 @@ pub(super) struct Queued {
     pub(super) command: Command,
     pub(super) fingerprint: Fingerprint,
     pub(super) link: ResolvedLink,
-    /// The reference to read again under the head.
-    pub(super) reference: Option<String>,
+    /// Of a transfer: the member who receives, as the partner knows it.
+    pub(super) receiver: Option<ResolvedLink>,
+    /// The references to read again under the heads, and what they were.
+    pub(super) references: Vec<(String, ResolvedLink)>,
     pub(super) deadline: Instant,
     pub(super) reply: oneshot::Sender<Result<Posted, RpcError>>,
 }
@@ -93,25 +117,39 @@ impl Queued {
         reply: oneshot::Sender<Result<Posted, RpcError>>,
     ) -> Self {
         let Submission { partner, request_id, fingerprint, receipt_reference, .. } = submission;
-        let (link, action) = action(submission.ask, resolution);
-        let reference = match submission.target {
-            Target::Reference(reference) => Some(reference.into_string()),
-            Target::Original(_) => None,
+        let (link, receiver, action) = action(submission.ask, resolution);
+        let references = match submission.target {
+            Target::Reference(reference) => vec![(reference.into_string(), link)],
+            Target::Original(_) => Vec::new(),
+            Target::Pair { from, to } => {
+                let to = receiver.map(|receiver| (to.into_string(), receiver));
+                [(from.into_string(), link)].into_iter().chain(to).collect()
+            }
         };
         let command =
             Command { partner, request_id, member: link.member, receipt_reference, action };
-        Self { command, fingerprint, link, reference, deadline: submission.deadline, reply }
+        let deadline = submission.deadline;
+        Self { command, fingerprint, link, receiver, references, deadline, reply }
+    }
+
+    /// The members that the command is about, each in its cell: its own first.
+    pub(super) fn members(&self) -> impl Iterator<Item = (Cell, MemberId)> {
+        let own = (self.link.cell, self.link.member);
+        let receiver = self.receiver.map(|link| (link.cell, link.member));
+        [own].into_iter().chain(receiver.filter(|receiver| *receiver != own))
     }
 }
 
-/// The action on what was found. A request names its member by a reference exactly when its action
-/// needs no original, which `parse` sees to.
-fn action(ask: Ask, resolution: Resolution) -> (ResolvedLink, Action) {
-    let (link, original) = match resolution {
-        Resolution::Link(link) => (link, None),
-        Resolution::Original(found) => (found.link, Some(found.original)),
+/// The action on what was found. A request names an original exactly when its action needs one, and
+/// two members exactly when it is a transfer, which `parse` sees to.
+fn action(ask: Ask, resolution: Resolution) -> (ResolvedLink, Option<ResolvedLink>, Action) {
+    let (link, original, receiver) = match resolution {
+        Resolution::Link(link) => (link, None, None),
+        Resolution::Original(found) => (found.link, Some(found.original), None),
+        Resolution::Pair { from, to } => (from, None, Some(to)),
     };
     let named = || original.expect("this action names an operation");
+    let other = || receiver.expect("this action names two members").member;
     let action = match ask {
         Ask::Earn(bought) => Action::Earn(bought),
         Ask::Burn(amount) => Action::Burn(amount),
@@ -120,6 +158,8 @@ fn action(ask: Ask, resolution: Resolution) -> (ResolvedLink, Action) {
         Ask::Void => Action::Void { original: named() },
         Ask::Reverse(part) => Action::Reverse { original: named(), part },
         Ask::Exchange(amount) => Action::Exchange(amount),
+        Ask::Transfer(points) => Action::Transfer { to: other(), points },
+        Ask::Donate { charity, points } => Action::Donate { charity, points },
     };
-    (link, action)
+    (link, receiver, action)
 }

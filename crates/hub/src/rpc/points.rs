@@ -6,9 +6,10 @@ use entente_api::{
     error::ErrorReason,
     points::{
         AuthorizeRequest, AuthorizeResponse, BurnRequest, BurnResponse, CaptureRequest,
-        CaptureResponse, EarnRequest, EarnResponse, EarnStreamRequest, ExchangeRequest,
-        ExchangeResponse, GetOperationRequest, GetOperationResponse, QuoteBurnRequest,
-        QuoteBurnResponse, QuoteEarnRequest, QuoteEarnResponse, ReverseRequest, ReverseResponse,
+        CaptureResponse, DonateRequest, DonateResponse, EarnRequest, EarnResponse,
+        EarnStreamRequest, ExchangeRequest, ExchangeResponse, GetOperationRequest,
+        GetOperationResponse, QuoteBurnRequest, QuoteBurnResponse, QuoteEarnRequest,
+        QuoteEarnResponse, ReverseRequest, ReverseResponse, TransferRequest, TransferResponse,
         VoidRequest, VoidResponse, get_operation_response::Outcome as WireOutcome,
         points_service_server::PointsService,
     },
@@ -156,6 +157,20 @@ impl PointsService for Points {
         &self,
         request: Request<ExchangeRequest>,
     ) -> Result<Response<ExchangeResponse>, Status> {
+        self.post(request).await
+    }
+
+    async fn transfer(
+        &self,
+        request: Request<TransferRequest>,
+    ) -> Result<Response<TransferResponse>, Status> {
+        self.post(request).await
+    }
+
+    async fn donate(
+        &self,
+        request: Request<DonateRequest>,
+    ) -> Result<Response<DonateResponse>, Status> {
         self.post(request).await
     }
 

@@ -2,21 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use entente_ledger::{Account, HoldState, LotId, Micros, PartnerId, Unit, positions};
+use entente_ledger::{Account, HoldState, LotId, Micros, PartnerId, Points, Unit, positions};
 
 use crate::{
-    ExchangeDirection, Exchanged, Exposure, ExposureKey, Member,
-    cast::{Book, GUEST},
-    exposure_change, redemption, reservation,
+    Decision, ExchangeDirection, Exchanged, Exposure, ExposureKey, Member, cast::Book,
+    exposure_change, month, redemption, reservation,
 };
 
 /// Panics, naming the invariant, when one does not hold.
 pub(crate) fn check(book: &Book) {
-    let guest = book.guest();
-    rows_agree(guest);
-    transfers_explain_the_wallet(book, guest);
-    fees_are_those_of_captured_points(book, guest);
-    exposures_are_positions_and_open_holds(book, guest);
+    for member in book.members.values() {
+        rows_agree(member);
+        transfers_explain_the_wallet(book, member);
+        gifts_are_counted(book, member);
+    }
+    assert_eq!(book.trial().of(Account::InTransit, None), 0, "what is sent off arrives");
+    fees_are_those_of_spent_points(book);
+    exposures_are_positions_and_open_holds(book);
 }
 
 /// The invariants that hold for any amounts whatever.
@@ -59,28 +61,43 @@ fn holds_agree(member: &Member) {
     assert!(held.is_empty(), "every leg names a lot");
 }
 
-fn transfers_explain_the_wallet(book: &Book, guest: &Member) {
-    let wallet = Account::Wallet(GUEST);
+fn transfers_explain_the_wallet(book: &Book, member: &Member) {
+    let wallet = Account::Wallet(member.id);
     let account = book.trial().of(wallet, None);
-    let has = guest.wallet.available.0 + guest.wallet.held.0 - guest.wallet.debt.0;
+    let has = member.wallet.available.0 + member.wallet.held.0 - member.wallet.debt.0;
     assert_eq!(account, has, "wallet account = available + held - debt");
     let mut by_lot: BTreeMap<LotId, i64> = BTreeMap::new();
-    for transfer in book.decisions.iter().flat_map(|decision| &decision.transfers) {
+    let own = book.decisions.iter().filter(|decision| decision.operation.member == member.id);
+    for transfer in own.flat_map(|decision| &decision.transfers) {
         if let Unit::Points { lot, issuer } = transfer.unit() {
-            assert_eq!(guest.lots[&lot].issuer, issuer, "a transfer names its lot's issuer");
+            assert_eq!(member.lots[&lot].issuer, issuer, "a transfer names its lot's issuer");
             let sum = by_lot.entry(lot).or_default();
             *sum += if transfer.credit() == wallet { transfer.amount() } else { 0 };
             *sum -= if transfer.debit() == wallet { transfer.amount() } else { 0 };
         }
     }
-    for lot in guest.lots.values() {
-        let owed: i64 = guest.debts.values().filter(|d| d.lot == lot.id).map(|d| d.points.0).sum();
+    for lot in member.lots.values() {
+        let owed: i64 = member.debts.values().filter(|d| d.lot == lot.id).map(|d| d.points.0).sum();
         let explained = by_lot.get(&lot.id).copied().unwrap_or(0);
         assert_eq!(explained, lot.remaining.0 - owed, "transfers of a lot = remaining - debt");
     }
 }
 
-fn fees_are_those_of_captured_points(book: &Book, guest: &Member) {
+/// What a member gave in each month is what its wallet sent off then.
+fn gifts_are_counted(book: &Book, member: &Member) {
+    let mut given: BTreeMap<_, i64> = BTreeMap::new();
+    let own = book.decisions.iter().filter(|decision| decision.operation.member == member.id);
+    for Decision { operation, transfers, .. } in own {
+        let sent = transfers.iter().filter(|transfer| transfer.credit() == Account::InTransit);
+        let key = (operation.partner, month(operation.posted_at));
+        sent.for_each(|transfer| *given.entry(key).or_default() += transfer.amount());
+    }
+    let counted: BTreeMap<_, _> =
+        member.given_in_month.iter().map(|(key, points)| (*key, points.0)).collect();
+    assert_eq!(counted, given, "gifts of a month");
+}
+
+fn fees_are_those_of_spent_points(book: &Book) {
     let mut fees = BTreeMap::new();
     let mut add = |partner, version, points| {
         let partner = book.catalogue.partner(partner).expect("in the cast");
@@ -88,7 +105,13 @@ fn fees_are_those_of_captured_points(book: &Book, guest: &Member) {
         *fees.entry(agreement.currency).or_insert(0) +=
             redemption::fee(points, agreement).expect("small").0;
     };
-    for hold in guest.holds.values() {
+    for Decision { operation, transfers, .. } in &book.decisions {
+        for transfer in transfers.iter().filter(|t| t.credit() == Account::Donated) {
+            let version = operation.terms_version.expect("priced by the charity");
+            add(transfer.payee, version, Points(transfer.amount()));
+        }
+    }
+    for hold in book.members.values().flat_map(|member| member.holds.values()) {
         for leg in &hold.legs {
             let captured = leg.captured.minus(leg.refunded).expect("small");
             add(hold.partner, hold.terms_version, captured);
@@ -107,7 +130,7 @@ fn fees_are_those_of_captured_points(book: &Book, guest: &Member) {
     }
 }
 
-fn exposures_are_positions_and_open_holds(book: &Book, guest: &Member) {
+fn exposures_are_positions_and_open_holds(book: &Book) {
     let transfers = || book.decisions.iter().flat_map(|decision| &decision.transfers);
     let mut owed: BTreeMap<ExposureKey, i64> = BTreeMap::new();
     for (key, amount) in positions(transfers()).expect("small") {
@@ -122,7 +145,8 @@ fn exposures_are_positions_and_open_holds(book: &Book, guest: &Member) {
     }
     let nets: i64 = owed.values().sum();
     assert_eq!(nets, 0, "all nets sum to zero");
-    for hold in guest.holds.values().filter(|hold| hold.state == HoldState::Open) {
+    let holds = book.members.values().flat_map(|member| member.holds.values());
+    for hold in holds.filter(|hold| hold.state == HoldState::Open) {
         let partner = book.catalogue.partner(hold.partner).expect("in the cast");
         let terms = partner.terms_version(hold.terms_version).expect("published");
         for (key, amount) in reservation(hold, terms).expect("small") {

@@ -6,6 +6,7 @@ mod clawbacks;
 mod earns;
 mod exchanges;
 mod exposures;
+mod gifts;
 mod holds;
 mod properties;
 mod purchases;

@@ -7,11 +7,11 @@ use proptest::{prelude::*, sample::Index};
 
 use super::check::{check, rows_agree};
 use crate::{
-    Action, Agreement, Bought, BurnAmount, Command, Decision, EarnRounding, ExchangeAmount,
+    Action, Agreement, Bought, BurnAmount, Command, Decision, EarnRounding, ExchangeAmount, Gifts,
     OperationKind, ReversePart,
     cast::{
-        Book, GROCER, HARBOR, ROVER, agreement, category, cents, currency, earn, original, partner,
-        rate, reverse, rule,
+        Book, FRIEND, GROCER, GUEST, HARBOR, ROVER, agreement, category, cents, currency, donate,
+        earn, give, original, partner, rate, reverse, rule,
     },
 };
 
@@ -30,6 +30,8 @@ enum Step {
     ReverseRest { of: Index },
     ReverseSpend { of: Index, spend: i64 },
     ReversePoints { of: Index, points: i64 },
+    Give { partner: usize, points: i64, back: bool },
+    Donate { partner: usize, charity: usize, points: i64 },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -46,8 +48,12 @@ fn step() -> impl Strategy<Value = Step> {
             let amount = if inward { ExchangeAmount::In } else { ExchangeAmount::Out };
             Step::Exchange { partner, amount: amount(Points(points)) }
         }),
-        2 => (partner, points.clone())
+        2 => (partner.clone(), points.clone())
             .prop_map(|(partner, points)| Step::Authorize { partner, points }),
+        3 => (partner.clone(), points.clone(), any::<bool>())
+            .prop_map(|(partner, points, back)| Step::Give { partner, points, back }),
+        1 => (partner.clone(), partner, points.clone())
+            .prop_map(|(partner, charity, points)| Step::Donate { partner, charity, points }),
         2 => (of(), proptest::option::of(points.clone()))
             .prop_map(|(of, points)| Step::Capture { of, points }),
         1 => of().prop_map(|of| Step::Void { of }),
@@ -72,8 +78,9 @@ fn terms() -> impl Strategy<Value = Agreement> {
         proptest::option::weighted(0.3, 1..500_i64),
         proptest::option::weighted(0.3, 0..8_000_000_i64),
     );
-    (rules, prices, lives, caps, any::<[bool; 3]>()).prop_map(
-        |(rules, prices, lives, caps, [at_issue, half_up, in_euro])| Agreement {
+    let gifts = proptest::option::weighted(0.8, (1..400_i64, 1..900_i64));
+    (rules, prices, lives, caps, gifts, any::<[bool; 4]>()).prop_map(
+        |(rules, prices, lives, caps, gifts, [at_issue, half_up, in_euro, charity])| Agreement {
             categories: vec![category(
                 "*",
                 vec![
@@ -98,6 +105,11 @@ fn terms() -> impl Strategy<Value = Agreement> {
                 .iter()
                 .filter_map(|code| caps.2.map(|cap| (currency(code), Micros(cap))))
                 .collect::<BTreeMap<_, _>>(),
+            gifts: gifts.map(|(once, monthly)| Gifts {
+                max_points_per_operation: Points(once),
+                max_points_per_member_month: Points(monthly),
+            }),
+            accepts_donations: charity,
             ..agreement(if in_euro { "EUR" } else { "USD" })
         },
     )
@@ -176,6 +188,14 @@ fn command(book: &mut Book, step: &Step) -> Option<Command> {
         }
         Step::ReversePoints { of, points } => {
             undo(of, &spent, ReversePart::Points(Points(*points)))?
+        }
+        Step::Give { partner, points, back: false } => (PARTNERS[*partner], give(FRIEND, *points)),
+        Step::Give { partner, points, back: true } => {
+            let back = book.command(PARTNERS[*partner], give(GUEST, *points));
+            return Some(Command { member: FRIEND, ..back });
+        }
+        Step::Donate { partner, charity, points } => {
+            (PARTNERS[*partner], donate(PARTNERS[*charity], *points))
         }
     };
     Some(book.command(partner, action))

@@ -17,6 +17,31 @@ const EARNED: i16 = 1;
 const EXCHANGED: i16 = 2;
 const RECEIVED: i16 = 3;
 
+struct Row {
+    member_id: Uuid,
+    opened_by: i64,
+    ordinal: i16,
+    issuer: i32,
+    funding: i16,
+    terms_version: i32,
+    currency: String,
+    expires_at: jiff_sqlx::Timestamp,
+    remaining: i64,
+    held: i64,
+    expired: i64,
+    category: Option<String>,
+    spend_micros: Option<i64>,
+    spend_reversed_micros: Option<i64>,
+    activity_at: Option<jiff_sqlx::Timestamp>,
+    points_earned: Option<i64>,
+    points_clawed: Option<i64>,
+    origin: i16,
+    announced: bool,
+    from_cell: Option<i16>,
+    from_opened_by: Option<i64>,
+    from_ordinal: Option<i16>,
+}
+
 /// Cells, members and operations as three columns, for UNNEST.
 pub(super) fn named(
     needs: &BTreeMap<(Cell, MemberId), MemberNeeds>,
@@ -41,7 +66,8 @@ pub(super) async fn load(
 ) -> Result<(), StoreError> {
     let earns = named(needs, |needs| needs.earns.iter().copied().collect());
     let holds = named(needs, |needs| needs.holds.iter().copied().collect());
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        Row,
         r#"WITH wanted AS (
                SELECT l.cell, l.member_id, l.opened_by, l.ordinal
                FROM UNNEST($1::smallint[], $2::uuid[]) AS k (cell, member_id)
@@ -62,7 +88,8 @@ pub(super) async fn load(
                   l.currency, l.expires_at AS "expires_at: jiff_sqlx::Timestamp", l.remaining,
                   l.held, l.expired, l.category, l.spend_micros, l.spend_reversed_micros,
                   l.activity_at AS "activity_at: jiff_sqlx::Timestamp", l.points_earned,
-                  l.points_clawed, l.origin, l.announced
+                  l.points_clawed, l.origin, l.announced, l.from_cell, l.from_opened_by,
+                  l.from_ordinal
            FROM wanted JOIN lots l USING (cell, member_id, opened_by, ordinal)"#,
         cells,
         ids,
@@ -77,53 +104,59 @@ pub(super) async fn load(
     .await?;
     for row in rows {
         let Some(member) = loaded.members.get_mut(&MemberId(row.member_id)) else { continue };
-        let spend = row.spend_micros.zip(row.spend_reversed_micros);
-        let points = row.points_earned.zip(row.points_clawed);
-        let purchase = purchase(row.category, row.activity_at, spend, points);
-        let id = LotId { opened_by: Seq(row.opened_by), ordinal: row.ordinal };
-        let lot = Lot {
-            id,
-            issuer: PartnerId(row.issuer),
-            funding: codes::funding(row.funding)?,
-            terms_version: TermsVersion(row.terms_version),
-            currency: codes::currency(&row.currency, "lots", "currency")?,
-            expires_at: row.expires_at.to_jiff(),
-            remaining: Points(row.remaining),
-            held: Points(row.held),
-            expired: Points(row.expired),
-            announced: row.announced,
-            origin: origin(row.origin, purchase)?,
-        };
-        member.lots.insert(id, lot);
+        let lot = row.lot()?;
+        member.lots.insert(lot.id, lot);
     }
     Ok(())
 }
 
-/// The purchase of an earned lot; what a lot of another origin has is null.
-fn purchase(
-    category: Option<String>,
-    activity_at: Option<jiff_sqlx::Timestamp>,
-    spend_and_reversed: Option<(i64, i64)>,
-    earned_and_clawed: Option<(i64, i64)>,
-) -> Option<Purchase> {
-    let (spend, spend_reversed) = spend_and_reversed?;
-    let (points_earned, points_clawed) = earned_and_clawed?;
-    Some(Purchase {
-        category: category?,
-        spend: Micros(spend),
-        spend_reversed: Micros(spend_reversed),
-        activity_at: activity_at?.to_jiff(),
-        points_earned: Points(points_earned),
-        points_clawed: Points(points_clawed),
-    })
+impl Row {
+    fn lot(self) -> Result<Lot, StoreError> {
+        let (code, source) = (self.origin, self.source());
+        Ok(Lot {
+            id: LotId { opened_by: Seq(self.opened_by), ordinal: self.ordinal },
+            issuer: PartnerId(self.issuer),
+            funding: codes::funding(self.funding)?,
+            terms_version: TermsVersion(self.terms_version),
+            currency: codes::currency(&self.currency, "lots", "currency")?,
+            expires_at: self.expires_at.to_jiff(),
+            remaining: Points(self.remaining),
+            held: Points(self.held),
+            expired: Points(self.expired),
+            announced: self.announced,
+            origin: origin(code, self.purchase(), source)?,
+        })
+    }
+
+    /// The cell and the lot that it came from, if it was received.
+    fn source(&self) -> Option<(Cell, LotId)> {
+        let (opened_by, ordinal) = (Seq(self.from_opened_by?), self.from_ordinal?);
+        Some((Cell(self.from_cell?), LotId { opened_by, ordinal }))
+    }
+
+    /// The purchase, if it was earned.
+    fn purchase(self) -> Option<Purchase> {
+        Some(Purchase {
+            category: self.category?,
+            spend: Micros(self.spend_micros?),
+            spend_reversed: Micros(self.spend_reversed_micros?),
+            activity_at: self.activity_at?.to_jiff(),
+            points_earned: Points(self.points_earned?),
+            points_clawed: Points(self.points_clawed?),
+        })
+    }
 }
 
-fn origin(code: i16, purchase: Option<Purchase>) -> Result<Origin, StoreError> {
-    match (code, purchase) {
-        (EARNED, Some(purchase)) => Ok(Origin::Earned(purchase)),
-        (EXCHANGED, None) => Ok(Origin::Exchanged),
-        (RECEIVED, None) => Ok(Origin::Received),
-        (other, _) => Err(codes::inconsistent("lots", "origin", other)),
+fn origin(
+    code: i16,
+    purchase: Option<Purchase>,
+    source: Option<(Cell, LotId)>,
+) -> Result<Origin, StoreError> {
+    match (code, purchase, source) {
+        (EARNED, Some(purchase), None) => Ok(Origin::Earned(purchase)),
+        (EXCHANGED, None, None) => Ok(Origin::Exchanged),
+        (RECEIVED, None, Some((from, lot))) => Ok(Origin::Received { from, lot }),
+        (other, ..) => Err(codes::inconsistent("lots", "origin", other)),
     }
 }
 
@@ -131,7 +164,15 @@ pub(super) const fn origin_code(origin: &Origin) -> i16 {
     match origin {
         Origin::Earned(_) => EARNED,
         Origin::Exchanged => EXCHANGED,
-        Origin::Received => RECEIVED,
+        Origin::Received { .. } => RECEIVED,
+    }
+}
+
+/// The cell and the lot that a received one came from.
+pub(super) const fn source(origin: &Origin) -> Option<(Cell, LotId)> {
+    match origin {
+        Origin::Received { from, lot } => Some((*from, *lot)),
+        Origin::Earned(_) | Origin::Exchanged => None,
     }
 }
 

@@ -7,11 +7,11 @@ use entente_ledger::{
     Cell, Debt, DebtId, LotId, MemberId, Micros, PartnerId, Points, Seq, TermsVersion, Wallet,
 };
 use entente_loyalty::Member;
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Batch, holds, lots, write_members::is_stale};
+use super::{Batch, gifts, holds, lots, write_members::is_stale};
 use crate::{StoreError, codes};
 
 /// What the commands of a batch need of one member.
@@ -25,6 +25,8 @@ pub struct MemberNeeds {
     pub holds: BTreeSet<Seq>,
     /// What was earned in these years.
     pub years: BTreeSet<YearKey>,
+    /// What was given to others at a partner in these months (UTC), by their first days.
+    pub gift_months: BTreeSet<(PartnerId, Date)>,
 }
 
 /// A partner, and a calendar year (UTC) of activity.
@@ -90,6 +92,9 @@ impl Batch {
         }
         if needs.values().any(|needs| !needs.years.is_empty()) {
             lots::earned_in_years(self.connection(), &mut loaded, needs).await?;
+        }
+        if needs.values().any(|needs| !needs.gift_months.is_empty()) {
+            gifts::load(self.connection(), &mut loaded, needs).await?;
         }
         loaded.complete.extend(complete.1.iter().map(|member| MemberId(*member)));
         Ok(loaded)

@@ -6,6 +6,7 @@
 //! of their own: whoever changes one holds its cell's head.
 
 mod exposures;
+mod gifts;
 mod heads;
 mod holds;
 mod lots;

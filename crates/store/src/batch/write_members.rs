@@ -5,7 +5,11 @@ use entente_loyalty::Member;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 
-use super::{Batch, LoadedMembers, lots::origin_code, write_operations::column};
+use super::{
+    Batch, LoadedMembers,
+    lots::{origin_code, source},
+    write_operations::column,
+};
 use crate::{
     StoreError,
     codes::{funding_code, hold_state_code, inconsistent},
@@ -27,7 +31,8 @@ impl Batch {
         self.write_debts(&rows(&changed, |m| {
             m.changed_debts.iter().filter_map(|id| m.debts.get(id))
         }))
-        .await
+        .await?;
+        self.write_gifts(&changed).await
     }
 
     async fn write_wallets(
@@ -62,12 +67,13 @@ impl Batch {
             "INSERT INTO lots (cell, member_id, opened_by, ordinal, issuer, funding, terms_version,
                  currency, expires_at, remaining, held, expired, open, category, spend_micros,
                  spend_reversed_micros, activity_at, points_earned, points_clawed, origin,
-                 announced)
+                 announced, from_cell, from_opened_by, from_ordinal)
              SELECT * FROM UNNEST($1::smallint[], $2::uuid[], $3::bigint[], $4::smallint[],
                  $5::integer[], $6::smallint[], $7::integer[], $8::text[], $9::timestamptz[],
                  $10::bigint[], $11::bigint[], $12::bigint[], $13::boolean[], $14::text[],
                  $15::bigint[], $16::bigint[], $17::timestamptz[], $18::bigint[], $19::bigint[],
-                 $20::smallint[], $21::boolean[])
+                 $20::smallint[], $21::boolean[], $22::smallint[], $23::bigint[],
+                 $24::smallint[])
              ON CONFLICT (cell, member_id, opened_by, ordinal) DO UPDATE
              SET remaining = EXCLUDED.remaining, held = EXCLUDED.held, expired = EXCLUDED.expired,
                  open = EXCLUDED.open, spend_reversed_micros = EXCLUDED.spend_reversed_micros,
@@ -92,7 +98,10 @@ impl Batch {
             &bought(rows, |p| p.points_earned.0) as _,
             &bought(rows, |p| p.points_clawed.0) as _,
             &column(rows, |r| origin_code(&r.1.origin)),
-            &column(rows, |r| r.1.announced)
+            &column(rows, |r| r.1.announced),
+            &column(rows, |r| source(&r.1.origin).map(|(cell, _)| cell.0)) as _,
+            &column(rows, |r| source(&r.1.origin).map(|(_, lot)| lot.opened_by.0)) as _,
+            &column(rows, |r| source(&r.1.origin).map(|(_, lot)| lot.ordinal)) as _
         )
         .execute(self.connection())
         .await?;

@@ -1,9 +1,9 @@
 //! Conserved: a member's lots are what its wallet says, what is held is what open holds say, and
-//! debt is positive only when available is 0.
+//! debt is positive only when available is 0; what one member gave another is what that one has.
 
 use sqlx::PgConnection;
 
-use super::Verdict;
+use super::{Verdict, gifts};
 use crate::StoreError;
 
 pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, StoreError> {
@@ -19,6 +19,8 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
     verdict.checked("debts", rows.debts);
     wallets(connection, &mut verdict).await?;
     holds(connection, &mut verdict).await?;
+    gifts::lots(connection, &mut verdict).await?;
+    gifts::months(connection, &mut verdict).await?;
     Ok(verdict)
 }
 

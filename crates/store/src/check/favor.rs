@@ -62,6 +62,7 @@ async fn fees(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<()
     let offenders = sqlx::query_scalar!(
         r#"WITH sums AS (
                SELECT cell, seq, posted_at,
+                      max(CASE WHEN kind = 3 AND in_points THEN payee END) AS redeemer,
                       sum(CASE WHEN kind = 3 AND in_points
                                THEN amount::numeric * price_micros ELSE 0 END) AS money,
                       sum(CASE WHEN kind = 3 AND in_points THEN 1 ELSE 0 END) AS lots,
@@ -72,7 +73,7 @@ async fn fees(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<()
                          o.seq, o.cell, t.hub_fee_basis_points, s.money, s.fees) AS "offender!"
            FROM sums s
            JOIN operations o USING (cell, seq, posted_at)
-           JOIN terms t ON t.partner_id = o.partner_id AND t.version = o.terms_version
+           JOIN terms t ON t.partner_id = s.redeemer AND t.version = o.terms_version
            WHERE s.fees * 10000 NOT BETWEEN s.money * t.hub_fee_basis_points
                  AND s.money * t.hub_fee_basis_points + 9999 * s.lots
            ORDER BY o.cell, o.seq LIMIT 20"#

@@ -1,9 +1,10 @@
 //! Once: each operation is the outcome of exactly one request, and each outcome that names an
-//! operation names its own.
+//! operation names its own. A transfer has a second operation, the receiver's, which follows from the
+//! first.
 
 use sqlx::PgConnection;
 
-use super::Verdict;
+use super::{Verdict, gifts};
 use crate::StoreError;
 
 pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, StoreError> {
@@ -23,6 +24,11 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
                 AND r.cell = o.cell AND r.seq = o.seq AND r.refused = o.refused
                 AND r.member_id IS NOT DISTINCT FROM o.member_id
            WHERE r.request_id IS NULL
+             AND NOT (o.kind = 10 AND NOT o.refused AND EXISTS (
+                     SELECT FROM requests g
+                     WHERE g.partner_id = o.partner_id AND g.request_id = o.request_id
+                       AND g.method = 10 AND NOT g.refused
+                       AND (g.cell, g.seq) <> (o.cell, o.seq)))
            ORDER BY o.cell, o.seq LIMIT 20"#
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
@@ -37,6 +43,7 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
     receipts(connection, &mut verdict).await?;
+    gifts::legs(connection, &mut verdict).await?;
     Ok(verdict)
 }
 

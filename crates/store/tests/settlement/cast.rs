@@ -214,7 +214,7 @@ impl Ledger {
         let first = heads.heads[&cell].seq.after(1).expect("small");
         let mut decisions = state.bring_to(command.member, first, heads.now).expect("small");
         let seq = first.after(decisions.len()).expect("small");
-        let decided = state.decide(command, seq, heads.now);
+        let decided = state.decide(command, |_| seq, heads.now).map(|decided| decided.decision);
         let decided =
             decided.unwrap_or_else(|refusal| state.refused(command, seq, heads.now, refusal));
         decisions.push(decided.clone());

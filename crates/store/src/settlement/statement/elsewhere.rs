@@ -13,7 +13,8 @@ pub(super) fn day(at: Timestamp) -> Date {
     at.to_zoned(TimeZone::UTC).date()
 }
 
-/// What was moved on one day. Payments are left out: they settle windows that are closed.
+/// What was moved on one day. Payments are left out, since they settle windows that are closed, and
+/// so are gifts of others' members: the points are still the members'.
 pub(super) async fn page(
     pool: &PgPool,
     partner: PartnerId,
@@ -37,7 +38,7 @@ pub(super) async fn page(
            ) s
            WHERE t.window_id = $2 AND t.posted_at >= $3 AND t.posted_at < $4
              AND (t.payer = $1 OR t.payee = $1 OR t.issuer = $1) AND o.partner_id <> $1
-             AND t.kind <> 11
+             AND t.kind NOT IN (11, 12)
            GROUP BY s.counterparty, t.kind, s.side, t.currency
            ORDER BY s.counterparty, t.kind, s.side, t.currency"#,
         partner.0,

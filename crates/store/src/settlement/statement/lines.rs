@@ -81,7 +81,8 @@ pub(super) async fn page(
                                ELSE $1 END AS counterparty
                ) s
                WHERE t.cell = page.cell AND t.seq = page.seq AND t.posted_at = page.posted_at
-                 AND (t.payer = $1 OR t.payee = $1 OR t.issuer = $1)
+                 AND (t.payer = $1 OR t.payee = $1 OR t.issuer = $1 OR t.credit_kind = 5)
+                 AND (t.kind <> 12 OR t.payer = $1)
                GROUP BY t.kind, s.side, s.counterparty, t.currency
            ) m ON true
            ORDER BY page.posted_at, page.cell, page.seq, m.kind, m.side, m.counterparty, m.currency"#,

@@ -4,7 +4,8 @@
 //! Lines are the partner's own operations. Elsewhere is what operations of others moved for it, as
 //! totals per UTC day. Both together are what the positions say, rounding included. Points of the
 //! partner that others moved at nobody's cost to it (burned elsewhere, paid by the pool) are listed
-//! without money, and are in no position of it.
+//! without money, and are in no position of it; so are points of others that its own members donated.
+//! A gift is one line, of the giver's leg.
 
 mod elsewhere;
 mod lines;

@@ -1,0 +1,81 @@
+//! Gifts: a transfer has two legs that come to nothing in transit, a received lot is as the one it
+//! came from, and what members gave in a month is counted.
+
+use sqlx::PgConnection;
+
+use super::Verdict;
+use crate::StoreError;
+
+/// The request of a transfer names the giver's leg alone; the receiver's is there too, once.
+pub(super) async fn legs(
+    connection: &mut PgConnection,
+    verdict: &mut Verdict,
+) -> Result<(), StoreError> {
+    let offenders = sqlx::query_scalar!(
+        r#"WITH legs AS (
+               SELECT partner_id, request_id, count(*) AS legs FROM operations
+               WHERE kind = 10 AND NOT refused GROUP BY partner_id, request_id
+           ), moved AS (
+               SELECT o.partner_id, o.request_id,
+                      sum(CASE WHEN t.credit_kind = 6 THEN t.amount ELSE -t.amount END) AS points
+               FROM transfers t
+               JOIN operations o ON o.cell = t.cell AND o.seq = t.seq AND o.posted_at = t.posted_at
+               WHERE t.credit_kind = 6 OR t.debit_kind = 6
+               GROUP BY o.partner_id, o.request_id
+           )
+           SELECT format('transfer %s of partner %s has %s legs and leaves %s points in transit',
+                         request_id, partner_id, COALESCE(legs, 0), COALESCE(points, 0))
+                      AS "offender!"
+           FROM legs FULL JOIN moved USING (partner_id, request_id)
+           WHERE legs IS DISTINCT FROM 2 OR points IS DISTINCT FROM 0
+           ORDER BY partner_id, request_id LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(connection).await?);
+    Ok(())
+}
+
+/// A received lot keeps what its points were issued as.
+pub(super) async fn lots(
+    connection: &mut PgConnection,
+    verdict: &mut Verdict,
+) -> Result<(), StoreError> {
+    let offenders = sqlx::query_scalar!(
+        r#"SELECT format('lot %s.%s of member %s in cell %s is not as lot %s.%s in cell %s, which it '
+                         'came from', r.opened_by, r.ordinal, r.member_id, r.cell, r.from_opened_by,
+                         r.from_ordinal, r.from_cell) AS "offender!"
+           FROM lots r
+           LEFT JOIN lots s ON s.cell = r.from_cell AND s.opened_by = r.from_opened_by
+                AND s.ordinal = r.from_ordinal AND s.issuer = r.issuer AND s.funding = r.funding
+                AND s.terms_version = r.terms_version AND s.currency = r.currency
+                AND s.expires_at = r.expires_at
+           WHERE r.origin = 3 AND s.cell IS NULL
+           ORDER BY r.cell, r.member_id, r.opened_by, r.ordinal LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(connection).await?);
+    Ok(())
+}
+
+/// What a member gave in a month is what its wallet sent off then.
+pub(super) async fn months(
+    connection: &mut PgConnection,
+    verdict: &mut Verdict,
+) -> Result<(), StoreError> {
+    let rows = sqlx::query_scalar!(r#"SELECT count(*) AS "rows!" FROM gifts_given"#);
+    verdict.checked("months of gifts", rows.fetch_one(&mut *connection).await?);
+    let offenders = sqlx::query_scalar!(
+        r#"WITH moved AS (
+               SELECT cell, member_id, payer AS partner_id,
+                      (date_trunc('month', posted_at, 'UTC') AT TIME ZONE 'UTC')::date AS month,
+                      sum(amount) AS points
+               FROM transfers WHERE kind = 12 AND debit_kind = 1 GROUP BY 1, 2, 3, 4
+           )
+           SELECT format('member %s in cell %s gave in %s at partner %s: %s in its row, %s by its '
+                         'transfers', member_id, cell, to_char(month, 'YYYY-MM'), partner_id,
+                         COALESCE(given.points, 0), COALESCE(moved.points, 0)) AS "offender!"
+           FROM gifts_given given FULL JOIN moved USING (cell, member_id, partner_id, month)
+           WHERE given.points IS DISTINCT FROM moved.points
+           ORDER BY cell, member_id, partner_id, month LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(connection).await?);
+    Ok(())
+}
