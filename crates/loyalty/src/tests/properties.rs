@@ -127,6 +127,19 @@ fn settles_in(book: &Book, partner: PartnerId) -> Currency {
     partner.terms[0].agreement.currency
 }
 
+/// A purchase; some are claimed, and some paid partly in points.
+fn bought(book: &Book, partner: PartnerId, (spend, days_ago): (i64, i64)) -> Bought {
+    let ago = jiff::SignedDuration::from_secs(days_ago * 86_000);
+    Bought {
+        spend: Micros(spend),
+        currency: settles_in(book, partner),
+        paid_in_points: Micros(if days_ago % 2 == 0 { 0 } else { spend % 3_000_000 }),
+        category: "ride".to_owned(),
+        activity_at: Some(book.now.checked_sub(ago).expect("in range")),
+        retro_claim: days_ago % 3 == 2,
+    }
+}
+
 /// The step as a command. What it completes or undoes is of a kind that fits, where there is one.
 fn command(book: &mut Book, step: &Step) -> Option<Command> {
     let past = |of: &Index, kinds: &[OperationKind]| -> Option<Decision> {
@@ -147,16 +160,7 @@ fn command(book: &mut Book, step: &Step) -> Option<Command> {
     let (partner, action) = match step {
         Step::Earn { partner, spend, days_ago } => {
             let partner = PARTNERS[*partner];
-            let ago = jiff::SignedDuration::from_secs(days_ago * 86_000);
-            let action = Action::Earn(Bought {
-                spend: Micros(*spend),
-                currency: settles_in(book, partner),
-                paid_in_points: Micros(if days_ago % 2 == 0 { 0 } else { spend % 3_000_000 }),
-                category: "ride".to_owned(),
-                activity_at: Some(book.now.checked_sub(ago).expect("in range")),
-                retro_claim: days_ago % 3 == 2,
-            });
-            (partner, action)
+            (partner, Action::Earn(bought(book, partner, (*spend, *days_ago))))
         }
         Step::Burn { partner, points } => {
             (PARTNERS[*partner], Action::Burn(BurnAmount::Points(Points(*points))))

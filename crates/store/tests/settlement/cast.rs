@@ -1,14 +1,14 @@
 //! Harbor Hotels, Rover Rides and Green Grocer, some members, and a ledger that posts their commands
 //! one by one, as a hub would.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entente_ledger::{
-    Currency, Funding, MemberId, Micros, PartnerId, Points, RequestId, Seq, TermsVersion,
+    Cell, Currency, Funding, MemberId, Micros, PartnerId, Points, RequestId, Seq, TermsVersion,
 };
 use entente_loyalty::{
-    Action, Agreement, Bought, BurnAmount, Command, Decision, EarnCategory, EarnRounding, EarnRule,
-    Original, OriginalKind, ReversePart, State, Terms,
+    Action, Agreement, Bought, BurnAmount, Command, Decided, Decision, EarnCategory, EarnRounding,
+    EarnRule, Gifts, OperationKind, Original, OriginalKind, ReversePart, State, Terms,
 };
 use entente_store::{
     Outcome, Place, RequestRow, StoreError,
@@ -58,7 +58,10 @@ pub(crate) fn agreement(code: &str, funding: Funding) -> Agreement {
         exchange_in: None,
         exchange_out: None,
         claim_limit_days: 0,
-        gifts: None,
+        gifts: Some(Gifts {
+            max_points_per_operation: Points(1_000),
+            max_points_per_member_month: Points(5_000),
+        }),
         accepts_donations: false,
     }
 }
@@ -168,6 +171,16 @@ impl Ledger {
         self.post(partner, member, Action::Authorize(BurnAmount::Points(Points(points)))).await
     }
 
+    /// A gift of so many points; the giver's leg.
+    pub(crate) async fn give(
+        &self,
+        partner: PartnerId,
+        (from, to): (MemberId, MemberId),
+        points: i64,
+    ) -> Decision {
+        self.post(partner, from, Action::Transfer { to, points: Points(points) }).await
+    }
+
     /// A capture of what an authorization holds.
     pub(crate) async fn capture(&self, authorized: &Decision, points: i64) -> Decision {
         let original = original(authorized, OriginalKind::Authorize);
@@ -177,14 +190,14 @@ impl Ledger {
 
     pub(crate) async fn reverse(&self, decision: &Decision, part: ReversePart) -> Decision {
         let kind = match decision.operation.kind {
-            entente_loyalty::OperationKind::Earn => OriginalKind::Earn,
+            OperationKind::Earn => OriginalKind::Earn,
             _ => OriginalKind::Burn,
         };
         let action = Action::Reverse { original: original(decision, kind), part };
         self.post(decision.operation.partner, decision.operation.member, action).await
     }
 
-    /// Decides a command under its cell's head and writes it; a refusal is written too.
+    /// Decides a command under its cells' heads and writes it; a refusal is written too.
     async fn post(&self, partner: PartnerId, member: MemberId, action: Action) -> Decision {
         let number = self.requests.get();
         self.requests.set(number + 1);
@@ -196,10 +209,12 @@ impl Ledger {
 
     async fn batch(&self, command: &Command) -> Result<Decision, entente_store::StoreError> {
         let catalogue = load_catalogue(&mut *self.pool.acquire().await?).await?;
-        let cell = command.member.cell(8);
         let mut batch = Batch::begin(&self.pool).await?;
-        let heads = batch.lock_heads(&[cell]).await?;
-        let needs = BTreeMap::from([((cell, command.member), needs(&command.action))]);
+        let cells: BTreeSet<_> = command.members().map(|member| member.cell(8)).collect();
+        let heads = batch.lock_heads(&cells.into_iter().collect::<Vec<_>>()).await?;
+        let needs =
+            command.members().map(|member| ((member.cell(8), member), needs(&command.action)));
+        let needs = needs.collect();
         let mut loaded = batch.load(&needs, heads.now).await?;
         let partners = [HARBOR, ROVER, GROCER].into();
         let exposures = batch.lock_exposures(&partners).await?;
@@ -211,18 +226,32 @@ impl Ledger {
             exposures,
             changed_exposures: std::collections::BTreeSet::new(),
         };
-        let first = heads.heads[&cell].seq.after(1).expect("small");
-        let mut decisions = state.bring_to(command.member, first, heads.now).expect("small");
-        let seq = first.after(decisions.len()).expect("small");
-        let decided = state.decide(command, |_| seq, heads.now).map(|decided| decided.decision);
-        let decided =
-            decided.unwrap_or_else(|refusal| state.refused(command, seq, heads.now, refusal));
+        let mut last: BTreeMap<_, _> =
+            heads.heads.iter().map(|(cell, head)| (*cell, head.seq)).collect();
+        let next = |last: &BTreeMap<Cell, Seq>, cell| last[&cell].after(1).expect("small");
+        let mut decisions = Vec::new();
+        for member in command.members() {
+            let cell = member.cell(8);
+            let due = state.bring_to(member, next(&last, cell), heads.now).expect("small");
+            last.insert(cell, last[&cell].after(due.len()).expect("small"));
+            decisions.extend(due);
+        }
+        let seq = next(&last, command.member.cell(8));
+        let decided = state.decide(command, |cell| next(&last, cell), heads.now);
+        let (decided, received) = match decided {
+            Ok(Decided { decision, received }) => (decision, received),
+            Err(refusal) => (state.refused(command, seq, heads.now, refusal), None),
+        };
         decisions.push(decided.clone());
-        loaded.members = std::mem::take(&mut state.members);
         let requests: Vec<_> = decisions.iter().map(outcome).collect();
+        decisions.extend(received);
+        for Decision { operation, .. } in &decisions {
+            last.insert(operation.cell, operation.seq);
+        }
+        loaded.members = std::mem::take(&mut state.members);
         let written = Written {
             heads: &heads,
-            last: &BTreeMap::from([(cell, seq)]),
+            last: &last,
             requests: &requests,
             decisions: &decisions,
             notices: &[],
@@ -287,7 +316,7 @@ fn outcome(decision: &Decision) -> RequestRow {
         authorized_by: None,
     };
     let outcome = Outcome {
-        method: 1,
+        method: if operation.kind == OperationKind::Transfer { 10 } else { 1 },
         fields: Vec::new(),
         refused: operation.refusal.is_some(),
         answer: Vec::new(),

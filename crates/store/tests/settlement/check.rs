@@ -8,9 +8,10 @@ use entente_store::{
 };
 use sqlx::{Executor, PgPool};
 
-use crate::cast::{Ledger, busy, close_window, currency, uneven};
+use crate::cast::{HARBOR, Ledger, busy, close_window, currency, uneven};
 
-/// A window that is closed, one that is open, and an exposure that is kept.
+/// A window that is closed, one that is open, in which a member gives to another, and an exposure
+/// that is kept.
 async fn ledger() -> Ledger {
     let ledger = Ledger::with(uneven()).await;
     let mut control = Control::begin(&ledger.pool).await.expect("heads");
@@ -24,7 +25,10 @@ async fn ledger() -> Ledger {
     busy(&ledger).await;
     close_window(&ledger.pool, "2026-03").await.expect("a close");
     let member = ledger.member(7).await;
-    ledger.earn(crate::cast::HARBOR, member, 100).await;
+    ledger.earn(HARBOR, member, 100).await;
+    let friend = ledger.member(8).await;
+    let given = ledger.give(HARBOR, (member, friend), 30).await;
+    assert_eq!(given.operation.refusal, None);
     ledger
 }
 
@@ -91,6 +95,25 @@ const TAMPERINGS: &[Tampering] = &[
         "UPDATE hold_legs SET points = points - 1",
         2,
         "by open holds",
+    ),
+    (
+        "UPDATE gifts_given SET points = points + 1",
+        "UPDATE gifts_given SET points = points - 1",
+        2,
+        "gave in 2026-03 at partner 1",
+    ),
+    (
+        "UPDATE lots SET from_ordinal = 7 WHERE origin = 3",
+        "UPDATE lots SET from_ordinal = 0 WHERE origin = 3",
+        2,
+        "which it came from",
+    ),
+    (
+        "UPDATE operations o SET refused = true WHERE kind = 10 AND NOT EXISTS
+             (SELECT FROM requests r WHERE r.cell = o.cell AND r.seq = o.seq)",
+        "UPDATE operations SET refused = false WHERE kind = 10",
+        3,
+        "has 1 legs and leaves 0 points in transit",
     ),
     (
         "UPDATE requests SET seq = seq + 1000 WHERE seq = 2",
