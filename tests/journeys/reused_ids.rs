@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use entente_client::{
     api::{
         error::ErrorReason,
+        event::{DeleteWebhookRequest, EventKind, RegisterWebhookRequest, ReplayDeliveryRequest},
         member::{AttachReferenceRequest, EnrolMemberRequest},
         partner::{
             Agreement, CreatePartnerRequest, ExchangeRate, Funding, PublishTermsRequest,
@@ -20,6 +21,7 @@ use entente_client::{
     },
     new_request_id,
 };
+use entente_hub::config::WebhookSettings;
 use entente_testkit::{
     TestHub,
     cast::{
@@ -277,6 +279,47 @@ fn writes_of_gifts() -> Vec<Write> {
     ]
 }
 
+fn registering() -> RegisterWebhookRequest {
+    let url = "https://hooks.example.com/".to_owned();
+    RegisterWebhookRequest { request_id: new_request_id(), url, kinds: Vec::new() }
+}
+
+/// Every write of webhooks, the last two of one that is registered.
+fn writes_of_webhooks(webhook_id: &str) -> Vec<Write> {
+    let (id, webhook_id) = (new_request_id, webhook_id.to_owned());
+    let replay = ReplayDeliveryRequest {
+        request_id: id(),
+        webhook_id: webhook_id.clone(),
+        event_id: String::new(),
+    };
+    let delete = DeleteWebhookRequest { request_id: id(), webhook_id };
+    vec![
+        write(
+            ("event/webhook", "RegisterWebhook"),
+            &registering(),
+            &[
+                ("url", |r| r.url = "https://other.example.com/".into()),
+                ("kinds", |r| r.kinds = vec![EventKind::Operation.into()]),
+            ],
+        ),
+        write(
+            ("event/webhook", "ReplayDelivery"),
+            &replay,
+            &[
+                ("webhook_id", |r| r.webhook_id = new_request_id()),
+                ("event_id", |r| r.event_id = new_request_id()),
+            ],
+        ),
+        write(
+            ("event/webhook", "DeleteWebhook"),
+            &delete,
+            &[("webhook_id", |r| {
+                r.webhook_id = new_request_id();
+            })],
+        ),
+    ]
+}
+
 fn writes_of_brands() -> Vec<Write> {
     let id = new_request_id;
     let create = CreatePartnerRequest {
@@ -392,7 +435,8 @@ async fn assert_once(wire: &Wire, writes: &[Write], other: (Rpc, fn(String) -> V
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reused_id_names_the_field_that_differs_whatever_the_write() {
-    let hub = TestHub::with_cast().await;
+    let allowed_hosts = vec!["hooks.example.com".to_owned()];
+    let hub = TestHub::telling(WebhookSettings { allowed_hosts, ..Default::default() }).await;
     let harbor = hub.partner(HARBOR).await;
     enrol(&harbor, "guest").await;
     harbor.earn(earn("guest", 1_000 * EUR, "EUR")).await.unwrap();
@@ -414,6 +458,9 @@ async fn a_reused_id_names_the_field_that_differs_whatever_the_write() {
     };
     let wire = Wire::partner(&hub, HARBOR).await;
     assert_once(&wire, &writes_of_partners(), (("member", "EnrolMember"), enrol)).await;
+    let webhook_id = harbor.register_webhook(registering()).await.unwrap().webhook_id;
+    let writes = writes_of_webhooks(&webhook_id);
+    assert_once(&wire, &writes, (("member", "EnrolMember"), enrol)).await;
     let wire = Wire::operator(&hub).await;
     assert_once(&wire, &writes_of_operators(), (("partner", "SuspendPartner"), suspend)).await;
     hub.close().await;
@@ -443,6 +490,7 @@ fn described() -> BTreeSet<(String, String)> {
 #[test]
 fn every_field_of_every_write_is_changed_by_some_case() {
     let writes = writes_of_partners().into_iter().chain(writes_of_operators());
+    let writes = writes.chain(writes_of_webhooks(&new_request_id()));
     let changed: BTreeSet<_> = writes
         .flat_map(|write| {
             let method = write.rpc.1.to_owned();

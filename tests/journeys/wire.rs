@@ -141,8 +141,10 @@ fn config(hub: &TestHub, identity: &Identity) -> ClientConfig {
 }
 
 /// `/package.Service/Method`.
+/// A package with several services names the service too: `event/webhook`.
 pub(crate) fn path((package, method): Rpc) -> String {
-    let (first, rest) = package.split_at(1);
+    let (package, service) = package.split_once('/').unwrap_or((package, package));
+    let (first, rest) = service.split_at(1);
     format!("/entente.{package}.v1.{}{rest}Service/{method}", first.to_uppercase())
 }
 
