@@ -11,10 +11,12 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
     let mut verdict = Verdict::new(3, "once");
     let rows = sqlx::query!(
         r#"SELECT (SELECT count(*) FROM operations) AS "operations!",
+                  (SELECT count(*) FROM operations WHERE partner_id <> 0) AS "of_partners!",
                   (SELECT count(*) FROM requests) AS "requests!""#
     );
     let rows = rows.fetch_one(&mut *connection).await?;
     verdict.checked("operations", rows.operations);
+    verdict.checked("operations of partners", rows.of_partners);
     verdict.checked("requests", rows.requests);
     let offenders = sqlx::query_scalar!(
         r#"SELECT format('operation %s in cell %s has no outcome of request %s of partner %s that '
