@@ -98,7 +98,8 @@ pub(crate) fn receive(
         )?;
         draft.touched(issuer, points, expires_at);
     }
-    repay::repay(draft)
+    repay::repay(draft)?;
+    bound::within(draft)
 }
 
 /// Adds to what the giver has given at the partner this month, which has a limit.

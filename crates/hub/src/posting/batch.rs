@@ -208,9 +208,11 @@ impl<'a> Deciding<'a> {
                 let answer = answer::of_partner(caller, tokens, &decision);
                 self.record(fingerprint, decision, answer.clone(), authorized_by);
                 // The request's outcome is the giver's leg; the receiver's is in its cell's feed.
-                self.decisions.extend(received.inspect(|received| {
+                if let Some(received) = received {
+                    self.notices.extend(told::notices(&self.state, &received));
                     self.last.insert(received.operation.cell, received.operation.seq);
-                }));
+                    self.decisions.push(received);
+                }
                 match magic {
                     Some(Magic::Lost) => Err(Refused::deadline_passed().into()),
                     _ => Ok(Posted { answer, replayed: false }),

@@ -136,14 +136,12 @@ impl Lines {
             violations.add("sequence", format!("has to be more than {last}"));
         }
         *last = request.sequence.max(*last);
-        let asked = violations.required("earn", request.earn).map(|mut earn| {
+        let asked = violations.required("earn", request.earn).map(|earn| {
             let asked = submission(self.partner, &earn, deadline);
-            request_id = std::mem::take(&mut earn.request_id);
+            // Copied, so that a line that waits keeps no more of the message than that.
+            request_id = earn.request_id.chars().take(ECHOED_CHARACTERS).collect();
             asked.map_err(|refused| refused.inside("earn"))
         });
-        if let Some((end, _)) = request_id.char_indices().nth(ECHOED_CHARACTERS) {
-            request_id.truncate(end);
-        }
         let asked = match asked {
             Some(Ok(asked)) if violations.is_empty() => Ok(asked),
             Some(Err(refused)) => Err(violations.and(refused)),
