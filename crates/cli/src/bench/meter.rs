@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use super::lane::Span;
 use super::machine::{processor_seconds, resident_mib};
-use super::seen::tenth;
+use super::seen::{real, tenth};
 use super::stage::Stage;
 
 /// Where to read.
@@ -70,6 +70,12 @@ impl Meter {
         })
     }
 
+    /// Processor seconds of the database and of the programs that we ran, so far.
+    pub(crate) fn yardstick(self) -> Option<f64> {
+        let ours = processor_seconds(std::process::id(), true)?;
+        Some(processor_seconds(self.database?, true)? + ours)
+    }
+
     async fn read(self) -> anyhow::Result<Reading> {
         let text = self.scrape().await.context("cannot read the hub's metrics")?;
         Ok(Reading {
@@ -119,6 +125,13 @@ impl Readings {
     /// How often a batch waited for the database on average.
     pub(crate) fn round_trips_per_batch(&self) -> Option<f64> {
         ratio(self.round_trips, self.batches)
+    }
+
+    /// Processor time of hub, database and callers together for one of so many answers, in
+    /// microseconds.
+    pub(crate) fn processor_us(&self, answers: u64) -> Option<f64> {
+        let [hub, database, callers] = self.processor;
+        ratio((hub? + database? + callers?) * 1e6, real(answers))
     }
 
     /// Those of another span added; the memory is the greater.

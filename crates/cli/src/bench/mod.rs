@@ -50,9 +50,12 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
 
 /// The yardstick first, then each scenario alone, then what the ledger says of all of them.
 async fn measure(args: &BenchArgs, stage: &Stage, progress: Progress) -> anyhow::Result<Report> {
-    let pgbench =
-        if args.without_pgbench { None } else { pgbench::run(args, stage, progress).await? };
     let meter = Meter::of(stage).await?;
+    let pgbench = if args.without_pgbench {
+        None
+    } else {
+        pgbench::run(args, stage, meter, progress).await?
+    };
     let mut scenarios = Vec::new();
     let mut all = Seen::of_first_earns(stage.first_earns());
     for scenario in args.scenarios() {

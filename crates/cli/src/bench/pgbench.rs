@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::args::BenchArgs;
-use super::seen::tenth;
+use super::meter::Meter;
+use super::seen::{real, tenth};
 use super::stage::Stage;
 use crate::demo::progress::Progress;
 
@@ -21,6 +22,8 @@ const DATABASE: &str = "pgbench";
 pub(crate) struct Yardstick {
     /// Transactions a second.
     pub(crate) tps: f64,
+    /// Processor time of the database and of pgbench for a transaction, in microseconds.
+    pub(crate) processor_us: Option<f64>,
     scale: u32,
     clients: u32,
 }
@@ -28,7 +31,12 @@ pub(crate) struct Yardstick {
 impl Yardstick {
     /// For programs.
     pub(crate) fn json(&self) -> Value {
-        json!({ "tps": tenth(self.tps), "scale": self.scale, "clients": self.clients })
+        json!({
+            "tps": tenth(self.tps),
+            "processor_us_per_transaction": self.processor_us.map(tenth),
+            "scale": self.scale,
+            "clients": self.clients,
+        })
     }
 }
 
@@ -36,6 +44,7 @@ impl Yardstick {
 pub(crate) async fn run(
     args: &BenchArgs,
     stage: &Stage,
+    meter: Meter,
     progress: Progress,
 ) -> anyhow::Result<Option<Yardstick>> {
     let program = stage.database().program("pgbench");
@@ -54,9 +63,13 @@ pub(crate) async fn run(
     let (clients_text, seconds) = (clients.to_string(), args.seconds.to_string());
     let flags = ["--no-vacuum", "--protocol", "prepared", "--client", &clients_text];
     let more = ["--jobs", &threads, "--time", &seconds];
+    let before = meter.yardstick();
     let said = pgbench(&program, stage, &[&flags[..], &more[..]].concat()).await?;
     let tps = tps(&said).with_context(|| format!("pgbench says:\n{said}"))?;
-    Ok(Some(Yardstick { tps, scale, clients }))
+    let took = meter.yardstick().zip(before).map(|(after, before)| after - before);
+    let transactions = tps * real(args.seconds);
+    let processor_us = took.map(|seconds| seconds * 1e6 / transactions);
+    Ok(Some(Yardstick { tps, processor_us, scale, clients }))
 }
 
 async fn pgbench(program: &Path, stage: &Stage, flags: &[&str]) -> anyhow::Result<String> {

@@ -48,6 +48,8 @@ impl Report {
         let all = self.scenarios.iter().fold(Readings::NONE, |all, one| all.and(&one.readings));
         let scenarios = self.scenarios.iter().map(|one| {
             let mut json = one.seen.json();
+            let each = one.readings.processor_us(one.seen.answers()).map(tenth);
+            json["processor_us_per_answer"] = each.into();
             if let (Some(json), Value::Object(more)) = (json.as_object_mut(), one.readings.json()) {
                 json.extend(more);
             }
@@ -114,11 +116,19 @@ impl Report {
     }
 
     fn insides(&self) -> String {
-        let titles =
-            ["", ">batch size", ">round trips", ">hub MiB", ">hub s", ">database s", ">callers s"];
+        let titles = [
+            "",
+            ">batch size",
+            ">round trips",
+            ">hub MiB",
+            ">hub s",
+            ">database s",
+            ">callers s",
+            ">us each",
+        ];
         let mut table = Table::new(&titles);
         let shown = |number: Option<f64>| number.map_or_else(String::new, |n| format!("{n:.1}"));
-        for Measured { scenario, readings, .. } in &self.scenarios {
+        for Measured { scenario, readings, seen } in &self.scenarios {
             let [hub, database, callers] = readings.processor.map(shown);
             table.row([
                 scenario.text().to_owned(),
@@ -128,7 +138,13 @@ impl Report {
                 hub,
                 database,
                 callers,
+                shown(readings.processor_us(seen.answers())),
             ]);
+        }
+        if let Some(yardstick) = self.pgbench {
+            let [name, us] = ["pgbench TPC-B".to_owned(), shown(yardstick.processor_us)];
+            let none = String::new;
+            table.row([name, none(), none(), none(), none(), none(), none(), us]);
         }
         format!("{}\n{}", bold("Batches, memory, processor time"), table.text(""))
     }
