@@ -151,7 +151,10 @@ pub(crate) fn extension<'a, 'b>(
     found.map(x509_parser::extensions::X509Extension::parsed_extension)
 }
 
-fn one_uri<'a>(certificate: &'a X509Certificate<'_>) -> Result<&'a str, CertificateError> {
+/// The one URI among the alternative names, all of which are readable.
+pub(crate) fn one_uri<'a>(
+    certificate: &'a X509Certificate<'_>,
+) -> Result<&'a str, CertificateError> {
     let names = match extension(certificate, &OID_X509_EXT_SUBJECT_ALT_NAME) {
         Some(ParsedExtension::SubjectAlternativeName(names)) => names.general_names.as_slice(),
         Some(_) => return Err(CertificateError::Malformed),

@@ -3,12 +3,13 @@
 use std::fmt;
 
 use aws_lc_rs::rand;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType, SerialNumber,
 };
-use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use x509_parser::time::ASN1Time;
 
@@ -18,7 +19,7 @@ use crate::spiffe::{Identity, TrustDomain};
 use crate::tls::Credentials;
 
 /// How far before `now` a certificate begins, for callers whose clock is behind.
-const BACKDATED: SignedDuration = SignedDuration::from_mins(5);
+pub(super) const BACKDATED: SignedDuration = SignedDuration::from_mins(5);
 
 /// A CA's certificate and key.
 pub struct Authority {
@@ -94,19 +95,23 @@ impl Authority {
         })
     }
 
-    /// An authority as it was stored.
-    pub fn from_pem(certificate_pem: &str, key_pem: &str) -> Result<Self, PkiError> {
-        let malformed = || PkiError::Minting("the authority is not well-formed PEM".to_owned());
-        let certificate =
-            CertificateDer::from_pem_slice(certificate_pem.as_bytes()).map_err(|_| malformed())?;
+    /// An authority as it was stored: the one of `certificates` that belongs to the key.
+    pub fn among(
+        certificates: Vec<CertificateDer<'static>>,
+        key_pem: &str,
+    ) -> Result<Self, PkiError> {
+        let malformed = || PkiError::Minting("the authority is not well-formed".to_owned());
         let key = KeyPair::from_pem(key_pem).map_err(|_| malformed())?;
-        let parsed = certificate::parse(&certificate).map_err(|_| malformed())?;
-        if parsed.public_key().raw != key.subject_public_key_info() {
-            return Err(PkiError::KeyMismatch);
+        for certificate in certificates {
+            let parsed = certificate::parse(&certificate).map_err(|_| malformed())?;
+            if parsed.public_key().raw == key.subject_public_key_info() {
+                let not_after = timestamp(parsed.validity().not_after)?;
+                let issuer = Issuer::from_ca_cert_der(&certificate, key)?;
+                let pem = certificate_pem(&certificate);
+                return Ok(Self { certificate, pem, issuer, not_after });
+            }
         }
-        let not_after = timestamp(parsed.validity().not_after)?;
-        let issuer = Issuer::from_ca_cert_der(&certificate, key)?;
-        Ok(Self { certificate, pem: certificate_pem.to_owned(), issuer, not_after })
+        Err(PkiError::KeyMismatch)
     }
 
     /// The authority's own certificate.
@@ -172,7 +177,11 @@ impl Authority {
         Ok(params)
     }
 
-    #[cfg(feature = "forge")]
+    /// The last second in which the authority is valid.
+    pub fn not_after(&self) -> Timestamp {
+        self.not_after
+    }
+
     pub(crate) fn issuer(&self) -> &Issuer<'static, KeyPair> {
         &self.issuer
     }
@@ -209,19 +218,36 @@ pub(crate) fn timestamp(time: ASN1Time) -> Result<Timestamp, PkiError> {
     Timestamp::from_second(time.timestamp()).map_err(|error| PkiError::Minting(error.to_string()))
 }
 
+/// A certificate as PEM.
+pub(super) fn certificate_pem(der: &[u8]) -> String {
+    const LINE: usize = 64;
+    let text = STANDARD.encode(der);
+    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        // Base64 is ASCII, so every place is a boundary.
+        let (line, after) = rest.split_at(rest.len().min(LINE));
+        pem.push_str(line);
+        pem.push('\n');
+        rest = after;
+    }
+    pem.push_str("-----END CERTIFICATE-----\n");
+    pem
+}
+
+/// A time as certificates have it.
+pub(super) fn asn1(time: Timestamp) -> Result<ASN1Time, PkiError> {
+    ASN1Time::from_timestamp(time.as_second()).map_err(|error| PkiError::Minting(error.to_string()))
+}
+
 fn params(
     now: Timestamp,
     not_after: Timestamp,
     serial: SerialNumber,
 ) -> Result<CertificateParams, PkiError> {
-    let asn1 = |time: Timestamp| {
-        ASN1Time::from_timestamp(time.as_second())
-            .map(|time| time.to_datetime())
-            .map_err(|error| PkiError::Minting(error.to_string()))
-    };
     let mut params = CertificateParams::default();
-    params.not_before = asn1(now - BACKDATED)?;
-    params.not_after = asn1(not_after)?;
+    params.not_before = asn1(now - BACKDATED)?.to_datetime();
+    params.not_after = asn1(not_after)?.to_datetime();
     params.serial_number = Some(serial);
     params.use_authority_key_identifier_extension = true;
     Ok(params)

@@ -164,17 +164,16 @@ impl DomainDirectory {
         Ok(certificate)
     }
 
-    /// The authority that signs for an identity, with its key.
+    /// The authority that signs for an identity, with its key: of several roots, the one whose key
+    /// is there.
     pub fn authority(&self, identity: &Identity) -> Result<Authority, PkiError> {
-        let text = |path: &Path| {
-            let bytes = read(path).map_err(|error| FileError {
-                cure: "make the authority first, with `entente pki`",
-                ..error
-            })?;
-            Ok::<_, FileError>(String::from_utf8_lossy(&bytes).into_owned())
+        let first = |error: FileError| FileError {
+            cure: "make the authority first, with `entente pki`",
+            ..error
         };
-        let certificate = text(&self.ca_certificate(identity))?;
-        Authority::from_pem(&certificate, &text(&self.ca_key(identity))?)
+        let key = read(&self.ca_key(identity)).map_err(first)?;
+        let roots = read_certificates(&self.ca_certificate(identity)).map_err(first)?;
+        Authority::among(roots, &String::from_utf8_lossy(&key))
     }
 
     /// The codes of the partners that have a CA here, in order.
@@ -215,7 +214,11 @@ impl DomainDirectory {
         roots_at(&self.ca_stem(identity))
     }
 
-    fn hub_leaf(&self, hosts: &[impl AsRef<str>], days: Option<u16>) -> Result<Leaf, PkiError> {
+    pub(super) fn hub_leaf(
+        &self,
+        hosts: &[impl AsRef<str>],
+        days: Option<u16>,
+    ) -> Result<Leaf, PkiError> {
         let hosts = hosts
             .iter()
             .map(|host| {
@@ -230,7 +233,11 @@ impl DomainDirectory {
         Ok(Leaf { identity: Identity::Hub, trust_domain, hosts, days })
     }
 
-    fn client_leaf(&self, identity: &Identity, days: Option<u16>) -> Result<Leaf, PkiError> {
+    pub(super) fn client_leaf(
+        &self,
+        identity: &Identity,
+        days: Option<u16>,
+    ) -> Result<Leaf, PkiError> {
         if *identity == Identity::Hub {
             return Err(PkiError::NoHostName);
         }
@@ -242,11 +249,11 @@ impl DomainDirectory {
         })
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    fn stem(&self, identity: &Identity) -> PathBuf {
+    pub(super) fn stem(&self, identity: &Identity) -> PathBuf {
         match identity {
             Identity::Hub => self.path("hub"),
             Identity::Operator(name) => self.path("operators").join(name.as_str()),
@@ -254,7 +261,7 @@ impl DomainDirectory {
         }
     }
 
-    fn ca_stem(&self, identity: &Identity) -> PathBuf {
+    pub(super) fn ca_stem(&self, identity: &Identity) -> PathBuf {
         match identity {
             Identity::Hub => self.path("hub-ca"),
             Identity::Operator(_) => self.path("operators-ca"),

@@ -46,6 +46,19 @@ pub(crate) fn write_public(path: &Path, text: &str, overwrite: Overwrite) -> Res
     write(path, text.as_bytes(), 0o644, overwrite)
 }
 
+/// Held while files that others change are read and written: two commands at the same time would
+/// lose one another's revocations. Given back when it is dropped, or when its process dies.
+#[derive(Debug)]
+pub(crate) struct Lock(#[expect(dead_code, reason = "it is the lock as long as it is open")] File);
+
+impl Lock {
+    /// Waits for the lock of a trust domain, whose marker it is on.
+    pub(crate) fn of(marker: &Path) -> Result<Self, FileError> {
+        let file = File::open(marker).and_then(|file| file.lock().map(|()| file));
+        file.map(Self).map_err(|error| FileError::new(marker, error, "try again"))
+    }
+}
+
 fn write(path: &Path, bytes: &[u8], mode: u32, overwrite: Overwrite) -> Result<(), FileError> {
     let mut tag = [0; 8];
     rand::fill(&mut tag).map_err(|_| FileError::new(path, "no randomness", "try again"))?;

@@ -4,13 +4,17 @@
 mod authority;
 mod directory;
 mod files;
+mod life;
 mod listing;
 mod request;
+mod revocation;
 
 pub use authority::{Authority, Leaf, Minted};
 pub use directory::DomainDirectory;
 pub use files::Overwrite;
-pub use listing::Listed;
+pub use life::{Renewal, Revocation, Which};
+pub use listing::{Listed, State};
+pub use revocation::{Reason, Revoked};
 
 use crate::pem::FileError;
 use crate::roots::RootsError;
@@ -21,6 +25,9 @@ pub const AUTHORITY_DAYS: u16 = 3650;
 
 /// How long a leaf certificate is valid, in days, unless chosen otherwise.
 pub const LEAF_DAYS: u16 = 90;
+
+/// How long a revocation list is good for, in days. Whoever is past it trusts nobody of its authority.
+pub const LIST_DAYS: u16 = 30;
 
 /// Why certificates cannot be made or read.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +48,9 @@ pub enum PkiError {
     #[error("the hub's certificate needs at least one DNS name or IP address")]
     NoHostName,
     /// Zero days, or more than the authority has left.
-    #[error("a certificate is valid for at least one day, and its authority has {left} days left")]
+    #[error(
+        "a certificate or list is valid for at least one day, and its authority has {left} days left"
+    )]
     Validity {
         /// Whole days that the authority is still valid.
         left: i64,
@@ -52,6 +61,15 @@ pub enum PkiError {
     /// The authority's certificate and key do not belong together.
     #[error("the authority's certificate and key do not belong together")]
     KeyMismatch,
+    /// What is to be revoked names another identity, or was signed by none of its authorities here.
+    #[error("the certificate is not one of {identity}, signed by its authority in this folder")]
+    NotSignedHere {
+        /// Whose it should be.
+        identity: String,
+    },
+    /// No serial number.
+    #[error("a serial number has 1 to 20 bytes; `openssl x509 -serial` prints it in hexadecimal")]
+    Serial,
     /// A certificate cannot be built; never expected.
     #[error("a certificate cannot be made: {0}")]
     Minting(String),

@@ -1,16 +1,23 @@
-//! `entente pki`: certificates, made in a folder. Nothing here talks to a hub.
+//! `entente pki`: certificates, made in a folder. Nothing here talks to a hub, and no key is printed.
+
+mod life;
+mod list;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use entente_identity::pki::{DomainDirectory, LEAF_DAYS, Listed, Overwrite};
+use entente_identity::pki::{DomainDirectory, LEAF_DAYS, Overwrite};
 use entente_identity::{Identity, Name, TrustDomain};
-use serde_json::json;
 
+use self::life::{AuthorityArgs, RenewArgs, RevokeArgs};
+use self::list::ListArgs;
 use crate::clock;
 use crate::connect::Who;
-use crate::output::{Format, Table, say};
+use crate::output::say;
+
+/// How people name the hub.
+const HUB: &str = "hub";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,7 +26,10 @@ Examples:
   entente pki issue harbor-hotels
   openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout own.key \\
       -subj /CN=rover -out own.csr
-  entente pki sign rover-rides own.csr";
+  entente pki issue rover-rides --request own.csr
+  entente pki renew harbor-hotels             # the next certificate; the one before stays good
+  entente pki revoke harbor-hotels --before   # until it is revoked
+  entente pki list";
 
 /// What to make.
 #[derive(Debug, Subcommand)]
@@ -29,11 +39,21 @@ pub(crate) enum PkiCommand {
     Init(InitArgs),
     /// Make a CA for a partner.
     PartnerCa(PartnerCaArgs),
-    /// Make a key and certificate for a partner or an operator, or the hub's anew.
+    /// Make a certificate for a partner, an operator or the hub: with a key, or for a request.
     Issue(IssueArgs),
-    /// Sign a certificate request, so that its owner keeps the key.
+    /// Sign a certificate request, so that its owner keeps the key: as `issue --request`.
     Sign(SignArgs),
-    /// List certificates and how long they are valid.
+    /// Make the next certificate of somebody who has one.
+    Renew(RenewArgs),
+    /// Put a certificate on its authority's revocation list: hubs refuse it within seconds.
+    Revoke(RevokeArgs),
+    /// Make the revocation list of an authority anew, before it is too old.
+    Crl(AuthorityArgs),
+    /// Make the next CA of a partner, of the operators or of the hub; the one before stays good.
+    ChangeCa(AuthorityArgs),
+    /// Drop the CA before the present one, and with it all that it has signed.
+    RetireCa(AuthorityArgs),
+    /// List certificates and revocation lists, and how long they are good.
     List(ListArgs),
 }
 
@@ -49,6 +69,11 @@ pub(crate) struct Folder {
         hide_env_values = true
     )]
     certificates: PathBuf,
+}
+
+/// Whether what exists is replaced.
+#[derive(Debug, Args)]
+pub(crate) struct Replace {
     /// Replace what exists; who uses the old files must be given the new ones.
     #[arg(long)]
     overwrite: bool,
@@ -58,8 +83,10 @@ impl Folder {
     fn open(&self) -> anyhow::Result<DomainDirectory> {
         Ok(DomainDirectory::open(&self.certificates)?)
     }
+}
 
-    fn overwrite(&self) -> Overwrite {
+impl Replace {
+    fn policy(&self) -> Overwrite {
         if self.overwrite { Overwrite::Replace } else { Overwrite::Refuse }
     }
 }
@@ -69,6 +96,8 @@ impl Folder {
 pub(crate) struct InitArgs {
     #[command(flatten)]
     folder: Folder,
+    #[command(flatten)]
+    replace: Replace,
     /// The name of the trust domain, part of every identity.
     #[arg(long, default_value = "entente.local")]
     trust_domain: TrustDomain,
@@ -85,6 +114,8 @@ pub(crate) struct InitArgs {
 pub(crate) struct PartnerCaArgs {
     #[command(flatten)]
     folder: Folder,
+    #[command(flatten)]
+    replace: Replace,
     /// The partner's code.
     partner: Name,
 }
@@ -94,6 +125,8 @@ pub(crate) struct PartnerCaArgs {
 pub(crate) struct IssueArgs {
     #[command(flatten)]
     folder: Folder,
+    #[command(flatten)]
+    replace: Replace,
     /// A partner's code, `operator/NAME`, or `hub`.
     who: String,
     /// For how many days it is valid.
@@ -102,6 +135,9 @@ pub(crate) struct IssueArgs {
     /// A name or address of the hub, for `hub`; may be repeated.
     #[arg(long = "host", value_name = "NAME", default_values = ["localhost", "127.0.0.1", "::1"])]
     hosts: Vec<String>,
+    /// A certificate request in PEM, whose owner keeps the key. What it asks to be named is ignored.
+    #[arg(long, value_name = "FILE")]
+    request: Option<PathBuf>,
 }
 
 /// A request, and whom it is for.
@@ -109,6 +145,8 @@ pub(crate) struct IssueArgs {
 pub(crate) struct SignArgs {
     #[command(flatten)]
     folder: Folder,
+    #[command(flatten)]
+    replace: Replace,
     /// A partner's code or `operator/NAME`. What the request asks to be named is ignored.
     who: Who,
     /// The request, in PEM.
@@ -118,16 +156,6 @@ pub(crate) struct SignArgs {
     days: u16,
 }
 
-/// What to list.
-#[derive(Debug, Args)]
-pub(crate) struct ListArgs {
-    #[command(flatten)]
-    folder: Folder,
-    /// How to print.
-    #[arg(long, env = "ENTENTE_OUTPUT", default_value = "table", hide_env_values = true)]
-    output: Format,
-}
-
 /// Runs the command.
 pub(crate) fn run(command: PkiCommand) -> anyhow::Result<()> {
     match command {
@@ -135,12 +163,17 @@ pub(crate) fn run(command: PkiCommand) -> anyhow::Result<()> {
         PkiCommand::PartnerCa(args) => partner_ca(&args),
         PkiCommand::Issue(args) => issue(&args),
         PkiCommand::Sign(args) => sign(&args),
-        PkiCommand::List(args) => list(&args),
+        PkiCommand::Renew(args) => life::renew(&args),
+        PkiCommand::Revoke(args) => life::revoke(&args),
+        PkiCommand::Crl(args) => life::renew_lists(&args),
+        PkiCommand::ChangeCa(args) => life::change_authority(&args),
+        PkiCommand::RetireCa(args) => life::retire_authority(&args),
+        PkiCommand::List(args) => list::list(&args),
     }
 }
 
 fn init(args: &InitArgs) -> anyhow::Result<()> {
-    let (folder, overwrite) = (&args.folder.certificates, args.folder.overwrite());
+    let (folder, overwrite) = (&args.folder.certificates, args.replace.policy());
     let domain = args.trust_domain.clone();
     let made = DomainDirectory::init(folder, domain, &args.hosts, clock::now(), overwrite)?;
     let operator = Identity::Operator(args.operator.clone());
@@ -153,14 +186,18 @@ fn init(args: &InitArgs) -> anyhow::Result<()> {
 
 fn partner_ca(args: &PartnerCaArgs) -> anyhow::Result<()> {
     let domain = args.folder.open()?;
-    let path = domain.make_partner_ca(&args.partner, clock::now(), args.folder.overwrite())?;
+    let path = domain.make_partner_ca(&args.partner, clock::now(), args.replace.policy())?;
     written(&format!("the CA of {}", args.partner), &path)
 }
 
 fn issue(args: &IssueArgs) -> anyhow::Result<()> {
     let (domain, now) = (args.folder.open()?, clock::now());
-    let overwrite = args.folder.overwrite();
-    let path = if args.who == "hub" {
+    let overwrite = args.replace.policy();
+    if let Some(request) = &args.request {
+        let Who(identity) = args.who.parse()?;
+        return sign_for(&args.folder, &identity, request, args.days, overwrite);
+    }
+    let path = if args.who == HUB {
         domain.issue_hub(&args.hosts, Some(args.days), now, overwrite)?
     } else {
         let Who(identity) = args.who.parse()?;
@@ -170,40 +207,34 @@ fn issue(args: &IssueArgs) -> anyhow::Result<()> {
 }
 
 fn sign(args: &SignArgs) -> anyhow::Result<()> {
-    let domain = args.folder.open()?;
-    let request = std::fs::read_to_string(&args.request)
-        .with_context(|| format!("cannot read {}", args.request.display()))?;
     let Who(identity) = &args.who;
-    let (days, now) = (Some(args.days), clock::now());
-    let path = domain.sign_request(identity, &request, days, now, args.folder.overwrite())?;
+    sign_for(&args.folder, identity, &args.request, args.days, args.replace.policy())
+}
+
+fn sign_for(
+    folder: &Folder,
+    identity: &Identity,
+    request: &Path,
+    days: u16,
+    overwrite: Overwrite,
+) -> anyhow::Result<()> {
+    let (request, now) = (read_request(request)?, clock::now());
+    let domain = folder.open()?;
+    let path = domain.sign_request(identity, &request, Some(days), now, overwrite)?;
     written(&format!("the certificate of {identity}"), &path)
 }
 
-fn list(args: &ListArgs) -> anyhow::Result<()> {
-    let listed = args.folder.open()?.list(clock::now())?;
-    let json = listed.iter().map(|one| {
-        json!({
-            "subject": one.subject,
-            "path": one.path,
-            "sha256": one.thumbprint.to_string(),
-            "not_after": one.not_after.to_string(),
-            "days_left": one.days_left,
-        })
-    });
-    args.output.show(&json.collect::<Vec<_>>(), |_| table(&listed))
+fn read_request(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-fn table(listed: &[Listed]) -> String {
-    let mut table = Table::new(&["certificate", ">days left", "valid until", "path"]);
-    for one in listed {
-        table.row([
-            one.subject.clone(),
-            one.days_left.to_string(),
-            one.not_after.to_string(),
-            one.path.display().to_string(),
-        ]);
+/// Whose certificate: `hub`, or a caller as elsewhere.
+fn identity(who: &str) -> anyhow::Result<Identity> {
+    if who == HUB {
+        return Ok(Identity::Hub);
     }
-    table.text("no certificates")
+    let Who(identity) = who.parse()?;
+    Ok(identity)
 }
 
 fn written(what: &str, path: &Path) -> anyhow::Result<()> {
