@@ -77,6 +77,12 @@ impl Thumbprint {
         Self(bytes)
     }
 
+    /// A thumbprint as `cnf.x5t#S256` has it.
+    pub fn from_base64url(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        bytes.try_into().ok().map(Self)
+    }
+
     /// The 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -115,6 +121,17 @@ impl ClientCertificate {
             .map_err(|_| CertificateError::Malformed)?;
         Ok(Self { identity, thumbprint: Thumbprint::of(der), not_after })
     }
+}
+
+/// The SPIFFE id and the trust domain that a client's own certificate names: for whoever uses the
+/// certificate, and knows it to be good.
+pub fn own_identity(der: &CertificateDer<'_>) -> Result<(Identity, TrustDomain), CertificateError> {
+    let certificate = parse(der)?;
+    let uri = one_uri(&certificate)?;
+    let rest = uri.strip_prefix("spiffe://").ok_or(SpiffeError::Scheme)?;
+    let (domain, _) = rest.split_once('/').ok_or(SpiffeError::Path)?;
+    let domain: TrustDomain = domain.parse()?;
+    Ok((Identity::parse(uri, &domain)?, domain))
 }
 
 /// Parses one version 3 certificate, all of it, with no extension twice, none unreadable, and none

@@ -3,6 +3,7 @@
 pub mod certificate;
 #[cfg(feature = "forge")]
 pub mod forge;
+pub mod jwt;
 pub mod pem;
 pub mod pki;
 pub mod roots;

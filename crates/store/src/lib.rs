@@ -12,6 +12,7 @@ mod ledger;
 pub mod member;
 pub mod notices;
 mod requests;
+pub mod security;
 pub mod settlement;
 pub mod sweep;
 pub mod webhooks;

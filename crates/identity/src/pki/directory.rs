@@ -10,6 +10,7 @@ use rustls_pki_types::ServerName;
 use super::authority::{Authority, Leaf, Minted};
 use super::files::{Overwrite, check_absent, make_folder, write_key, write_public};
 use super::{LEAF_DAYS, PkiError, request};
+use crate::jwt::SigningKey;
 use crate::pem::{FileError, read, read_certificates, read_crls};
 use crate::roots::{IdentityRoots, Roots};
 use crate::spiffe::{Identity, Name, TrustDomain};
@@ -80,6 +81,16 @@ impl DomainDirectory {
         self.stem(identity).with_added_extension("key")
     }
 
+    /// The key by which an identity signs assertions, if it was made here.
+    pub fn assertion_key(&self, identity: &Identity) -> PathBuf {
+        self.assertion_stem(identity).with_added_extension("key")
+    }
+
+    /// The public half of that key, which operators register.
+    pub fn assertion_jwk(&self, identity: &Identity) -> PathBuf {
+        self.assertion_stem(identity).with_added_extension("jwk")
+    }
+
     /// The certificate of the CA that signs for an identity. The hub's is what clients pin.
     pub fn ca_certificate(&self, identity: &Identity) -> PathBuf {
         self.ca_stem(identity).with_added_extension("pem")
@@ -110,7 +121,8 @@ impl DomainDirectory {
     }
 
     /// Makes a key and a certificate for a partner or an operator, valid for [`LEAF_DAYS`] unless
-    /// chosen otherwise. The partner's CA must exist.
+    /// chosen otherwise, and a key for its assertions where there is none: that one is registered,
+    /// and stays. The partner's CA must exist.
     pub fn issue(
         &self,
         identity: &Identity,
@@ -123,7 +135,20 @@ impl DomainDirectory {
         let stem = self.stem(identity);
         make_folder(stem.parent().unwrap_or(&self.folder))?;
         write_minted(&stem, &minted, overwrite)?;
+        self.make_assertion_key(identity)?;
         Ok(self.certificate(identity))
+    }
+
+    /// Makes a key for an identity's assertions, unless there is one.
+    pub fn make_assertion_key(&self, identity: &Identity) -> Result<PathBuf, PkiError> {
+        let (private, public) = (self.assertion_key(identity), self.assertion_jwk(identity));
+        if !private.exists() {
+            make_folder(private.parent().unwrap_or(&self.folder))?;
+            write_key(&private, &SigningKey::generate()?.to_pem()?, Overwrite::Refuse)?;
+        }
+        let jwk = SigningKey::from_pem_file(&private)?.public_key().jwk();
+        write_public(&public, &format!("{jwk}\n"), Overwrite::Replace)?;
+        Ok(private)
     }
 
     /// Makes the hub's key and certificate anew, under the same root.
@@ -259,6 +284,14 @@ impl DomainDirectory {
             Identity::Operator(name) => self.path("operators").join(name.as_str()),
             Identity::Partner(code) => self.path("partners").join(code.as_str()).join("client"),
         }
+    }
+
+    fn assertion_stem(&self, identity: &Identity) -> PathBuf {
+        self.stem(identity).with_file_name(match identity {
+            Identity::Hub => "hub-assertion".to_owned(),
+            Identity::Operator(name) => format!("{}-assertion", name.as_str()),
+            Identity::Partner(_) => "client-assertion".to_owned(),
+        })
     }
 
     pub(super) fn ca_stem(&self, identity: &Identity) -> PathBuf {

@@ -16,6 +16,7 @@ pub use life::{Renewal, Revocation, Which};
 pub use listing::{Listed, State};
 pub use revocation::{Reason, Revoked};
 
+use crate::jwt::KeyError;
 use crate::pem::FileError;
 use crate::roots::RootsError;
 use crate::spiffe::SpiffeError;
@@ -47,6 +48,9 @@ pub enum PkiError {
     /// The hub's certificate names no host, so nobody could connect to it.
     #[error("the hub's certificate needs at least one DNS name or IP address")]
     NoHostName,
+    /// A key for assertions that cannot be made or read.
+    #[error(transparent)]
+    AssertionKey(#[from] KeyError),
     /// Zero days, or more than the authority has left.
     #[error(
         "a certificate or list is valid for at least one day, and its authority has {left} days left"

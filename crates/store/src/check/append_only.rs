@@ -40,7 +40,8 @@ async fn privileges(
     let rows = sqlx::query!(
         r#"WITH tables AS (
                SELECT c.oid, c.relname FROM pg_class c
-               WHERE c.oid IN ('operations'::regclass, 'transfers'::regclass, 'notices'::regclass)
+               WHERE c.oid IN ('operations'::regclass, 'transfers'::regclass, 'notices'::regclass,
+                               'security_events'::regclass)
                   OR c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent IN
                                ('operations'::regclass, 'transfers'::regclass))
            )

@@ -4,6 +4,7 @@ mod catalogue;
 mod exposure;
 mod members;
 mod plans;
+mod security;
 mod transaction;
 
 use std::collections::BTreeMap;
