@@ -6,15 +6,21 @@
     clippy::integer_division
 )]
 
+mod calendar;
 mod close;
 mod money;
 mod nets;
+mod netting;
+mod prepaid;
 #[cfg(test)]
 mod properties;
 pub mod reconcile;
 mod totals;
 
+pub use calendar::{Calendar, CutOff, Cycle, NoSuchDay};
 pub use close::{Closing, Obligation, close};
 pub use money::{Money, payable, read_decimal, write_exact};
 pub use nets::{BilateralNet, Nets, Party, bilateral_nets, exact_nets, rounded_nets};
+pub use netting::{Netting, Owed, comes_to, owed};
+pub use prepaid::{Block, BlockId, Drawn, Float, InvalidFloat, NotDrawn};
 pub use totals::{Total, TotalKey, Totals, counts, totals};

@@ -20,7 +20,7 @@ fn kinds() -> impl Strategy<Value = AmountKind> {
 }
 
 /// The hub and five partners; a position of a partner with itself is a memo.
-fn positions() -> impl Strategy<Value = Vec<(PositionKey, PositionAmount)>> {
+pub(crate) fn positions() -> impl Strategy<Value = Vec<(PositionKey, PositionAmount)>> {
     let position = (currencies(), 0..6_i32, 0..6_i32, kinds(), 0..40_000_000_000_i64).prop_map(
         |(currency, payer, payee, kind, micros)| {
             let (payer, payee) = (PartnerId(payer), PartnerId(payee));
