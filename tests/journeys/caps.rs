@@ -1,7 +1,7 @@
 //! E5: what a partner may owe, up to its cap and not a cent more.
 
 use entente_client::{
-    Client, Error,
+    Client, Error, Operators,
     api::{
         error::ErrorReason,
         partner::{Agreement, Funding},
@@ -38,7 +38,7 @@ fn at_a_cent(funding: Funding) -> Agreement {
 }
 
 /// Harbor pays when it issues, and owes 24,500.00 of at most 30,000.00.
-async fn owing_for_issue() -> (TestHub, Client, Client) {
+async fn owing_for_issue() -> (TestHub, Client, Operators) {
     let hub = with_a_cap(Funding::AtIssue, cents(3_000_000)).await;
     let (harbor, operator) = (hub.partner(HARBOR).await, hub.operator().await);
     earn_worth(&harbor, "guest", 2_450_000).await.unwrap();
@@ -47,7 +47,7 @@ async fn owing_for_issue() -> (TestHub, Client, Client) {
 }
 
 /// Harbor pays when its points are burned, and owes Grocer 24,500.00 of at most 30,000.00.
-async fn owing_for_redemption() -> (TestHub, Client, Client) {
+async fn owing_for_redemption() -> (TestHub, Client, Operators) {
     let hub = with_a_cap(Funding::AtRedemption, cents(3_000_000)).await;
     let (grocer, operator) = (hub.partner(GROCER).await, hub.operator().await);
     earn_worth(&hub.partner(HARBOR).await, "guest", 9_000_000).await.unwrap();

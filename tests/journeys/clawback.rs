@@ -53,7 +53,8 @@ async fn purchase(hub: &TestHub, harbor: &Client) -> Operation {
 
 /// What moved in EUR so far.
 async fn assert_money(hub: &TestHub, expected: &[(&str, &str, AmountKind, i64, i64)]) {
-    let position = position(&hub.operator().await, "").await;
+    let operator = hub.operator().await;
+    let position = position(&operator, "").await;
     assert_eq!(gross(&position, "EUR"), gross_rows(expected));
 }
 

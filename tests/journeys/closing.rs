@@ -170,7 +170,8 @@ async fn a_statement_closes_with_the_net_and_is_the_same_bytes_each_time() {
 /// Closes E3's window and checks Harbor's, Rover's and the hub's dollars; Harbor and the hub's fee
 /// pay and receive what they say, and Rover what lies between.
 async fn assert_settled(hub: &TestHub, issuer_pays: i64, fees: i64) {
-    let closed = close(&hub.operator().await, "2026-03").await;
+    let operator = hub.operator().await;
+    let closed = close(&operator, "2026-03").await;
     let expected = match issuer_pays {
         0 => Vec::new(),
         _ => net_rows(&[

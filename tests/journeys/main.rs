@@ -18,6 +18,8 @@ mod holds;
 mod limits;
 mod malformed;
 mod once;
+mod proposals;
+mod proposals_refused;
 mod published;
 mod purchases;
 mod python;

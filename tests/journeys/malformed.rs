@@ -5,7 +5,7 @@ use entente_client::{
         error::ErrorReason,
         ledger::AdvanceClockRequest,
         member::{EnrolMemberRequest, GetBalanceRequest},
-        partner::{CreatePartnerRequest, GetPartnerRequest, PublishTermsRequest},
+        partner::{CreatePartnerRequest, GetPartnerRequest},
         points::{
             BurnRequest, CaptureRequest, DonateRequest, EarnRequest, ExchangeRequest,
             GetOperationRequest, QuoteBurnRequest, QuoteEarnRequest, ReverseRequest,
@@ -276,9 +276,6 @@ async fn each_malformed_field_of_an_operators_request_is_named() {
         let message = create(HARBOR, bad).encode_to_vec();
         cases.push((("partner", "CreatePartner"), message, &["display_name"]));
     }
-    let publish = PublishTermsRequest { effective_from: Some(time(0, -1)), ..Default::default() };
-    let all: &[_] = &["request_id", "partner", "effective_from", "agreement"];
-    cases.push((("partner", "PublishTerms"), publish.encode_to_vec(), all));
     for to in [None, Some(time(-1, 0)), Some(time(i64::MAX, 0))] {
         let message = AdvanceClockRequest { to }.encode_to_vec();
         cases.push((("ledger", "AdvanceClock"), message, &["to"]));

@@ -9,7 +9,7 @@ use entente_client::{
         event::{DeleteWebhookRequest, EventKind, RegisterWebhookRequest, ReplayDeliveryRequest},
         member::{AttachReferenceRequest, EnrolMemberRequest},
         partner::{
-            Agreement, CreatePartnerRequest, ExchangeRate, Funding, PublishTermsRequest,
+            Agreement, CreatePartnerRequest, ExchangeRate, PublishTermsRequest,
             ResumePartnerRequest, SuspendPartnerRequest,
         },
         points::{
@@ -17,6 +17,7 @@ use entente_client::{
             ExchangeRequest, ReverseRequest, VoidRequest, authorize_request, burn_request,
             exchange_request, reverse_request,
         },
+        proposal::{Act, ApproveRequest, ProposeRequest, RejectRequest, act},
         settlement::{CloseWindowRequest, RecordPaymentRequest},
     },
     new_request_id,
@@ -25,12 +26,11 @@ use entente_hub::config::WebhookSettings;
 use entente_testkit::{
     TestHub,
     cast::{
-        GROCER, HARBOR, ROVER, agreement, agreement_in, burn, donate, earn, enrol, give, money,
-        publish, wire_time,
+        GROCER, HARBOR, ROVER, agreement, burn, donate, earn, enrol, give, money, publish,
+        wire_time,
     },
     morning,
 };
-use jiff::SignedDuration;
 use prost::Message;
 use prost_types::FileDescriptorSet;
 
@@ -328,12 +328,6 @@ fn writes_of_brands() -> Vec<Write> {
         display_name: "Blue Fuel".to_owned(),
         testing: false,
     };
-    let publish = PublishTermsRequest {
-        request_id: id(),
-        partner: HARBOR.to_owned(),
-        effective_from: Some(wire_time(morning() + SignedDuration::from_hours(24))),
-        agreement: Some(agreement_in("EUR", Funding::AtIssue)),
-    };
     let suspend = SuspendPartnerRequest { request_id: id(), partner: GROCER.to_owned() };
     let resume = ResumePartnerRequest { request_id: id(), partner: GROCER.to_owned() };
     vec![
@@ -344,15 +338,6 @@ fn writes_of_brands() -> Vec<Write> {
                 ("code", |r| r.code = HARBOR.into()),
                 ("display_name", |r| r.display_name = "Blue".into()),
                 ("testing", |r| r.testing = true),
-            ],
-        ),
-        write(
-            ("partner", "PublishTerms"),
-            &publish,
-            &[
-                ("partner", |r| r.partner = no_partner()),
-                ("effective_from", |r| r.effective_from = None),
-                ("agreement", |r| r.agreement = Some(agreement_in("USD", Funding::AtIssue))),
             ],
         ),
         write(
@@ -374,41 +359,82 @@ fn writes_of_brands() -> Vec<Write> {
 
 /// Every write of an operator, in an order in which all are accepted.
 fn writes_of_operators() -> Vec<Write> {
-    let (guest, harbor) = ("guest".to_owned(), HARBOR.to_owned());
-    let attach = AttachReferenceRequest {
-        request_id: new_request_id(),
-        partner: harbor.clone(),
-        member_reference: guest.clone(),
-        target_partner: ROVER.to_owned(),
-        target_member_reference: guest,
-    };
     let payment = RecordPaymentRequest {
         request_id: new_request_id(),
-        partner: harbor,
+        partner: HARBOR.to_owned(),
         amount: Some(money(10_000, "EUR")),
     };
-    let mut writes = vec![
-        write(
-            ("member", "AttachReference"),
-            &attach,
-            &[
-                ("partner", |r| r.partner = no_partner()),
-                ("member_reference", |r| r.member_reference = nobody()),
-                ("target_partner", |r| r.target_partner = no_partner()),
-                ("target_member_reference", |r| r.target_member_reference = nobody()),
-            ],
-        ),
-        write(
-            ("settlement", "RecordPayment"),
-            &payment,
-            &[
-                ("partner", |r| r.partner = no_partner()),
-                ("amount", |r| r.amount = Some(money(10_001, "EUR"))),
-            ],
-        ),
-    ];
+    let mut writes = vec![write(
+        ("settlement", "RecordPayment"),
+        &payment,
+        &[
+            ("partner", |r| r.partner = no_partner()),
+            ("amount", |r| r.amount = Some(money(10_001, "EUR"))),
+        ],
+    )];
     writes.extend(writes_of_brands());
     writes
+}
+
+/// Two proposals, the second of which is withdrawn, by one operator; the approval of the first, by
+/// another.
+fn writes_about_proposals() -> (Vec<Write>, Write) {
+    let attach = |target: &str| {
+        let request = AttachReferenceRequest {
+            partner: HARBOR.to_owned(),
+            member_reference: "guest".to_owned(),
+            target_partner: target.to_owned(),
+            target_member_reference: "guest".to_owned(),
+            ..AttachReferenceRequest::default()
+        };
+        Some(Act { act: Some(act::Act::AttachReference(request)) })
+    };
+    let propose = |target: &str| ProposeRequest {
+        request_id: new_request_id(),
+        reason: "agreed in March".to_owned(),
+        act: attach(target),
+    };
+    let (first, second) = (propose(ROVER), propose(GROCER));
+    let reject = RejectRequest {
+        request_id: new_request_id(),
+        proposal: second.request_id.clone(),
+        reason: "too early".to_owned(),
+    };
+    let approve =
+        ApproveRequest { request_id: new_request_id(), proposal: first.request_id.clone() };
+    let proposed = |request: &ProposeRequest| {
+        write(
+            ("proposal", "Propose"),
+            request,
+            &[
+                ("reason", |r| r.reason = "agreed in April".into()),
+                ("act", |r| {
+                    let other = PublishTermsRequest {
+                        partner: HARBOR.to_owned(),
+                        agreement: Some(agreement(HARBOR)),
+                        ..PublishTermsRequest::default()
+                    };
+                    r.act = Some(Act { act: Some(act::Act::PublishTerms(other)) });
+                }),
+            ],
+        )
+    };
+    let rejected = write(
+        ("proposal", "Reject"),
+        &reject,
+        &[
+            ("proposal", |r| r.proposal = new_request_id()),
+            ("reason", |r| r.reason = "too late".into()),
+        ],
+    );
+    let approved = write(
+        ("proposal", "Approve"),
+        &approve,
+        &[("proposal", |r| {
+            r.proposal = new_request_id();
+        })],
+    );
+    (vec![proposed(&first), proposed(&second), rejected], approved)
 }
 
 /// Sends each write, then each of its changes, then another method, then itself.
@@ -462,7 +488,11 @@ async fn a_reused_id_names_the_field_that_differs_whatever_the_write() {
     let writes = writes_of_webhooks(&webhook_id);
     assert_once(&wire, &writes, (("member", "EnrolMember"), enrol)).await;
     let wire = Wire::operator(&hub).await;
-    assert_once(&wire, &writes_of_operators(), (("partner", "SuspendPartner"), suspend)).await;
+    let other: (Rpc, fn(String) -> Vec<u8>) = (("partner", "SuspendPartner"), suspend);
+    assert_once(&wire, &writes_of_operators(), other).await;
+    let (proposed, approved) = writes_about_proposals();
+    assert_once(&wire, &proposed, other).await;
+    assert_once(&Wire::second_operator(&hub).await, &[approved], other).await;
     hub.close().await;
 }
 
@@ -491,6 +521,8 @@ fn described() -> BTreeSet<(String, String)> {
 fn every_field_of_every_write_is_changed_by_some_case() {
     let writes = writes_of_partners().into_iter().chain(writes_of_operators());
     let writes = writes.chain(writes_of_webhooks(&new_request_id()));
+    let (proposed, approved) = writes_about_proposals();
+    let writes = writes.chain(proposed).chain([approved]);
     let changed: BTreeSet<_> = writes
         .flat_map(|write| {
             let method = write.rpc.1.to_owned();

@@ -6,7 +6,7 @@ use entente_client::Refusal;
 use entente_identity::{
     Credentials, Identity, client_config, pem::read_certificates, pki::DomainDirectory,
 };
-use entente_testkit::{OPERATOR, TestHub};
+use entente_testkit::{OPERATOR, SECOND_OPERATOR, TestHub};
 use hyper_util::rt::TokioIo;
 use prost::{
     Message,
@@ -60,6 +60,12 @@ impl Wire {
 
     pub(crate) async fn operator(hub: &TestHub) -> Self {
         Self::of(hub, &operator(), hub.operator_address()).await
+    }
+
+    /// The operator who approves what the first one proposes.
+    pub(crate) async fn second_operator(hub: &TestHub) -> Self {
+        let second = Identity::Operator(SECOND_OPERATOR.parse().expect("a good name"));
+        Self::of(hub, &second, hub.operator_address()).await
     }
 
     async fn of(hub: &TestHub, identity: &Identity, address: SocketAddr) -> Self {

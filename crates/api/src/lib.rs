@@ -44,6 +44,13 @@ pub mod entente {
             tonic::include_proto!("entente.points.v1");
         }
     }
+    /// Sensitive acts, by two operators.
+    pub mod proposal {
+        /// Version 1.
+        pub mod v1 {
+            tonic::include_proto!("entente.proposal.v1");
+        }
+    }
     /// Windows, positions, statements.
     pub mod settlement {
         /// Version 1.
@@ -62,8 +69,8 @@ pub mod entente {
 
 pub use entente::{
     error::v1 as error, event::v1 as event, ledger::v1 as ledger, member::v1 as member,
-    partner::v1 as partner, points::v1 as points, settlement::v1 as settlement,
-    r#type::v1 as types,
+    partner::v1 as partner, points::v1 as points, proposal::v1 as proposal,
+    settlement::v1 as settlement, r#type::v1 as types,
 };
 
 /// The contract as an encoded `google.protobuf.FileDescriptorSet`: for reflection, for naming

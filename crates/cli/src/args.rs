@@ -3,8 +3,8 @@
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    check, config, earn, ledger, member, migrate, partner, pki, serve, settle, terms, watch,
-    webhook,
+    check, config, earn, ledger, member, migrate, partner, pki, proposal, serve, settle, terms,
+    watch, webhook,
 };
 use crate::{bench, demo};
 
@@ -78,7 +78,10 @@ pub(crate) enum Command {
     /// Keep partners: create, read, suspend, resume.
     #[command(subcommand)]
     Partner(partner::PartnerCommand),
-    /// Publish and read terms.
+    /// See what operators proposed; approve or reject it.
+    #[command(subcommand)]
+    Proposal(proposal::ProposalCommand),
+    /// Propose and read terms.
     #[command(subcommand)]
     Terms(terms::TermsCommand),
     /// Read what members have; give and donate points.

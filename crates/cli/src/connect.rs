@@ -34,7 +34,7 @@ pub(crate) struct Connection {
         hide_env_values = true
     )]
     pub(crate) certificates: PathBuf,
-    /// Who calls: a partner's code, or `operator/NAME` [default: the folder's only operator].
+    /// Who calls: a partner's code, or `operator/NAME` [default: the folder's first operator].
     #[arg(long = "as", env = "ENTENTE_AS", value_name = "WHO", hide_env_values = true)]
     pub(crate) who: Option<Who>,
     /// How to print.
@@ -86,7 +86,7 @@ impl Connection {
         let domain = DomainDirectory::open(folder)?;
         let who = match &self.who {
             Some(Who(who)) => who.clone(),
-            None => only_operator(&domain)?,
+            None => first_operator(&domain)?,
         };
         let operator = matches!(who, Identity::Operator(_));
         let root = domain.ca_certificate(&Identity::Hub);
@@ -104,13 +104,10 @@ impl Connection {
     }
 }
 
-fn only_operator(domain: &DomainDirectory) -> anyhow::Result<Identity> {
-    match domain.operators()?.as_slice() {
-        [only] => Ok(Identity::Operator(only.clone())),
-        [] => bail!("{} has no operator; say who calls with --as", domain.folder().display()),
-        _ => {
-            bail!("{} has several operators; say which calls with --as", domain.folder().display())
-        }
+fn first_operator(domain: &DomainDirectory) -> anyhow::Result<Identity> {
+    match domain.operators()?.into_iter().min() {
+        Some(first) => Ok(Identity::Operator(first)),
+        None => bail!("{} has no operator; say who calls with --as", domain.folder().display()),
     }
 }
 

@@ -6,8 +6,9 @@ use entente_api::ledger::ledger_service_client::LedgerServiceClient;
 use entente_api::member::member_service_client::MemberServiceClient;
 use entente_api::partner::partner_service_client::PartnerServiceClient;
 use entente_api::points::points_service_client::PointsServiceClient;
+use entente_api::proposal::proposal_service_client::ProposalServiceClient;
 use entente_api::settlement::settlement_service_client::SettlementServiceClient;
-use entente_api::{event, ledger, member, partner, points, settlement};
+use entente_api::{event, ledger, member, partner, points, proposal, settlement};
 use tonic::Streaming;
 
 use crate::error::UnknownOutcome;
@@ -62,8 +63,6 @@ calls! { PointsServiceClient:
 calls! { MemberServiceClient:
     /// Gives a member a wallet.
     enrol_member(member::EnrolMemberRequest) -> member::EnrolMemberResponse;
-    /// Gives a member a reference at a second brand.
-    attach_reference(member::AttachReferenceRequest) -> member::AttachReferenceResponse;
     /// Tells what a member has.
     get_balance(member::GetBalanceRequest) -> member::GetBalanceResponse;
     /// Lists the caller's own operations.
@@ -81,12 +80,23 @@ calls! { PartnerServiceClient:
     suspend_partner(partner::SuspendPartnerRequest) -> partner::SuspendPartnerResponse;
     /// Ends a suspension.
     resume_partner(partner::ResumePartnerRequest) -> partner::ResumePartnerResponse;
-    /// Adds a version of a partner's terms.
-    publish_terms(partner::PublishTermsRequest) -> partner::PublishTermsResponse;
     /// Lists a partner's versions.
     list_terms(partner::ListTermsRequest) -> partner::ListTermsResponse;
     /// Reads the version in force at a time.
     get_terms_in_force(partner::GetTermsInForceRequest) -> partner::GetTermsInForceResponse;
+}
+
+calls! { ProposalServiceClient:
+    /// Proposes a sensitive act.
+    propose(proposal::ProposeRequest) -> proposal::ProposeResponse;
+    /// Applies an act that another operator proposed.
+    approve(proposal::ApproveRequest) -> proposal::ApproveResponse;
+    /// Ends a proposal without effect.
+    reject(proposal::RejectRequest) -> proposal::RejectResponse;
+    /// Reads one proposal.
+    get_proposal(proposal::GetProposalRequest) -> proposal::GetProposalResponse;
+    /// Lists proposals.
+    list_proposals(proposal::ListProposalsRequest) -> proposal::ListProposalsResponse;
 }
 
 calls! { SettlementServiceClient:

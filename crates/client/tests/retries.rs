@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use entente_api::error::ErrorReason;
 use entente_api::member::member_service_server::{MemberService, MemberServiceServer};
 use entente_api::member::{
-    AttachReferenceRequest, AttachReferenceResponse, EnrolMemberRequest, EnrolMemberResponse,
-    GetBalanceRequest, GetBalanceResponse, ListOperationsRequest, ListOperationsResponse,
+    EnrolMemberRequest, EnrolMemberResponse, GetBalanceRequest, GetBalanceResponse,
+    ListOperationsRequest, ListOperationsResponse,
 };
 use entente_client::{Client, Error, Retry, new_request_id};
 use tokio::net::TcpListener;
@@ -43,13 +43,6 @@ impl MemberService for Script {
             Some(Turn::Silence) => std::future::pending().await,
             Some(Turn::Answer) | None => Ok(Response::new(EnrolMemberResponse::default())),
         }
-    }
-
-    async fn attach_reference(
-        &self,
-        _: Request<AttachReferenceRequest>,
-    ) -> Result<Response<AttachReferenceResponse>, Status> {
-        Err(Status::unimplemented("not in this script"))
     }
 
     async fn get_balance(

@@ -10,9 +10,11 @@ use entente_api::{
     member::member_service_server::MemberServiceServer,
     partner::partner_service_server::PartnerServiceServer,
     points::points_service_server::PointsServiceServer,
+    proposal::proposal_service_server::ProposalServiceServer,
     settlement::settlement_service_server::SettlementServiceServer,
 };
 use entente_store::{LedgerKind, StoreError};
+use jiff::SignedDuration;
 use sqlx::PgPool;
 
 use crate::{
@@ -25,7 +27,7 @@ use crate::{
     page_token::PageTokens,
     posting::{Posting, PostingTasks, Quotes},
     reading::Reading,
-    rpc::{Clock, Events, Members, Partners, Points, Settlement, Webhooks},
+    rpc::{Clock, Events, Members, Partners, Points, Proposals, Settlement, Webhooks},
     settlement::Settlements,
     streams::Streams,
     webhooks::{Courier, Desk, RootsError, Sender, WebhookKey},
@@ -57,6 +59,7 @@ pub struct Ledger {
     desk: Arc<Desk>,
     workers: Workers,
     limits: Limits,
+    proposal_life: SignedDuration,
 }
 
 /// Why a ledger cannot be opened.
@@ -105,6 +108,7 @@ impl Ledger {
             .with(Courier::new(Arc::clone(&desk), config.webhooks.every()))
             .with(Sweeper::new(own, sweeps, kind.cell_count, &config.workers));
         let limits = config.limits.clone();
+        let proposal_life = config.proposal_life();
         Ok(Self {
             pool,
             windows,
@@ -116,6 +120,7 @@ impl Ledger {
             desk,
             workers,
             limits,
+            proposal_life,
         })
     }
 
@@ -123,7 +128,7 @@ impl Ledger {
     #[must_use]
     pub fn services(self) -> Services {
         let Self { pool, windows, catalogue, page_tokens, posting, tasks, feed, desk, .. } = self;
-        let (workers, limits) = (self.workers, self.limits);
+        let (workers, limits, life) = (self.workers, self.limits, self.proposal_life);
         let builder = Services::builder();
         let known = || Arc::clone(&catalogue);
         let controls = Controls::new(pool.clone(), known());
@@ -146,6 +151,12 @@ impl Ledger {
             catalogue: known(),
             pool: pool.clone(),
             page_tokens: Arc::clone(&page_tokens),
+        };
+        let proposals = Proposals {
+            controls: controls.clone(),
+            pool: pool.clone(),
+            page_tokens: Arc::clone(&page_tokens),
+            life,
         };
         let events = Events {
             feed,
@@ -179,6 +190,7 @@ impl Ledger {
             .with(points.max_decoding_message_size(limits.max_message_bytes))
             .with(MemberServiceServer::new(members))
             .with(PartnerServiceServer::new(partners))
+            .with(ProposalServiceServer::new(proposals))
             .with(SettlementServiceServer::new(settlement))
             .with(EventServiceServer::new(events))
             .with(WebhookServiceServer::new(webhooks))

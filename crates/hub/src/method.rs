@@ -1,7 +1,7 @@
 //! The writes of the API: one table of what a request id can be the id of. The codes are stored,
 //! so they never change.
 
-use entente_api::{event, member, partner, points, settlement};
+use entente_api::{event, member, partner, points, proposal, settlement};
 use prost::Message;
 
 /// A request that has an effect, named for ever by its `request_id`, which is its field 1.
@@ -100,6 +100,12 @@ writes! {
     ResumePartner = 42: partner::ResumePartnerRequest => ResumePartnerResponse;
     /// Add a version of a partner's terms.
     PublishTerms = 43: partner::PublishTermsRequest => PublishTermsResponse;
+    /// Propose a sensitive act.
+    Propose = 50: proposal::ProposeRequest => ProposeResponse;
+    /// Apply one that another operator proposed.
+    Approve = 51: proposal::ApproveRequest => ApproveResponse;
+    /// End one without effect.
+    Reject = 52: proposal::RejectRequest => RejectResponse;
     /// Record what a partner paid.
     RecordPayment = 60: settlement::RecordPaymentRequest => RecordPaymentResponse;
     /// Add an endpoint for events.

@@ -11,6 +11,7 @@ pub mod feed;
 mod ledger;
 pub mod member;
 pub mod notices;
+pub mod proposals;
 mod requests;
 pub mod security;
 pub mod settlement;

@@ -1,6 +1,6 @@
 //! The cast of every test, and how its requests are written shortly.
 
-use entente_client::{Client, api, new_request_id};
+use entente_client::{Client, Operators, api, new_request_id};
 use jiff::Timestamp;
 
 use api::{
@@ -71,16 +71,16 @@ pub fn category(name: &str, rules: &[(i64, i64, i64)]) -> EarnCategory {
 }
 
 /// Creates a partner and publishes its first terms, in force long before the ledger's morning.
-pub async fn onboard(operator: &Client, partner: &str, agreement: Agreement) {
+pub async fn onboard(operator: &Operators, partner: &str, agreement: Agreement) {
     create(operator, partner, agreement, false).await;
 }
 
 /// The same, for a partner that tests.
-pub async fn onboard_testing(operator: &Client, partner: &str, agreement: Agreement) {
+pub async fn onboard_testing(operator: &Operators, partner: &str, agreement: Agreement) {
     create(operator, partner, agreement, true).await;
 }
 
-async fn create(operator: &Client, partner: &str, agreement: Agreement, testing: bool) {
+async fn create(operator: &Operators, partner: &str, agreement: Agreement, testing: bool) {
     let create = CreatePartnerRequest {
         request_id: new_request_id(),
         code: partner.to_owned(),
@@ -93,14 +93,14 @@ async fn create(operator: &Client, partner: &str, agreement: Agreement, testing:
 }
 
 /// Publishes a version.
-pub async fn publish(operator: &Client, partner: &str, from: Timestamp, agreement: Agreement) {
+pub async fn publish(operator: &Operators, partner: &str, from: Timestamp, agreement: Agreement) {
     let request = PublishTermsRequest {
         request_id: new_request_id(),
         partner: partner.to_owned(),
         effective_from: Some(wire_time(from)),
         agreement: Some(agreement),
     };
-    operator.publish_terms(request).await.expect("terms are published");
+    Box::pin(operator.publish_terms(request)).await.expect("terms are published");
 }
 
 /// Enrols a member by the partner's own reference.
@@ -111,7 +111,7 @@ pub async fn enrol(partner: &Client, reference: &str) {
 }
 
 /// Gives a member of `from` the same reference at another brand.
-pub async fn attach(operator: &Client, from: &str, reference: &str, target: &str) {
+pub async fn attach(operator: &Operators, from: &str, reference: &str, target: &str) {
     let request = AttachReferenceRequest {
         request_id: new_request_id(),
         partner: from.to_owned(),

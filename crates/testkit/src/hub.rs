@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
-use entente_client::{Client, Options, Retry, api};
+use entente_client::{Client, Operators, Options, Retry, api};
 use entente_hub::{
     Config, Hub, Ledger,
     config::{DatabaseUrl, Limits, WebhookSettings, WorkerSettings},
@@ -17,8 +17,11 @@ use tempfile::TempDir;
 
 use crate::{Database, cast};
 
-/// The operator of every test.
+/// The operator of every test, who proposes what needs two.
 pub const OPERATOR: &str = "amelia";
+
+/// The one who approves it.
+pub const SECOND_OPERATOR: &str = "benedict";
 
 /// The invariant that the tests' database server cannot keep.
 const DURABLE: u8 = 5;
@@ -91,9 +94,15 @@ impl TestHub {
         self.client(&Identity::Partner(name(code)), self.addresses.partners).await
     }
 
-    /// A client of the operator.
-    pub async fn operator(&self) -> Client {
-        self.client(&Identity::Operator(name(OPERATOR)), self.addresses.operators).await
+    /// Clients of the two operators, who do together what needs two.
+    pub async fn operator(&self) -> Operators {
+        let first = Box::pin(self.operator_named(OPERATOR)).await;
+        Operators::new(first, Box::pin(self.operator_named(SECOND_OPERATOR)).await)
+    }
+
+    /// A client of one operator.
+    pub async fn operator_named(&self, operator: &str) -> Client {
+        self.client(&Identity::Operator(name(operator)), self.addresses.operators).await
     }
 
     /// A client of an identity at an address: also at the wrong one.
@@ -227,8 +236,10 @@ fn make_trust_domain(folder: &Path) {
         let identity = Identity::Partner(partner);
         directory.issue(&identity, None, now, overwrite).expect("a certificate for each");
     }
-    let operator = Identity::Operator(name(OPERATOR));
-    directory.issue(&operator, None, now, overwrite).expect("a certificate for the operator");
+    for operator in [OPERATOR, SECOND_OPERATOR] {
+        let operator = Identity::Operator(name(operator));
+        directory.issue(&operator, None, now, overwrite).expect("a certificate for each operator");
+    }
 }
 
 fn name(code: &str) -> Name {

@@ -6,7 +6,7 @@ mod postgres;
 mod proxy;
 mod receiver;
 
-pub use hub::{OPERATOR, TestHub};
+pub use hub::{OPERATOR, SECOND_OPERATOR, TestHub};
 pub use postgres::{Database, morning};
 pub use proxy::Proxy;
 pub use receiver::{Received, Receiver, Reply};

@@ -4,7 +4,7 @@ use entente_api::member::{AttachReferenceRequest, EnrolMemberRequest};
 use entente_api::partner::{CreatePartnerRequest, PublishTermsRequest};
 use entente_api::points::EarnRequest;
 use entente_api::types::Money;
-use entente_client::{Client, Error, new_request_id};
+use entente_client::{Client, Error, Operators, new_request_id};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{civil::date, tz::TimeZone};
 use rand::{RngExt as _, rngs::StdRng};
@@ -73,7 +73,7 @@ pub(crate) fn earn(member: String, receipt: String, dice: &mut StdRng) -> EarnRe
 
 /// Creates the partners, each with its terms: every other pays for its points when it issues them,
 /// the rest when they are burned.
-pub(crate) async fn join(operator: &Client, partners: usize) -> anyhow::Result<()> {
+pub(crate) async fn join(operator: &Operators, partners: usize) -> anyhow::Result<()> {
     let from = date(2020, 1, 1).to_zoned(TimeZone::UTC)?.timestamp();
     let files = [include_str!("terms/at-issue.toml"), include_str!("terms/at-redemption.toml")];
     for partner in 0..partners {
@@ -98,7 +98,7 @@ pub(crate) async fn join(operator: &Client, partners: usize) -> anyhow::Result<(
 
 /// Enrols every member at its partner, attaches it to the next one, and gives it its first points.
 pub(crate) async fn enrol(
-    (operator, partners): (&Client, &[Client]),
+    (operator, partners): (&Operators, &[Client]),
     members: Members,
     progress: Progress,
 ) -> anyhow::Result<Acknowledged> {
@@ -120,7 +120,7 @@ pub(crate) async fn enrol(
 }
 
 async fn enrol_one(
-    (operator, partners): (&Client, &[Client]),
+    (operator, partners): (&Operators, &[Client]),
     home: usize,
     member: usize,
 ) -> Result<Told, Error> {

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use entente_client::{Client, Options as ClientOptions};
+use entente_client::{Client, Operators, Options as ClientOptions};
 use entente_embedded::{Embedded, Options as DatabaseOptions};
 use entente_identity::Identity;
 use entente_identity::pki::{DomainDirectory, Overwrite};
@@ -22,8 +22,8 @@ use crate::{clock, database};
 /// The trust domain of all certificates.
 const TRUST_DOMAIN: &str = "entente.bench";
 
-/// The name of the one operator.
-const OPERATOR: &str = "ops";
+/// The names of the operators: one proposes what needs two, the other approves it.
+const OPERATORS: [&str; 2] = ["ops", "ops-2"];
 
 /// A folder for the data of one run.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ pub(crate) struct Stage {
     folder: Folder,
     hub: HubProcess,
     database: Embedded,
-    operator: Client,
+    operator: Operators,
     connections: Vec<Connection>,
     members: Members,
     first_earns: Acknowledged,
@@ -118,7 +118,9 @@ impl Stage {
         let database_url = database::prepare(&database, None).await?;
         let hub = HubProcess::start(&folder, &database_url).await?;
         let client = async |identity| client(&certificates, &hub, &identity).await;
-        let operator = client(Identity::Operator(OPERATOR.parse()?)).await?;
+        let [first, second] = OPERATORS;
+        let first = client(Identity::Operator(first.parse()?)).await?;
+        let operator = Operators::new(first, client(Identity::Operator(second.parse()?)).await?);
         let mut connections = Vec::with_capacity(args.connections);
         for partner in (0..args.partners).cycle().take(args.connections) {
             let identity = Identity::Partner(coalition::code(partner).parse()?);
@@ -148,8 +150,8 @@ impl Stage {
         &self.database
     }
 
-    /// The operator's connection.
-    pub(crate) const fn operator(&self) -> &Client {
+    /// The operators' connections.
+    pub(crate) const fn operator(&self) -> &Operators {
         &self.operator
     }
 
@@ -193,7 +195,9 @@ fn certificates(folder: &Path, partners: usize) -> anyhow::Result<DomainDirector
     let (now, replace) = (clock::now(), Overwrite::Replace);
     let hosts = ["localhost", "127.0.0.1"];
     let domain = DomainDirectory::init(folder, TRUST_DOMAIN.parse()?, &hosts, now, replace)?;
-    domain.issue(&Identity::Operator(OPERATOR.parse()?), None, now, replace)?;
+    for operator in OPERATORS {
+        domain.issue(&Identity::Operator(operator.parse()?), None, now, replace)?;
+    }
     for partner in 0..partners {
         let code = coalition::code(partner).parse()?;
         domain.make_partner_ca(&code, now, replace)?;

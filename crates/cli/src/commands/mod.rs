@@ -8,6 +8,7 @@ pub(crate) mod member;
 pub(crate) mod migrate;
 pub(crate) mod partner;
 pub(crate) mod pki;
+pub(crate) mod proposal;
 pub(crate) mod serve;
 pub(crate) mod settle;
 pub(crate) mod terms;
@@ -25,6 +26,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Migrate(args) => migrate::run(args).await,
         Command::Pki(command) => pki::run(command),
         Command::Partner(command) => partner::run(command).await,
+        Command::Proposal(command) => proposal::run(command).await,
         Command::Terms(command) => terms::run(command).await,
         Command::Member(command) => member::run(command).await,
         Command::Watch(args) => watch::run(args).await,

@@ -8,10 +8,11 @@ use entente_api::partner::{
     Agreement, EarnCategory, ExchangeBonus, ExchangeRate, GetTermsInForceRequest, ListTermsRequest,
     PublishTermsRequest, Terms,
 };
+use entente_api::proposal::act::Act;
 use entente_api::types::Money;
 use serde_json::{Value, json};
 
-use super::request_id;
+use super::proposal::{self, ProposeArgs};
 use crate::agreement::AgreementFile;
 use crate::connect::Connection;
 use crate::output::{Table, funding, money, parse_time, points, proto_time, rounding, time_text};
@@ -19,7 +20,7 @@ use crate::output::{Table, funding, money, parse_time, points, proto_time, round
 const EXAMPLES: &str = "\
 Examples:
   entente terms in-force rover-rides --at 2026-04-01
-  entente terms publish rover-rides spring.toml --from 2026-04-01
+  entente terms publish rover-rides spring.toml --from 2026-04-01 --reason \"spring prices\"
   entente terms list harbor-hotels --as harbor-hotels";
 
 const FILE: &str = "\
@@ -50,7 +51,7 @@ A terms file, with amounts in quotes:
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES)]
 pub(crate) enum TermsCommand {
-    /// Publish a version from a file.
+    /// Propose a version from a file; another operator approves it.
     Publish(PublishArgs),
     /// List a partner's versions, newest first.
     List(ListArgs),
@@ -69,9 +70,8 @@ pub(crate) struct PublishArgs {
     /// When the version begins: 2026-04-01T00:00:00Z, or a day [default: now].
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
-    /// The id of this write, to repeat it safely.
-    #[arg(long, value_name = "UUID")]
-    request_id: Option<String>,
+    #[command(flatten)]
+    propose: ProposeArgs,
     #[command(flatten)]
     connection: Connection,
 }
@@ -111,14 +111,13 @@ async fn publish(args: PublishArgs) -> anyhow::Result<()> {
     let text =
         std::fs::read_to_string(&args.file).with_context(|| format!("cannot read {name}"))?;
     let agreement = AgreementFile::read(&text).context(name)?.into_api();
-    let request = PublishTermsRequest {
-        request_id: request_id(args.request_id),
+    let publish = PublishTermsRequest {
+        request_id: String::new(),
         partner: args.partner,
         effective_from: args.from.as_deref().map(parse_time).transpose()?.map(proto_time),
         agreement: Some(agreement),
     };
-    let answer = args.connection.client().await?.publish_terms(request).await?;
-    show(&args.connection, answer.terms.as_slice())
+    proposal::propose(&args.connection, args.propose, Act::PublishTerms(publish)).await
 }
 
 async fn list(args: ListArgs) -> anyhow::Result<()> {
@@ -144,8 +143,7 @@ async fn in_force(args: InForceArgs) -> anyhow::Result<()> {
     let terms = answer.terms.unwrap_or_default();
     args.connection.output.show(&json(&terms), |_| {
         let agreement = terms.agreement.clone().unwrap_or_default();
-        let parts = [head(&terms), prices(&agreement), earning(&agreement), exchanges(&agreement)];
-        parts.join("\n\n")
+        [head(&terms), agreement_text(&agreement)].join("\n\n")
     })
 }
 
@@ -175,6 +173,11 @@ fn show(connection: &Connection, versions: &[Terms]) -> anyhow::Result<()> {
         }
         table.text("no terms")
     })
+}
+
+/// What is agreed, for people.
+pub(super) fn agreement_text(agreement: &Agreement) -> String {
+    [prices(agreement), earning(agreement), exchanges(agreement)].join("\n\n")
 }
 
 fn head(terms: &Terms) -> String {
@@ -278,7 +281,8 @@ fn price(agreement: &Agreement, micros: i64) -> String {
     money(&Money { currency: agreement.currency.clone(), micros })
 }
 
-fn json(terms: &Terms) -> Value {
+/// A version, as a program reads it.
+pub(super) fn json(terms: &Terms) -> Value {
     json!({
         "partner": terms.partner,
         "version": terms.version,

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use entente_api::ledger::{AdvanceClockRequest, GetLedgerRequest};
-use entente_client::{Client, Error};
+use entente_client::{Client, Error, Operators};
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 
@@ -21,8 +21,8 @@ pub(super) const SIDE_BY_SIDE: usize = 64;
 /// A connection for each of the cast.
 #[derive(Clone, Debug)]
 pub(crate) struct Clients {
-    /// The hub's operator.
-    pub(crate) operator: Client,
+    /// The hub's operators.
+    pub(crate) operator: Operators,
     /// Harbor Hotels.
     pub(crate) harbor: Client,
     /// Rover Rides.
@@ -147,7 +147,7 @@ async fn play_phase(
 /// Sends one step. Only a refusal is an answer; a hub that went away ends the demo.
 async fn send(step: &Step, clients: &Clients) -> anyhow::Result<Played> {
     let begun = Instant::now();
-    let answer = call(clients.caller(step.caller), &step.command).await;
+    let answer = call(clients, step).await;
     let took = begun.elapsed();
     let answer = match answer {
         Ok(done) => Ok(done),
@@ -162,8 +162,12 @@ async fn send(step: &Step, clients: &Clients) -> anyhow::Result<Played> {
 /// Whether it was replayed, `None` for a read, and the balances after it.
 pub(crate) type Done = (Option<bool>, Option<entente_api::types::Balances>);
 
-async fn call(client: &Client, command: &Command) -> Result<Done, Error> {
+async fn call(clients: &Clients, step: &Step) -> Result<Done, Error> {
+    let (client, both) = (clients.caller(step.caller), &clients.operator);
     macro_rules! send {
+        (both $method:ident, $request:expr) => {
+            both.$method($request).await.map(|answer| (Some(answer.replayed), None))
+        };
         ($method:ident, $request:expr) => {
             client.$method($request).await.map(|answer| (Some(answer.replayed), None))
         };
@@ -171,13 +175,13 @@ async fn call(client: &Client, command: &Command) -> Result<Done, Error> {
             client.$method($request).await.map(|answer| (Some(answer.replayed), answer.balances))
         };
     }
-    match command {
+    match &step.command {
         Command::CreatePartner(request) => send!(create_partner, request.clone()),
-        Command::PublishTerms(request) => send!(publish_terms, request.as_ref().clone()),
+        Command::PublishTerms(request) => send!(both publish_terms, request.as_ref().clone()),
         Command::SuspendPartner(request) => send!(suspend_partner, request.clone()),
         Command::ResumePartner(request) => send!(resume_partner, request.clone()),
         Command::EnrolMember(request) => send!(enrol_member, request.clone()),
-        Command::AttachReference(request) => send!(attach_reference, request.clone()),
+        Command::AttachReference(request) => send!(both attach_reference, request.clone()),
         Command::Earn(request) => send!(points earn, request.clone()),
         Command::Burn(request) => send!(points burn, request.clone()),
         Command::Authorize(request) => send!(points authorize, request.clone()),

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use anyhow::Context as _;
-use entente_client::{Client, Options as ClientOptions};
+use entente_client::{Client, Operators, Options as ClientOptions};
 use entente_embedded::{Embedded, Options as DatabaseOptions};
 use entente_hub::hub::{Addresses, StartError};
 use entente_hub::{Config, Hub};
@@ -18,8 +18,8 @@ use super::progress::Progress;
 use crate::output::warn;
 use crate::{clock, database, hub};
 
-/// The name of the one operator.
-const OPERATOR: &str = "ops";
+/// The names of the operators: one proposes what needs two, the other approves it.
+pub(super) const OPERATORS: [&str; 2] = ["ops", "ops-2"];
 
 /// A certificate with fewer days left is made anew.
 const FEWEST_DAYS: i64 = 7;
@@ -140,7 +140,10 @@ fn renew(domain: &DomainDirectory, now: Timestamp) -> anyhow::Result<()> {
 }
 
 fn cast() -> anyhow::Result<Vec<Identity>> {
-    let mut cast = vec![Identity::Operator(OPERATOR.parse()?)];
+    let mut cast = Vec::new();
+    for operator in OPERATORS {
+        cast.push(Identity::Operator(operator.parse()?));
+    }
     for brand in Brand::ALL {
         cast.push(Identity::Partner(brand.code().parse()?));
     }
@@ -162,8 +165,10 @@ async fn connect(domain: &DomainDirectory, addresses: Addresses) -> anyhow::Resu
         anyhow::Ok(Client::connect(options).await?)
     };
     let brand = async |brand: Brand| client(Identity::Partner(brand.code().parse()?)).await;
+    let operator = async |name: &str| client(Identity::Operator(name.parse()?)).await;
+    let [first, second] = OPERATORS;
     Ok(Clients {
-        operator: client(Identity::Operator(OPERATOR.parse()?)).await?,
+        operator: Operators::new(operator(first).await?, operator(second).await?),
         harbor: brand(Brand::Harbor).await?,
         rover: brand(Brand::Rover).await?,
         grocer: brand(Brand::Grocer).await?,

@@ -16,8 +16,8 @@ pub(crate) use style::{bold, dim, good, paint};
 pub(crate) use table::Table;
 pub(crate) use time::{date, parse as parse_time, proto as proto_time, stamp, text as time_text};
 pub(crate) use word::{
-    amount_kind, delivery_failure, delivery_state, direction, event_kind, funding, operation_kind,
-    partner_state, rounding, window_state,
+    act_kind, amount_kind, delivery_failure, delivery_state, direction, event_kind, funding,
+    operation_kind, partner_state, proposal_state, rounding, window_state,
 };
 
 /// How a command prints what it found.

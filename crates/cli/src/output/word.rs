@@ -2,6 +2,7 @@
 
 use entente_api::event::{DeliveryFailure, DeliveryState, EventKind};
 use entente_api::partner::{EarnRounding, Funding, PartnerState};
+use entente_api::proposal::{ActKind, ProposalState};
 use entente_api::settlement::{AmountKind, Direction, WindowState};
 use entente_api::types::OperationKind;
 
@@ -67,6 +68,28 @@ pub(crate) fn partner_state(number: i32) -> &'static str {
         PartnerState::Active => "active",
         PartnerState::Suspended => "suspended",
         PartnerState::Unspecified => "?",
+    }
+}
+
+/// What a proposal would do.
+pub(crate) fn act_kind(number: i32) -> &'static str {
+    match ActKind::try_from(number).unwrap_or_default() {
+        ActKind::PublishTerms => "publish terms",
+        ActKind::AttachReference => "attach a reference",
+        ActKind::Unspecified => "?",
+    }
+}
+
+/// What became of a proposal.
+pub(crate) fn proposal_state(number: i32) -> &'static str {
+    match ProposalState::try_from(number).unwrap_or_default() {
+        ProposalState::Open => "open",
+        ProposalState::Applied => "applied",
+        ProposalState::Refused => "refused",
+        ProposalState::Rejected => "rejected",
+        ProposalState::Withdrawn => "withdrawn",
+        ProposalState::Expired => "expired",
+        ProposalState::Unspecified => "?",
     }
 }
 

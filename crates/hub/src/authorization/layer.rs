@@ -46,7 +46,7 @@ mod tests {
     use crate::caller::{Caller, OperatorName};
 
     const EARN: &str = "/entente.points.v1.PointsService/Earn";
-    const PUBLISH: &str = "/entente.partner.v1.PartnerService/PublishTerms";
+    const SUSPEND: &str = "/entente.partner.v1.PartnerService/SuspendPartner";
 
     fn harbor() -> Caller {
         Caller::Partner("harbor-hotels".parse().expect("a good code"))
@@ -74,8 +74,8 @@ mod tests {
         for (path, caller, admitted) in [
             (EARN, harbor(), true),
             (EARN, amelia(), false),
-            (PUBLISH, amelia(), true),
-            (PUBLISH, harbor(), false),
+            (SUSPEND, amelia(), true),
+            (SUSPEND, harbor(), false),
             ("/entente.points.v1.PointsService/earn", harbor(), false),
             ("/", amelia(), false),
         ] {

@@ -3,7 +3,7 @@
 use entente_loyalty::{Catalogue, Partner, PartnerCode};
 
 use crate::{
-    caller::Caller,
+    caller::{Caller, OperatorName},
     error::{Refused, RpcError},
 };
 
@@ -42,6 +42,14 @@ impl Permit {
         }
     }
 
+    /// The calling operator.
+    pub fn operator(&self) -> Result<&OperatorName, Refused> {
+        match &self.caller {
+            Caller::Operator(name) => Ok(name),
+            Caller::Partner(_) => Err(Refused::not_allowed()),
+        }
+    }
+
     /// Whose data a read is about, by the code that the request names, if any. A partner reads
     /// itself alone, and naming another is refused before anything is looked up. An operator who
     /// names nobody gets `None`.
@@ -59,7 +67,6 @@ impl Permit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::caller::OperatorName;
 
     fn code(code: &str) -> PartnerCode {
         code.parse().expect("a good code")

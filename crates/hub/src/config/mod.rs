@@ -17,6 +17,8 @@ use figment::{
     Figment,
     providers::{Env, Format, Serialized, Toml},
 };
+use jiff::SignedDuration;
+use limits::within;
 use serde::{Deserialize, Serialize};
 
 pub use limits::{Limits, PostingLimits};
@@ -52,6 +54,8 @@ pub struct Config {
     pub keys: PathBuf,
     /// Allows an address that is not loopback though callers show certificates and no tokens.
     pub certificates_only: bool,
+    /// For how many days an operator's proposal can be approved.
+    pub proposal_days: u16,
     /// Limits of the edge.
     pub limits: Limits,
     /// Limits of the posting pipeline.
@@ -129,6 +133,7 @@ impl Default for Config {
             hub_key: None,
             keys: "keys".into(),
             certificates_only: false,
+            proposal_days: 7,
             limits: Limits::default(),
             posting: PostingLimits::default(),
             workers: WorkerSettings::default(),
@@ -158,6 +163,12 @@ impl Config {
         self.database_url.as_ref().ok_or(ConfigError::Missing { name: "database_url" })
     }
 
+    /// [`Self::proposal_days`].
+    #[must_use]
+    pub fn proposal_life(&self) -> SignedDuration {
+        SignedDuration::from_hours(24 * i64::from(self.proposal_days))
+    }
+
     /// The configuration to show: no secrets in it.
     #[must_use]
     pub fn redacted(&self) -> Self {
@@ -182,6 +193,7 @@ impl Config {
                 return range(name, &address, expected);
             }
         }
+        within("proposal_days", &self.proposal_days, 1..=365)?;
         self.limits.check()?;
         self.posting.check()?;
         self.workers.check()?;
@@ -207,7 +219,7 @@ fn environment() -> Env {
 }
 
 /// The values that are not in a table.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "partner_listen",
     "operator_listen",
     "plain_listen",
@@ -218,6 +230,7 @@ const NAMES: [&str; 10] = [
     "hub_key",
     "keys",
     "certificates_only",
+    "proposal_days",
 ];
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Writes that change no points: partners, terms, enrolments, the clock, payments.
+//! Writes that change no points: partners, terms, enrolments, the clock, payments, and what two
+//! operators do together.
 //!
 //! Each runs in a task of its own that owns its transaction, so a caller that cancels cannot cut it
 //! short. Their number is bounded, and one runs again when the database asks for it. Those with a
@@ -7,6 +8,7 @@
 mod advance_clock;
 mod members;
 mod partners;
+mod proposals;
 mod settlement;
 mod terms;
 mod webhooks;
@@ -23,6 +25,10 @@ pub use members::{AttachReference, EnrolMember};
 pub(crate) use members::{member_unknown, testing_apart};
 pub(crate) use partners::partner_unknown;
 pub use partners::{CreatePartner, ResumePartner, SuspendPartner};
+pub use proposals::{Act, AnyAct, Approval, Approve, Propose, Reject};
+pub(crate) use proposals::{
+    in_full as proposal_in_full, in_list as proposal_in_list, proposal_unknown,
+};
 pub use settlement::RecordPayment;
 pub use terms::PublishTerms;
 pub(crate) use webhooks::webhook_unknown;

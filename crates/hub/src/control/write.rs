@@ -55,7 +55,8 @@ pub trait Write: Send + Sync + 'static {
     /// What it has to lock.
     type Locks: Locks;
 
-    /// Acts. A refusal comes before anything is written.
+    /// Acts. A refusal comes before anything is written; one that is kept may write what it leaves,
+    /// which is committed with it.
     fn act(
         &self,
         control: &mut Control<Self::Locks>,

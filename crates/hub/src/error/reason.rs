@@ -25,7 +25,7 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         R::Unspecified | R::Internal => again(Code::Internal, 1_000),
         R::Malformed => not_kept(Code::InvalidArgument),
         R::Unauthenticated => not_kept(Code::Unauthenticated),
-        R::NotAllowed => not_kept(Code::PermissionDenied),
+        R::NotAllowed | R::OwnProposal => not_kept(Code::PermissionDenied),
         R::ShuttingDown => again(Code::Unavailable, 1_000),
         R::Overloaded => again(Code::Unavailable, 250),
         R::TooManyStreams | R::StreamUnread => again(Code::ResourceExhausted, 1_000),
@@ -37,7 +37,8 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         | R::WindowUnknown
         | R::TermsUnknown
         | R::WebhookUnknown
-        | R::DeliveryUnknown => not_kept(NotFound),
+        | R::DeliveryUnknown
+        | R::ProposalUnknown => not_kept(NotFound),
         R::PartnerSuspended => again(FailedPrecondition, 60_000),
         R::WindowNotClosed | R::NotASimulation | R::ClockBackwards | R::EndpointNotAllowed => {
             not_kept(FailedPrecondition)
@@ -77,7 +78,9 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         | R::TermsInPast
         | R::TermsOverlap
         | R::ExchangeCycleGains
-        | R::PaymentExceedsObligation => kept(FailedPrecondition),
+        | R::PaymentExceedsObligation
+        | R::ProposalNotOpen
+        | R::ProposalExpired => kept(FailedPrecondition),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod member;
 mod page;
 pub mod partner;
 pub mod points;
+pub mod proposal;
 pub mod settlement;
 mod terms;
 mod text;

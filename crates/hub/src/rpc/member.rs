@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use entente_api::member::{
-    AttachReferenceRequest, AttachReferenceResponse, EnrolMemberRequest, EnrolMemberResponse,
-    GetBalanceRequest, GetBalanceResponse, ListOperationsRequest, ListOperationsResponse,
-    member_service_server::MemberService,
+    EnrolMemberRequest, EnrolMemberResponse, GetBalanceRequest, GetBalanceResponse,
+    ListOperationsRequest, ListOperationsResponse, member_service_server::MemberService,
 };
 use entente_ledger::{Cell, Seq};
 use entente_store::member::OperationPlace;
@@ -58,17 +57,6 @@ impl MemberService for Members {
         let (id, enrol) = parse::member::enrol(caller.id, &request).map_err(RpcError::from)?;
         let claim = Claim::new(caller.id, id, &request);
         Ok(Response::new(self.controls.write(claim, enrol).await?))
-    }
-
-    async fn attach_reference(
-        &self,
-        request: Request<AttachReferenceRequest>,
-    ) -> Result<Response<AttachReferenceResponse>, Status> {
-        Permit::of(&request)?;
-        let request = request.into_inner();
-        let (id, attach) = parse::member::attach(&request).map_err(RpcError::from)?;
-        let claim = Claim::of_operator(id, &request);
-        Ok(Response::new(self.controls.write(claim, attach).await?))
     }
 
     async fn get_balance(

@@ -6,6 +6,7 @@ mod ledger;
 mod member;
 mod partner;
 mod points;
+mod proposal;
 mod settlement;
 mod webhook;
 
@@ -14,5 +15,6 @@ pub use ledger::Clock;
 pub use member::Members;
 pub use partner::Partners;
 pub use points::Points;
+pub use proposal::Proposals;
 pub use settlement::Settlement;
 pub use webhook::Webhooks;

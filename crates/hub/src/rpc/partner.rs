@@ -7,9 +7,8 @@ use entente_api::{
     partner::{
         CreatePartnerRequest, CreatePartnerResponse, GetPartnerRequest, GetPartnerResponse,
         GetTermsInForceRequest, GetTermsInForceResponse, ListPartnersRequest, ListPartnersResponse,
-        ListTermsRequest, ListTermsResponse, PublishTermsRequest, PublishTermsResponse,
-        ResumePartnerRequest, ResumePartnerResponse, SuspendPartnerRequest, SuspendPartnerResponse,
-        partner_service_server::PartnerService,
+        ListTermsRequest, ListTermsResponse, ResumePartnerRequest, ResumePartnerResponse,
+        SuspendPartnerRequest, SuspendPartnerResponse, partner_service_server::PartnerService,
     },
 };
 use entente_ledger::RequestId;
@@ -133,13 +132,6 @@ impl PartnerService for Partners {
         request: Request<ResumePartnerRequest>,
     ) -> Result<Response<ResumePartnerResponse>, Status> {
         self.write(&request, parse::partner::resume).await
-    }
-
-    async fn publish_terms(
-        &self,
-        request: Request<PublishTermsRequest>,
-    ) -> Result<Response<PublishTermsResponse>, Status> {
-        self.write(&request, parse::partner::publish).await
     }
 
     async fn get_partner(

@@ -4,6 +4,7 @@ mod catalogue;
 mod exposure;
 mod members;
 mod plans;
+mod proposals;
 mod security;
 mod transaction;
 

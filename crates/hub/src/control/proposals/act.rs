@@ -1,0 +1,144 @@
+//! The acts that need two operators. A new one is a line of the table below, an arm in each message
+//! of `act.proto`, and the write that it runs.
+
+use entente_api::proposal::{
+    self as api, ActKind, Applied, ApproveRequest, ApproveResponse, act::Act as OneAct,
+    applied::Answer as OneAnswer,
+};
+use entente_ledger::RequestId;
+use entente_loyalty::Catalogue;
+use entente_store::{
+    StoreError,
+    control::{Control, NoHeads},
+};
+use prost::Message;
+
+use super::{Approval, Approve};
+use crate::{
+    control::{Answer, AttachReference, Claim, Controls, PublishTerms, Write},
+    error::{Refused, RpcError},
+    method::WriteRequest,
+    parse::{self, Violations},
+};
+
+/// A write that an approval runs.
+pub trait Act: Write {
+    /// Its answer, as the proposal keeps it.
+    fn applied(response: <Self::Request as WriteRequest>::Response) -> Applied;
+}
+
+/// What stands in for an act that there is not: an approval that is refused before anything else,
+/// unless its request id has an outcome.
+#[derive(Debug)]
+struct Unfounded(Refused);
+
+macro_rules! acts {
+    ($($(#[$doc:meta])* $act:ident = $field:literal by $parse:path;)*) => {
+        /// Any act, parsed.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum AnyAct {
+            $($(#[$doc])* $act(Box<$act>),)*
+        }
+
+        impl AnyAct {
+            /// Parses an act, which runs under a request id that is not its own.
+            pub fn parse(act: &api::Act, request_id: &str) -> Result<Self, Refused> {
+                match &act.act {
+                    $(Some(OneAct::$act(request)) => {
+                        let mut violations = Violations::default();
+                        if !request.request_id.is_empty() {
+                            violations.add("request_id", "empty: the proposal's stands for it");
+                        }
+                        let mut request = request.clone();
+                        request_id.clone_into(&mut request.request_id);
+                        let parsed = match $parse(&request) {
+                            Ok((_, act)) => {
+                                violations.none().map(|()| Self::$act(Box::new(act)))
+                            }
+                            Err(refused) => Err(violations.and(refused)),
+                        };
+                        parsed.map_err(|refused| refused.inside($field))
+                    })*
+                    None => {
+                        let mut violations = Violations::default();
+                        violations.add("act", "one of the acts");
+                        Err(violations.refused())
+                    }
+                }
+            }
+
+            /// What it is.
+            #[must_use]
+            pub const fn kind(&self) -> ActKind {
+                match self {
+                    $(Self::$act(_) => ActKind::$act,)*
+                }
+            }
+
+            async fn approved(
+                self,
+                controls: &Controls,
+                claim: Claim,
+                approval: Approval,
+            ) -> Result<ApproveResponse, RpcError> {
+                match self {
+                    $(Self::$act(act) => {
+                        controls.write(claim, Approve { approval, act: *act }).await
+                    })*
+                }
+            }
+        }
+
+        $(
+            impl Act for $act {
+                fn applied(response: <Self::Request as WriteRequest>::Response) -> Applied {
+                    Applied { answer: Some(OneAnswer::$act(response)) }
+                }
+            }
+        )*
+    };
+}
+
+acts! {
+    /// Adds a version of a partner's terms.
+    PublishTerms = "publish_terms" by parse::partner::publish;
+    /// Gives a member a second brand's reference.
+    AttachReference = "attach_reference" by parse::member::attach;
+}
+
+impl Controls {
+    /// Applies a proposal's act under the approval's request id.
+    pub async fn approve(
+        &self,
+        request: &ApproveRequest,
+        request_id: RequestId,
+        approval: Approval,
+    ) -> Result<ApproveResponse, RpcError> {
+        let claim = Claim::of_operator(request_id, request);
+        let proposed = entente_store::proposals::get(&self.pool, approval.proposal).await?;
+        let act = match proposed {
+            Some(proposed) => {
+                let act = api::Act::decode(proposed.made.act.as_slice());
+                AnyAct::parse(&act.map_err(RpcError::internal)?, &request.request_id)
+            }
+            None => Err(super::proposal_unknown()),
+        };
+        match act {
+            Ok(act) => act.approved(self, claim, approval).await,
+            Err(refused) => self.write(claim, Unfounded(refused)).await,
+        }
+    }
+}
+
+impl Write for Unfounded {
+    type Request = ApproveRequest;
+    type Locks = NoHeads;
+
+    async fn act(
+        &self,
+        _: &mut Control<NoHeads>,
+        _: &Catalogue,
+    ) -> Result<Result<Answer<Self::Request>, Refused>, StoreError> {
+        Ok(Err(self.0.clone()))
+    }
+}

@@ -1,0 +1,58 @@
+//! The end of a proposal without effect: rejected by another, or withdrawn by who made it.
+
+use entente_api::proposal::{RejectRequest, RejectResponse};
+use entente_ledger::RequestId;
+use entente_loyalty::Catalogue;
+use entente_store::{
+    StoreError,
+    control::{Control, NoHeads},
+    proposals::{self, Decision, End, Proposal},
+};
+
+use super::{proposal_unknown, undecided, wire};
+use crate::{
+    caller::OperatorName,
+    control::{Answer, Write},
+    error::Refused,
+};
+
+/// Ends a proposal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    /// The proposal.
+    pub proposal: RequestId,
+    /// Who ends it.
+    pub by: OperatorName,
+    /// Why.
+    pub reason: String,
+}
+
+impl Write for Reject {
+    type Request = RejectRequest;
+    type Locks = NoHeads;
+
+    async fn act(
+        &self,
+        control: &mut Control<NoHeads>,
+        _: &Catalogue,
+    ) -> Result<Result<Answer<Self::Request>, Refused>, StoreError> {
+        let Some(proposal) = proposals::lock(control.connection(), self.proposal).await? else {
+            return Ok(Err(proposal_unknown()));
+        };
+        let now = control.now();
+        if let Err(refused) = undecided(&proposal, now) {
+            return Ok(Err(refused));
+        }
+        let ended = if proposal.made.proposed_by == self.by.as_str() {
+            End::Withdrawn
+        } else {
+            End::Rejected
+        };
+        let end = ended(self.reason.clone());
+        let decision = Decision { decided_by: self.by.to_string(), decided_at: now, end };
+        proposals::decide(control.connection(), self.proposal, &decision).await?;
+        let decided = Proposal { decision: Some(decision), ..proposal };
+        let proposal = Some(wire::summary(&decided, now));
+        Ok(Ok(Answer::of(RejectResponse { proposal, replayed: false })))
+    }
+}

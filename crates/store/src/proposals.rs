@@ -1,0 +1,307 @@
+//! Proposals of operators: an act, why, and what became of it. Times are by the ledger's clock, so
+//! that an open one expires by its time alone.
+
+use entente_ledger::RequestId;
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
+
+use crate::StoreError;
+
+/// A proposal as it was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewProposal {
+    /// The request id by which it was proposed.
+    pub id: RequestId,
+    /// What the act is, by its number in the contract.
+    pub kind: i16,
+    /// The act, encoded.
+    pub act: Vec<u8>,
+    /// Why.
+    pub reason: String,
+    /// By whom.
+    pub proposed_by: String,
+    /// When.
+    pub proposed_at: Timestamp,
+    /// Until when it can be approved.
+    pub expires_at: Timestamp,
+}
+
+/// A proposal, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// As it was made. In a list its act is empty.
+    pub made: NewProposal,
+    /// How it ended; `None` of one that is open, or that expired.
+    pub decision: Option<Decision>,
+}
+
+/// How a proposal ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// By whom.
+    pub decided_by: String,
+    /// When.
+    pub decided_at: Timestamp,
+    /// How.
+    pub end: End,
+}
+
+/// The end of a proposal. In a list what is encoded is empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Approved, and the act answered this, encoded.
+    Applied(Vec<u8>),
+    /// Approved, and the act was refused for good, with this status, encoded.
+    Refused(Vec<u8>),
+    /// Ended by another operator, and why.
+    Rejected(String),
+    /// Ended by its proposer, and why.
+    Withdrawn(String),
+}
+
+/// Which proposals a list shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// All.
+    All,
+    /// Those that can be approved.
+    Open,
+    /// Those that nobody approved in time.
+    Expired,
+    /// Those that ended in one way.
+    Ended(EndKind),
+}
+
+/// A way to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndKind {
+    /// [`End::Applied`].
+    Applied = 2,
+    /// [`End::Refused`].
+    Refused = 3,
+    /// [`End::Rejected`].
+    Rejected = 4,
+    /// [`End::Withdrawn`].
+    Withdrawn = 5,
+}
+
+/// A place in a list: before this proposal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BeforeProposal {
+    /// When it was proposed,
+    pub proposed_at: Timestamp,
+    /// and its id.
+    pub id: RequestId,
+}
+
+/// The code of an open proposal, or of one that expired.
+const OPEN: i16 = 1;
+
+impl Proposal {
+    /// Whether it can still be approved.
+    #[must_use]
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        self.decision.is_none() && now < self.made.expires_at
+    }
+}
+
+impl End {
+    /// The way.
+    #[must_use]
+    pub const fn kind(&self) -> EndKind {
+        match self {
+            Self::Applied(_) => EndKind::Applied,
+            Self::Refused(_) => EndKind::Refused,
+            Self::Rejected(_) => EndKind::Rejected,
+            Self::Withdrawn(_) => EndKind::Withdrawn,
+        }
+    }
+
+    fn outcome(&self) -> Option<&[u8]> {
+        match self {
+            Self::Applied(encoded) | Self::Refused(encoded) => Some(encoded),
+            Self::Rejected(_) | Self::Withdrawn(_) => None,
+        }
+    }
+
+    fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Rejected(reason) | Self::Withdrawn(reason) => Some(reason),
+            Self::Applied(_) | Self::Refused(_) => None,
+        }
+    }
+}
+
+impl EndKind {
+    #[expect(clippy::as_conversions, reason = "the enum is made of its codes")]
+    const fn code(self) -> i16 {
+        self as i16
+    }
+}
+
+/// A row, as every statement here reads it.
+struct Row {
+    proposal_id: Uuid,
+    kind: i16,
+    act: Vec<u8>,
+    reason: String,
+    proposed_by: String,
+    proposed_at: jiff_sqlx::Timestamp,
+    expires_at: jiff_sqlx::Timestamp,
+    state: i16,
+    decided_by: Option<String>,
+    decided_at: Option<jiff_sqlx::Timestamp>,
+    decision_reason: Option<String>,
+    outcome: Option<Vec<u8>>,
+}
+
+impl TryFrom<Row> for Proposal {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let bad = |column| StoreError::inconsistent("proposals", column, row.proposal_id);
+        let outcome = || row.outcome.clone().ok_or_else(|| bad("outcome"));
+        let reason = || row.decision_reason.clone().ok_or_else(|| bad("decision_reason"));
+        let end = match row.state {
+            OPEN => None,
+            2 => Some(End::Applied(outcome()?)),
+            3 => Some(End::Refused(outcome()?)),
+            4 => Some(End::Rejected(reason()?)),
+            5 => Some(End::Withdrawn(reason()?)),
+            _ => return Err(bad("state")),
+        };
+        let decision = match end {
+            None => None,
+            Some(end) => Some(Decision {
+                decided_by: row.decided_by.clone().ok_or_else(|| bad("decided_by"))?,
+                decided_at: row.decided_at.ok_or_else(|| bad("decided_at"))?.to_jiff(),
+                end,
+            }),
+        };
+        let made = NewProposal {
+            id: RequestId(row.proposal_id),
+            kind: row.kind,
+            act: row.act,
+            reason: row.reason,
+            proposed_by: row.proposed_by,
+            proposed_at: row.proposed_at.to_jiff(),
+            expires_at: row.expires_at.to_jiff(),
+        };
+        Ok(Self { made, decision })
+    }
+}
+
+/// Writes a new proposal. Where the same one was written meanwhile, the answer is
+/// [`StoreError::Claimed`]: roll back and run again.
+pub async fn insert(executor: impl PgExecutor<'_>, new: &NewProposal) -> Result<(), StoreError> {
+    let inserted = sqlx::query!(
+        "INSERT INTO proposals (proposal_id, kind, act, reason, proposed_by, proposed_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+        new.id.0,
+        new.kind,
+        new.act,
+        new.reason,
+        new.proposed_by,
+        new.proposed_at.to_sqlx() as _,
+        new.expires_at.to_sqlx() as _
+    );
+    match inserted.execute(executor).await?.rows_affected() {
+        1 => Ok(()),
+        _ => Err(StoreError::Claimed),
+    }
+}
+
+/// A proposal, locked until the transaction ends: two who decide at once wait for one another.
+pub async fn lock(
+    connection: &mut PgConnection,
+    id: RequestId,
+) -> Result<Option<Proposal>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT proposal_id, kind, act, reason, proposed_by,
+                  proposed_at AS "proposed_at: jiff_sqlx::Timestamp",
+                  expires_at AS "expires_at: jiff_sqlx::Timestamp", state, decided_by,
+                  decided_at AS "decided_at: jiff_sqlx::Timestamp", decision_reason, outcome
+           FROM proposals WHERE proposal_id = $1 ORDER BY proposal_id FOR UPDATE"#,
+        id.0
+    );
+    row.fetch_optional(connection).await?.map(Proposal::try_from).transpose()
+}
+
+/// A proposal as it is.
+pub async fn get(
+    executor: impl PgExecutor<'_>,
+    id: RequestId,
+) -> Result<Option<Proposal>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT proposal_id, kind, act, reason, proposed_by,
+                  proposed_at AS "proposed_at: jiff_sqlx::Timestamp",
+                  expires_at AS "expires_at: jiff_sqlx::Timestamp", state, decided_by,
+                  decided_at AS "decided_at: jiff_sqlx::Timestamp", decision_reason, outcome
+           FROM proposals WHERE proposal_id = $1"#,
+        id.0
+    );
+    row.fetch_optional(executor).await?.map(Proposal::try_from).transpose()
+}
+
+/// Ends a proposal that was locked and found open.
+pub async fn decide(
+    executor: impl PgExecutor<'_>,
+    id: RequestId,
+    decision: &Decision,
+) -> Result<(), StoreError> {
+    let decided = sqlx::query!(
+        "UPDATE proposals
+         SET state = $2, decided_by = $3, decided_at = $4, decision_reason = $5, outcome = $6
+         WHERE proposal_id = $1 AND state = 1",
+        id.0,
+        decision.end.kind().code(),
+        decision.decided_by,
+        decision.decided_at.to_sqlx() as _,
+        decision.end.reason(),
+        decision.end.outcome()
+    );
+    match decided.execute(executor).await?.rows_affected() {
+        1 => Ok(()),
+        _ => Err(StoreError::inconsistent("proposals", "state", id.0)),
+    }
+}
+
+/// Proposals of a choice as of `now`, newest first, without what is encoded in them: at most `limit`
+/// of those before `before`, or of all.
+pub async fn list(
+    executor: impl PgExecutor<'_>,
+    (choice, now): (Choice, Timestamp),
+    before: Option<BeforeProposal>,
+    limit: u16,
+) -> Result<Vec<Proposal>, StoreError> {
+    let (state, expired) = match choice {
+        Choice::All => (None, None),
+        Choice::Open => (Some(OPEN), Some(false)),
+        Choice::Expired => (Some(OPEN), Some(true)),
+        Choice::Ended(kind) => (Some(kind.code()), None),
+    };
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT proposal_id, kind, ''::bytea AS "act!", reason, proposed_by,
+                  proposed_at AS "proposed_at: jiff_sqlx::Timestamp",
+                  expires_at AS "expires_at: jiff_sqlx::Timestamp", state, decided_by,
+                  decided_at AS "decided_at: jiff_sqlx::Timestamp", decision_reason,
+                  CASE WHEN outcome IS NOT NULL THEN ''::bytea END AS outcome
+           FROM proposals
+           WHERE ($1::timestamptz IS NULL OR (proposed_at, proposal_id) < ($1, $2::uuid))
+             AND ($3::smallint IS NULL OR state = $3)
+             AND ($4::boolean IS NULL OR (expires_at <= $5) = $4)
+           ORDER BY proposed_at DESC, proposal_id DESC LIMIT $6"#,
+        before.map(|before| before.proposed_at.to_sqlx()) as _,
+        before.map(|before| before.id.0),
+        state,
+        expired,
+        now.to_sqlx() as _,
+        i64::from(limit)
+    );
+    rows.fetch_all(executor).await?.into_iter().map(Proposal::try_from).collect()
+}
