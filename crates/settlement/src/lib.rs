@@ -15,6 +15,7 @@ mod prepaid;
 #[cfg(test)]
 mod properties;
 pub mod reconcile;
+pub mod statement;
 mod totals;
 
 pub use calendar::{Calendar, CutOff, Cycle, NoSuchDay};
