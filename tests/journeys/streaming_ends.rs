@@ -14,13 +14,14 @@ use entente_client::{
         points::{EarnRequest, EarnStreamRequest, points_service_client::PointsServiceClient},
     },
 };
-use entente_hub::config::Limits;
+use entente_hub::config::{Limits, PostingLimits};
 use entente_testkit::{
     TestHub,
     cast::{HARBOR, ROVER, balances, earn, enrol},
 };
 use http_body::Frame;
 use prost::{Message as _, bytes::Bytes};
+use tokio::task::JoinSet;
 use tonic::{Status, body::Body};
 use tower::ServiceExt as _;
 
@@ -197,6 +198,48 @@ async fn a_partner_has_so_many_streams_open_and_no_more() {
     assert!(first.outcomes.message().await.unwrap().is_none());
     drop(first.outcomes);
     Stream::open(channel).await.expect("one has ended");
+    hub.close().await;
+}
+
+/// Two calls may wait, and streams have thousands of lines.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_number_of_streams_makes_another_partners_calls_be_refused() {
+    const STREAMS: usize = 4;
+    const LINES: i64 = 200;
+    let hub = TestHub::posting(PostingLimits { writers: 1, queue: 2, batch: 8 }).await;
+    enrol(&hub.partner(HARBOR).await, "guest").await;
+    let rover = hub.partner(ROVER).await;
+    for rider in 0..100 {
+        enrol(&rover, &format!("rider-{rider}")).await;
+    }
+    let mut flooding = JoinSet::new();
+    for _ in 0..STREAMS {
+        let mut stream = Stream::open(Wire::partner(&hub, HARBOR).await.channel()).await.unwrap();
+        let lines = stream.lines.clone();
+        flooding.spawn(async move {
+            for line in earns(LINES) {
+                lines.send(line).await.unwrap();
+            }
+        });
+        flooding.spawn(async move {
+            // On a slow machine a line may wait for longer than it may take.
+            for sequence in 1..=LINES {
+                assert_eq!(stream.next().await.expect("an outcome").0, sequence);
+            }
+        });
+    }
+    let mut calls = PointsServiceClient::new(Wire::partner(&hub, ROVER).await.channel());
+    let mut called = 0;
+    while !flooding.is_empty() || called < 10 {
+        // Members that the hub has not looked up come by both queues.
+        let rider = format!("rider-{}", called % 100);
+        let answered = calls.earn(earn(&rider, 1_000_000, "USD")).await;
+        assert!(answered.is_ok(), "call {called}: {answered:?}");
+        called += 1;
+        while let Some(ended) = flooding.try_join_next() {
+            ended.unwrap();
+        }
+    }
     hub.close().await;
 }
 

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 use entente_client::{Client, Operators, Options, Retry, api};
 use entente_hub::{
     Config, Hub, Ledger,
-    config::{DatabaseUrl, Limits, WebhookSettings, WorkerSettings},
+    config::{DatabaseUrl, Limits, PostingLimits, WebhookSettings, WorkerSettings},
     hub::Addresses,
 };
 use entente_identity::{
@@ -40,6 +40,7 @@ pub struct TestHub {
 #[derive(Debug, Clone, Default)]
 struct Given {
     limits: Limits,
+    posting: PostingLimits,
     webhooks: WebhookSettings,
 }
 
@@ -52,6 +53,13 @@ impl TestHub {
     /// The same, within other limits, with the whole cast created.
     pub async fn within(limits: Limits) -> Self {
         let given = Given { limits, ..Given::default() };
+        let hub = Self::serving(Database::fresh().await, given).await;
+        Box::pin(hub.enacted()).await
+    }
+
+    /// The same, with another pipeline.
+    pub async fn posting(posting: PostingLimits) -> Self {
+        let given = Given { posting, ..Given::default() };
         let hub = Self::serving(Database::fresh().await, given).await;
         Box::pin(hub.enacted()).await
     }
@@ -217,6 +225,7 @@ async fn serve(database: &Database, certificates: &Path, given: &Given) -> Hub {
             ..WorkerSettings::default()
         },
         limits: given.limits.clone(),
+        posting: given.posting.clone(),
         webhooks: given.webhooks.clone(),
         ..Config::default()
     };

@@ -42,7 +42,8 @@ pub struct Limits {
 pub struct PostingLimits {
     /// How many writers share the cells.
     pub writers: usize,
-    /// How many commands wait for a writer at most.
+    /// How many calls wait for a writer at most. Lines of streams have places of their own, for two
+    /// transactions, so that no number of streams takes the room of calls.
     pub queue: usize,
     /// How many commands one transaction takes at most.
     pub batch: usize,
@@ -123,6 +124,12 @@ impl PostingLimits {
         within("posting.writers", &self.writers, 1..=64)?;
         within("posting.queue", &self.queue, 1..=1_048_576)?;
         within("posting.batch", &self.batch, 1..=4_096)
+    }
+
+    /// How many lines of streams wait in a queue at most: while one batch is written, two more may
+    /// wait, so that the next is full though its lines come in one by one.
+    pub(crate) const fn lines(&self) -> usize {
+        self.batch.saturating_mul(2)
     }
 }
 

@@ -12,6 +12,7 @@ mod answer;
 mod batch;
 mod measure;
 mod needs;
+mod queue;
 mod quote;
 mod resolver;
 mod submission;
@@ -23,7 +24,7 @@ use std::{sync::Arc, time::Duration};
 
 use sqlx::PgPool;
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{oneshot, watch},
     task::JoinSet,
 };
 
@@ -40,6 +41,7 @@ use crate::{
     error::{Refused, RpcError},
     feed::Heads,
 };
+use queue::{Queue, Via};
 pub(crate) use resolver::Resolved;
 use resolver::Resolver;
 use submission::Queued;
@@ -51,7 +53,7 @@ const REFERENCES: usize = 100_000;
 #[derive(Debug, Clone)]
 pub struct Posting {
     resolver: Resolver,
-    queues: Arc<[mpsc::Sender<Queued>]>,
+    queues: Arc<[Queue<Queued>]>,
 }
 
 /// The answer to a queued command.
@@ -61,15 +63,6 @@ pub(crate) enum Answer {
     Known(Result<Posted, RpcError>),
     /// It comes after the commit.
     Awaited(oneshot::Receiver<Result<Posted, RpcError>>),
-}
-
-/// What a full queue does to who comes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Full {
-    /// It turns one call away.
-    Refuses,
-    /// It makes a stream wait, which then reads no further.
-    Waits,
 }
 
 /// The tasks behind a [`Posting`].
@@ -94,7 +87,7 @@ impl Posting {
         tasks.spawn(resolving);
         let mut queues = Vec::with_capacity(limits.writers);
         for _ in 0..limits.writers.max(1) {
-            let (queue, queued) = mpsc::channel(limits.queue);
+            let (queue, queued) = queue::queue(limits.queue, limits.lines());
             let (catalogue, heads) = (Arc::clone(catalogue), heads.clone());
             let context = batch::Context { pool: pool.clone(), catalogue, heads };
             tasks.spawn(writer::run(context, queued, limits.batch, stopped.clone()));
@@ -112,8 +105,8 @@ impl Posting {
 
     /// Posts a command, and answers after its commit. A full queue refuses it.
     pub async fn submit(&self, submission: Submission) -> Result<Posted, RpcError> {
-        let resolved = self.resolver.resolve(&submission, Full::Refuses).await?;
-        self.enqueue(submission, resolved, Full::Refuses).await.posted().await
+        let resolved = self.resolver.resolve(&submission, Via::Call).await?;
+        self.enqueue(submission, resolved, Via::Call).await.posted().await
     }
 
     /// What a submission's reference is remembered as.
@@ -121,18 +114,18 @@ impl Posting {
         self.resolver.remembered(submission)
     }
 
-    /// Finds the member of a submission, for [`Posting::queue`]. A full queue is waited for.
+    /// Finds the member of a stream's line, for [`Posting::queue`]. It waits for its place.
     pub(crate) async fn resolve(&self, submission: &Submission) -> Result<Resolved, RpcError> {
-        self.resolver.resolve(submission, Full::Waits).await
+        self.resolver.resolve(submission, Via::Line).await
     }
 
-    /// Queues what was resolved; what is queued in order is posted in order, member by member. A
-    /// full queue is waited for.
+    /// Queues a stream's line that was resolved; what is queued in order is posted in order, member
+    /// by member. It waits for its place.
     pub(crate) async fn queue(&self, submission: Submission, resolved: Resolved) -> Answer {
-        self.enqueue(submission, resolved, Full::Waits).await
+        self.enqueue(submission, resolved, Via::Line).await
     }
 
-    async fn enqueue(&self, submission: Submission, resolved: Resolved, full: Full) -> Answer {
+    async fn enqueue(&self, submission: Submission, resolved: Resolved, via: Via) -> Answer {
         let resolution = match resolved {
             Resolved::Answered(outcome) => {
                 return Answer::Known(batch::replay(&submission.fingerprint, &outcome));
@@ -142,7 +135,7 @@ impl Posting {
         let (reply, answer) = oneshot::channel();
         let queued = Queued::new(submission, resolution, reply);
         let cell = usize::try_from(queued.link.cell.0).unwrap_or_default();
-        match full.send(&self.queues[cell % self.queues.len()], queued).await {
+        match self.queues[cell % self.queues.len()].send(queued, via).await {
             Ok(()) => Answer::Awaited(answer),
             Err(refused) => Answer::Known(Err(refused.into())),
         }
@@ -161,19 +154,6 @@ impl Answer {
     }
 }
 
-impl Full {
-    async fn send<T>(self, queue: &mpsc::Sender<T>, item: T) -> Result<(), Refused> {
-        match (queue.try_send(item), self) {
-            (Ok(()), _) => Ok(()),
-            (Err(mpsc::error::TrySendError::Full(item)), Self::Waits) => {
-                queue.send(item).await.map_err(|_| Refused::shutting_down())
-            }
-            (Err(mpsc::error::TrySendError::Full(_)), Self::Refuses) => Err(Refused::overloaded()),
-            (Err(mpsc::error::TrySendError::Closed(_)), _) => Err(Refused::shutting_down()),
-        }
-    }
-}
-
 impl PostingTasks {
     /// Takes nothing more, and waits until everything queued is answered, at most for `bound`.
     pub async fn drained(mut self, bound: Duration) -> bool {
@@ -181,24 +161,4 @@ impl PostingTasks {
         let all = async { while self.tasks.join_next().await.is_some() {} };
         tokio::time::timeout(bound, all).await.is_ok()
     }
-}
-
-/// Takes all that is queued, up to `most`, into `taken`; once stopped, the queue is closed, and
-/// what is still in it is taken too. `false` when there is nothing more to come.
-async fn take<T>(
-    queue: &mut mpsc::Receiver<T>,
-    taken: &mut Vec<T>,
-    most: usize,
-    stopped: &mut watch::Receiver<bool>,
-) -> bool {
-    let received = tokio::select! {
-        biased;
-        _ = stopped.wait_for(|stopped| *stopped) => None,
-        received = queue.recv_many(taken, most) => Some(received),
-    };
-    if let Some(received) = received {
-        return received > 0;
-    }
-    queue.close();
-    queue.recv_many(taken, most).await > 0
 }

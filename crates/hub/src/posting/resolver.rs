@@ -9,12 +9,12 @@ use entente_store::{
 };
 use quick_cache::sync::Cache;
 use sqlx::PgPool;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use super::{
-    Full, REFERENCES,
+    REFERENCES,
+    queue::{self, Queue, Via, Waiting},
     submission::{Resolution, Submission, Target},
-    take,
 };
 use crate::{
     config::PostingLimits,
@@ -27,7 +27,7 @@ use entente_api::error::ErrorReason;
 #[derive(Debug, Clone)]
 pub(super) struct Resolver {
     links: Arc<Cache<(PartnerId, String), ResolvedLink>>,
-    questions: mpsc::Sender<Question>,
+    questions: Queue<Question>,
 }
 
 /// What a request comes to.
@@ -54,7 +54,7 @@ impl Resolver {
         limits: &PostingLimits,
         stopped: watch::Receiver<bool>,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        let (questions, asked) = mpsc::channel(limits.queue);
+        let (questions, asked) = queue::queue(limits.queue, limits.lines());
         let links = Arc::new(Cache::new(REFERENCES));
         let task = answer_all(pool, Arc::clone(&links), asked, limits.batch, stopped);
         (Self { links, questions }, task)
@@ -78,7 +78,7 @@ impl Resolver {
     pub(super) async fn resolve(
         &self,
         submission: &Submission,
-        full: Full,
+        via: Via,
     ) -> Result<Resolved, RpcError> {
         if let Some(found) = self.remembered(submission) {
             return Ok(found);
@@ -90,7 +90,7 @@ impl Resolver {
             target: submission.target.clone(),
             reply,
         };
-        full.send(&self.questions, question).await?;
+        self.questions.send(question, via).await?;
         answer.await.unwrap_or_else(|_| Err(Refused::overloaded().into()))
     }
 }
@@ -99,12 +99,12 @@ impl Resolver {
 async fn answer_all(
     pool: PgPool,
     links: Arc<Cache<(PartnerId, String), ResolvedLink>>,
-    mut asked: mpsc::Receiver<Question>,
+    mut asked: Waiting<Question>,
     batch: usize,
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut questions = Vec::with_capacity(batch);
-    while take(&mut asked, &mut questions, batch, &mut stopped).await {
+    while asked.take(&mut questions, batch, &mut stopped).await {
         let batch = std::mem::take(&mut questions);
         if let Err((error, unanswered)) = answer(&pool, &links, batch).await {
             tracing::error!(%error, "resolving failed");

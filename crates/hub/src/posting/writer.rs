@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use entente_store::{Cure, StoreError};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use super::{
     batch::{self, Context},
+    queue::Waiting,
     submission::{Posted, Queued},
-    take,
 };
 use crate::error::{Refused, RpcError, chain, is_unreachable};
 
@@ -18,12 +18,12 @@ const RERUNS: u32 = 5;
 /// Runs batches until the queue is closed and empty.
 pub(super) async fn run(
     context: Context,
-    mut queued: mpsc::Receiver<Queued>,
+    mut queued: Waiting<Queued>,
     batch: usize,
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut commands = Vec::with_capacity(batch);
-    while take(&mut queued, &mut commands, batch, &mut stopped).await {
+    while queued.take(&mut commands, batch, &mut stopped).await {
         let now = Instant::now();
         let (live, late): (Vec<_>, Vec<_>) =
             commands.drain(..).partition(|command| command.deadline > now);
