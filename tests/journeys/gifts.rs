@@ -6,6 +6,7 @@ use entente_client::{
     Client,
     api::{
         error::ErrorReason,
+        event::{EventKind, WatchRequest, event::What},
         member::ListOperationsRequest,
         partner::{Agreement, Funding},
         points::{GetOperationRequest, TransferRequest, get_operation_response::Outcome},
@@ -18,20 +19,27 @@ use entente_client::{
 };
 use entente_testkit::{
     TestHub,
-    cast::{self, GROCER, HARBOR, ROVER, agreement, agreement_in, donate, earn, enrol, give},
+    cast::{self, GROCER, HARBOR, ROVER, agreement, agreement_in, burn, donate, earn, enrol, give},
 };
 
-use crate::steps::{
-    cents, close, expiries, exposure, gross, gross_rows, has, portions, position, reason, reverse,
+use crate::{
+    events::next,
+    steps::{
+        cents, close, expiries, exposure, gross, gross_rows, has, portions, position, reason,
+        reverse,
+    },
 };
 
 const MEMBERS: usize = 24;
 
 /// Harbor's members `guest`, who has 100 points of Rover and 200 of Harbor, and `friend`.
 async fn with_two_members() -> TestHub {
+    with_a_rover(agreement_in("USD", Funding::AtRedemption)).await
+}
+
+async fn with_a_rover(rover: Agreement) -> TestHub {
     let hub = TestHub::start().await;
     let operator = hub.operator().await;
-    let rover = agreement_in("USD", Funding::AtRedemption);
     let rover = Agreement { lot_life_days: 30, ..rover };
     for (partner, agreement) in
         [(HARBOR, agreement(HARBOR)), (ROVER, rover), (GROCER, agreement(GROCER))]
@@ -151,6 +159,31 @@ async fn a_gift_tells_nothing_of_the_receivers_balances() {
     assert_eq!(has(&harbor, "friend").await, (77, 0, 0), "the debt was repaid from what arrived");
     let asked = GetOperationRequest { request_id: request.request_id };
     assert_eq!(harbor.get_operation(asked).await.unwrap().balances, Some(balances));
+    hub.close().await;
+}
+
+/// Rover may owe 1.00 in EUR. Its points arrive at a member who owes the grocer, and repay 0.70.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cap_that_a_gifts_arrival_crosses_is_told_to_its_partner() {
+    let rover = agreement_in("USD", Funding::AtRedemption);
+    let caps = vec![cast::money(cents(100), "EUR")];
+    let hub = with_a_rover(Agreement { net_debit_caps: caps, ..rover }).await;
+    let (harbor, grocer) = (hub.partner(HARBOR).await, hub.partner(GROCER).await);
+    cast::attach(&hub.operator().await, HARBOR, "friend", GROCER).await;
+    let bought = earn("friend", cents(10_000), "EUR");
+    grocer.earn(bought.clone()).await.unwrap();
+    harbor.burn(burn("friend", 100)).await.unwrap();
+    grocer.reverse(reverse(&bought.request_id)).await.unwrap();
+    assert_eq!(has(&harbor, "friend").await, (0, 0, 100));
+
+    let kinds = vec![EventKind::CapThreshold.into()];
+    let rover = hub.partner(ROVER).await;
+    let mut watch = rover.watch(WatchRequest { start: None, kinds }).await.unwrap();
+    harbor.transfer(give("guest", "friend", 100)).await.unwrap();
+    assert_eq!(has(&harbor, "friend").await, (0, 0, 0), "the debt is repaid");
+    let Some(What::CapThreshold(crossed)) = next(&mut watch).await.what else { panic!("a cap") };
+    assert_eq!((crossed.percent, crossed.rising), (50, true));
+    assert_eq!(crossed.owed, Some(cast::money(cents(70), "EUR")));
     hub.close().await;
 }
 

@@ -106,7 +106,7 @@ impl Lines {
                 refused = &mut ending, if end.is_none() => end = Some(Err(refused)),
                 read = next(&queued, &mut requests), if end.is_none() => match read {
                     Ok(Some((place, request))) => {
-                        let line = self.line(request, &mut last);
+                        let line = line((self.partner, self.deadline), request, &mut last);
                         let found = line.asked.as_ref().ok();
                         let found = found.and_then(|asked| self.posting.remembered(asked));
                         match found {
@@ -126,28 +126,6 @@ impl Lines {
                 else => return end.unwrap_or(Ok(())),
             }
         }
-    }
-
-    fn line(&self, request: EarnStreamRequest, last: &mut i64) -> Line {
-        let deadline = Deadline(Instant::now() + self.deadline);
-        let mut request_id = String::new();
-        let mut violations = Violations::default();
-        if request.sequence <= *last {
-            violations.add("sequence", format!("has to be more than {last}"));
-        }
-        *last = request.sequence.max(*last);
-        let asked = violations.required("earn", request.earn).map(|earn| {
-            let asked = submission(self.partner, &earn, deadline);
-            // Copied, so that a line that waits keeps no more of the message than that.
-            request_id = earn.request_id.chars().take(ECHOED_CHARACTERS).collect();
-            asked.map_err(|refused| refused.inside("earn"))
-        });
-        let asked = match asked {
-            Some(Ok(asked)) if violations.is_empty() => Ok(asked),
-            Some(Err(refused)) => Err(violations.and(refused)),
-            _ => Err(violations.refused()),
-        };
-        Line { name: Name { sequence: request.sequence, request_id }, deadline, asked }
     }
 
     /// Finds the member; `None` for a line that needs none.
@@ -177,6 +155,33 @@ impl Lines {
         };
         place.send(Pending { name: line.name, deadline: line.deadline, answer });
     }
+}
+
+/// Reads a line of a partner's, which may take so long.
+fn line(
+    (partner, within): (PartnerId, Duration),
+    request: EarnStreamRequest,
+    last: &mut i64,
+) -> Line {
+    let deadline = Deadline(Instant::now() + within);
+    let mut request_id = String::new();
+    let mut violations = Violations::default();
+    if request.sequence <= *last {
+        violations.add("sequence", format!("has to be more than {last}"));
+    }
+    *last = request.sequence.max(*last);
+    let asked = violations.required("earn", request.earn).map(|earn| {
+        let asked = submission(partner, &earn, deadline);
+        // Copied, so that a line that waits keeps no more of the message than that.
+        request_id = earn.request_id.chars().take(ECHOED_CHARACTERS).collect();
+        asked.map_err(|refused| refused.inside("earn"))
+    });
+    let asked = match asked {
+        Some(Ok(asked)) if violations.is_empty() => Ok(asked),
+        Some(Err(refused)) => Err(violations.and(refused)),
+        _ => Err(violations.refused()),
+    };
+    Line { name: Name { sequence: request.sequence, request_id }, deadline, asked }
 }
 
 /// The next line, and a place for it; `None` at the end. What is no message at all ends the stream:
@@ -218,4 +223,41 @@ fn earned(posted: &Posted) -> Result<EarnResponse, RpcError> {
         response.set_replayed();
     }
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use entente_api::{points::EarnRequest, types::Money};
+
+    use super::*;
+
+    /// A string in a buffer that is far too large for it.
+    fn roomy(text: &str) -> String {
+        let mut string = String::with_capacity(1 << 20);
+        string.push_str(text);
+        string
+    }
+
+    #[tokio::test]
+    async fn a_line_that_waits_keeps_no_more_of_its_message_than_it_echoes() {
+        let good = "7d0c1e1c-6f0b-4d1b-9c59-0d3b1f6f7a10";
+        for (sent, echoed) in [(good, good), (&"\u{20ac}".repeat(9_000), &"\u{20ac}".repeat(64))] {
+            let earn = EarnRequest {
+                request_id: roomy(sent),
+                member_reference: roomy("guest"),
+                spend: Some(Money { currency: roomy("EUR"), micros: 1_000_000 }),
+                category: roomy("stay"),
+                receipt_reference: roomy("receipt"),
+                ..EarnRequest::default()
+            };
+            let request = EarnStreamRequest { sequence: 1, earn: Some(earn) };
+            let read = line((PartnerId(1), Duration::from_secs(5)), request, &mut 0);
+            assert_eq!(read.name.request_id, echoed);
+            assert!(read.name.request_id.capacity() <= 4 * ECHOED_CHARACTERS);
+            assert_eq!(read.asked.is_ok(), sent == good);
+            if let Ok(asked) = read.asked {
+                assert!(asked.receipt_reference.capacity() < 64, "the receipt's buffer");
+            }
+        }
+    }
 }

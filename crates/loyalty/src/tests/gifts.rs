@@ -179,6 +179,29 @@ fn what_arrives_repays_the_receivers_debt_first() {
     check(&book);
 }
 
+/// The friend owes 1,000,000,000 points at .02 each, and nothing repays more than ten million at once.
+#[test]
+fn what_an_arrival_repays_is_bounded_and_beyond_that_nothing_is_given() {
+    let (half, all) = (500_000_000, 1_000_000_000);
+    let gifts = Gifts {
+        max_points_per_operation: Points(all),
+        max_points_per_member_month: Points(i64::MAX),
+    };
+    let harbor = Agreement { gifts: Some(gifts), ..agreement("EUR") };
+    let dear = Agreement { reimbursement: Micros(20_000), ..agreement("EUR") };
+    let mut book = Book::new(vec![partner(HARBOR, harbor), partner(GROCER, dear)]);
+    let earned = book.post_as(FRIEND, GROCER, earn(cents(all * 100), "EUR")).expect("points");
+    book.post_as(FRIEND, HARBOR, burn(all)).expect("spent");
+    book.post_as(FRIEND, GROCER, reverse(&earned, ReversePart::Rest)).expect("a debt");
+    assert_eq!(book.member_has(FRIEND), (0, 0, all));
+    book.post(HARBOR, earn(cents(all * 100), "EUR")).expect("points");
+    assert_eq!(book.post(HARBOR, give(FRIEND, all)), Err(Refusal::AmountTooLarge));
+    assert_eq!((book.has(), book.member_has(FRIEND)), ((all, 0, 0), (0, 0, all)));
+    book.post(HARBOR, give(FRIEND, half)).expect("ten million and no more");
+    assert_eq!(book.member_has(FRIEND), (0, 0, half));
+    check(&book);
+}
+
 #[test]
 fn a_received_lot_cannot_be_reversed_and_neither_can_a_gift() {
     let mut book = book();
