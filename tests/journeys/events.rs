@@ -7,7 +7,7 @@ use entente_client::{
     api::{
         error::ErrorReason,
         event::{Event, EventKind, WatchRequest, event::What, watch_request::Start},
-        partner::Agreement,
+        partner::{Agreement, SuspendPartnerRequest},
         settlement::RecordPaymentRequest,
     },
     new_request_id,
@@ -151,6 +151,10 @@ async fn a_hold_that_ends_by_itself_is_told_to_who_authorized_it() {
     let (harbor, rover) = (hub.partner(HARBOR).await, hub.partner(ROVER).await);
     earned(&harbor, "guest", cents(10_000)).await;
     let held = rover.authorize(authorize("guest", 40)).await.unwrap().operation.unwrap();
+    // A suspended partner has to know what becomes of what it had begun.
+    let (request_id, partner) = (new_request_id(), ROVER.to_owned());
+    let suspend = SuspendPartnerRequest { request_id, partner };
+    hub.operator().await.suspend_partner(suspend).await.unwrap();
     let kinds = vec![EventKind::HoldExpired.into()];
     let mut watch = rover.watch(WatchRequest { start: None, kinds }).await.unwrap();
     let mut other = harbor.watch(from(None)).await.unwrap();

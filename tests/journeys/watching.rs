@@ -7,8 +7,14 @@ use std::{
 };
 
 use entente_client::{
-    Client, Watch,
-    api::event::{Event, WatchRequest, event::What},
+    Client, Refusal,
+    api::{
+        error::ErrorReason,
+        event::{
+            Event, WatchRequest, event::What, event_service_client::EventServiceClient,
+            watch_response::What as Sent,
+        },
+    },
 };
 use entente_hub::config::Limits;
 use entente_testkit::{
@@ -18,7 +24,10 @@ use entente_testkit::{
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::task::JoinHandle;
 
-use crate::events::{from, lively, lively_within, next, resumed};
+use crate::{
+    events::{from, lively, lively_within, next, resumed},
+    wire::Wire,
+};
 
 const MEMBERS: usize = 24;
 
@@ -33,8 +42,10 @@ fn operation_count() -> usize {
 #[derive(Default)]
 struct Book {
     ids: BTreeSet<String>,
-    last: BTreeMap<i32, i64>,
+    numbers: BTreeMap<i32, i64>,
     requests: BTreeSet<String>,
+    /// The cell as it was told, and the request id.
+    told: Vec<(i32, String)>,
     repeated: usize,
 }
 
@@ -45,10 +56,34 @@ impl Book {
             return;
         }
         let key = event.order_key.expect("every event has one");
-        let last = self.last.insert(key.cell, key.number);
-        assert!(last.is_none_or(|last| last < key.number), "out of order in cell {}", key.cell);
+        let last = self.numbers.insert(key.cell, key.number);
+        assert!(last.is_none_or(|last| last <= key.number), "out of order in cell {}", key.cell);
         let Some(What::Operation(operation)) = event.what else { panic!("an earn") };
+        self.told.push((key.cell, operation.request_id.clone()));
         assert!(self.requests.insert(operation.request_id), "told twice under two ids");
+    }
+
+    /// What was told is in the order of the ledger, cell by cell.
+    async fn assert_in_order(&self, hub: &TestHub) {
+        let pool = hub.database().owner_pool().await;
+        let rows: Vec<(String, i16, i64)> =
+            sqlx::query_as("SELECT request_id::text, cell, seq FROM operations")
+                .fetch_all(&pool)
+                .await
+                .unwrap();
+        pool.close().await;
+        let places: BTreeMap<_, _> =
+            rows.into_iter().map(|(id, cell, seq)| (id, (cell, seq))).collect();
+        let mut last = BTreeMap::new();
+        for (key, id) in &self.told {
+            let (cell, seq) = places[id];
+            if let Some((before, number)) = last.insert(key, (cell, seq)) {
+                assert_eq!(before, cell, "one key for one cell");
+                assert!(number < seq, "out of order in cell {cell}");
+            }
+        }
+        let cells: BTreeSet<_> = last.values().map(|(cell, _)| cell).collect();
+        assert_eq!(cells.len(), last.len(), "one cell for one key");
     }
 }
 
@@ -118,6 +153,7 @@ async fn a_watcher_killed_and_resumed_at_random_misses_nothing_beside_a_writer()
         watch = client.watch(operations(resumed(&token))).await.unwrap();
     }
     assert_eq!(book.requests, writing.await.unwrap());
+    book.assert_in_order(&hub).await;
     assert!(kills > 5 && book.repeated > 0, "{kills} kills, {} repeated", book.repeated);
     drop(watch);
     other.drain().await;
@@ -128,16 +164,35 @@ async fn a_watcher_killed_and_resumed_at_random_misses_nothing_beside_a_writer()
 async fn a_reader_that_stalls_is_ended_and_resumes_without_a_gap() {
     let hub = lively_within(Limits { stream_unread_ms: 200, ..Limits::default() }).await;
     let harbor = with_members(&hub).await;
-    let mut watch: Watch = harbor.watch(operations(from(None))).await.unwrap();
+    let channel = Wire::partner_with_small_windows(&hub, HARBOR).await.channel();
+    let mut service = EventServiceClient::new(channel);
+    let mut stream = service.watch(operations(from(None))).await.unwrap().into_inner();
     let count = 2_000;
     let written = write(vec![harbor.clone(), hub.partner(HARBOR).await], count).await.unwrap();
     // More than fits between hub and reader waits unread for longer than is allowed.
     tokio::time::sleep(Duration::from_millis(600)).await;
-    let mut book = Book::default();
+    let (mut book, mut token) = (Book::default(), String::new());
+    let status = loop {
+        match stream.message().await {
+            Ok(Some(response)) => {
+                token = response.resume_token;
+                if let Some(Sent::Event(event)) = response.what {
+                    book.note(event);
+                }
+            }
+            Ok(None) => panic!("an unread stream does not end well"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(Refusal::from_status(&status).reason, ErrorReason::StreamUnread, "{status:?}");
+    assert!(book.requests.len() < count, "all of it was read");
+
+    let mut watch = harbor.watch(operations(resumed(&token))).await.unwrap();
     while book.requests.len() < count {
         book.note(next(&mut watch).await);
     }
     assert_eq!(book.requests, written);
+    book.assert_in_order(&hub).await;
     assert_eq!(book.repeated, 0, "a token behind an event does not repeat it");
     hub.close().await;
 }

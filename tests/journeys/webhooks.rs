@@ -128,7 +128,7 @@ async fn a_receiver_sees_every_operation_once_by_its_id_though_two_hubs_deliver(
     let received = receiver.until(|received| distinct(received) >= expected).await;
 
     let mut told = BTreeMap::new();
-    let mut order = BTreeSet::new();
+    let mut cells = BTreeMap::new();
     for message in &received {
         assert!(is_signed(&secret, message));
         let event: Value = serde_json::from_slice(&message.body).unwrap();
@@ -136,8 +136,9 @@ async fn a_receiver_sees_every_operation_once_by_its_id_though_two_hubs_deliver(
         let what = if event["kind"] == "EVENT_KIND_REFUSAL" { "refusal" } else { "operation" };
         let request_id = event[what]["request_id"].as_str().unwrap().to_owned();
         assert!(told.insert(message.id.clone(), request_id).is_none(), "each once");
-        let key = &event["order_key"];
-        assert!(order.insert((key["cell"].to_string(), key["number"].to_string())));
+        let cell = event["order_key"]["cell"].as_i64().unwrap();
+        let member = event[what]["member_token"].as_str().unwrap().to_owned();
+        assert_eq!(*cells.entry(member).or_insert(cell), cell, "a member has one cell");
     }
     assert_eq!(told.into_values().collect::<BTreeSet<_>>(), sent);
     let webhook = webhooks(&harbor).await.remove(0);
@@ -260,6 +261,13 @@ async fn what_fails_for_three_days_is_dead_and_is_delivered_when_it_is_replayed(
     let harbor = hub.partner(HARBOR).await;
     hub.advance_to(after(SignedDuration::from_hours(71))).await;
     let listed = deliveries(&harbor, &webhook_id, tried(2)).await;
+    for received in receiver.received() {
+        let sent: Value = serde_json::from_slice(&received.body).unwrap();
+        let delivery = listed.iter().find(|delivery| delivery.event_id == received.id).unwrap();
+        let key = delivery.order_key.unwrap();
+        assert_eq!(sent["order_key"]["cell"], key.cell);
+        assert_eq!(sent["order_key"]["number"], key.number.to_string());
+    }
     assert!(listed.iter().all(|delivery| delivery.state() == DeliveryState::Pending));
     hub.advance_to(after(SignedDuration::from_hours(73))).await;
     let dead = deliveries(&harbor, &webhook_id, tried(3)).await;

@@ -22,7 +22,7 @@ use crate::{
     catalogue::CatalogueCache,
     config::{ConfigError, Limits},
     control::Controls,
-    feed::{Feed, Heads, KeptHeads},
+    feed::{EventKey, Feed, Heads, KeptHeads},
     key_file::KeyError,
     page_token::PageTokens,
     posting::{Posting, PostingTasks, Quotes},
@@ -93,7 +93,7 @@ impl Ledger {
         let (posting, tasks) = Posting::start(&own, &catalogue, &heads, &config.posting);
         let page_tokens = Arc::new(PageTokens::open(&config.keys)?);
         let in_order = entente_store::connect_in_order(url.reveal(), FEED_CONNECTIONS).await?;
-        let feed = Feed::new(in_order, heads.clone());
+        let feed = Feed::new(in_order, heads.clone(), EventKey::open(&config.keys)?);
         let (sender, key) = (Sender::new(&config.webhooks)?, WebhookKey::open(&config.keys)?);
         let desk = Desk::new(pool.clone(), feed.clone(), sender, key, &config.webhooks);
         let sweeps = Posting::sweeps(&own, &catalogue, &heads);

@@ -88,8 +88,8 @@ pub struct FedNotice {
     pub ordinal: i16,
     /// What it tells of.
     pub kind: NoticeKind,
-    /// The message of that kind.
-    pub body: Vec<u8>,
+    /// The message of that kind; `None` for a kind that was not asked for.
+    pub body: Option<Vec<u8>>,
     /// What names the operation's member to the partner, where the notice is about the member.
     pub link_token: Option<Uuid>,
 }
@@ -159,8 +159,9 @@ pub async fn operations(
     rows.collect()
 }
 
-/// A partner's notices of a range and of these kinds, by time: the first `limit`, and those that
-/// share the last one's operation.
+/// A partner's notices of a range, by time: the first `limit`, and those that share the last one's
+/// operation. Those of other kinds have no body; they count, so that no rare kind makes one read
+/// look through all there is.
 pub async fn notices(
     executor: impl PgExecutor<'_>,
     partner: PartnerId,
@@ -173,17 +174,18 @@ pub async fn notices(
     let about_a_member = [NoticeKind::HoldExpired, NoticeKind::PointsExpiring];
     let rows = sqlx::query!(
         r#"WITH page AS MATERIALIZED (
-               SELECT posted_at, cell, seq, ordinal, kind, body
+               SELECT posted_at, cell, seq, ordinal, kind,
+                      CASE WHEN kind = ANY ($6) THEN body END AS body
                FROM notices
-               WHERE partner_id = $1 AND posted_at >= $2 AND kind = ANY ($6)
+               WHERE partner_id = $1 AND posted_at >= $2
                  AND seq > ($3::bigint[])[cell + 1] AND seq <= ($4::bigint[])[cell + 1]
                ORDER BY posted_at, cell, seq FETCH FIRST $5 ROWS WITH TIES
            )
            SELECT p.posted_at AS "posted_at: jiff_sqlx::Timestamp", p.cell, p.seq, p.ordinal,
-                  p.kind, p.body, l.link_token AS "link_token?"
+                  p.kind, p.body AS "body?", l.link_token AS "link_token?"
            FROM page p
-           LEFT JOIN operations o ON p.kind = ANY ($7) AND o.cell = p.cell AND o.seq = p.seq
-                AND o.posted_at = p.posted_at
+           LEFT JOIN operations o ON p.kind = ANY ($7) AND p.body IS NOT NULL
+                AND o.cell = p.cell AND o.seq = p.seq AND o.posted_at = p.posted_at
            LEFT JOIN links l ON l.member_id = o.member_id AND l.partner_id = $1
            ORDER BY p.posted_at, p.cell, p.seq, p.ordinal"#,
         partner.0,

@@ -216,18 +216,15 @@ async fn deliveries(args: DeliveriesArgs) -> anyhow::Result<()> {
 fn show(connection: &Connection, deliveries: &[Delivery]) -> anyhow::Result<()> {
     let json: Vec<Value> = deliveries.iter().map(delivery).collect();
     connection.output.show(&json, |_| {
-        let columns =
-            ["event", "order", "kind", "state", ">attempts", "last failure", "next or last"];
+        let columns = ["event", "kind", "state", ">attempts", "last failure", "next or last"];
         let mut table = Table::new(&columns);
         for delivery in deliveries {
-            let order = delivery.order_key.unwrap_or_default();
             let failure = match (delivery_failure(delivery.last_failure), delivery.last_status) {
                 (failure, 0) => failure.to_owned(),
                 (failure, status) => format!("{failure} {status}"),
             };
             table.row([
                 delivery.event_id.clone(),
-                format!("{}/{}", order.cell, order.number),
                 event_kind(delivery.kind),
                 delivery_state(delivery.state).to_owned(),
                 delivery.attempt_count.to_string(),

@@ -2,7 +2,7 @@
 
 use entente_api::{
     event::{
-        CapThreshold, Event, HoldExpired, OrderKey, PointsExpiring, RefusedRequest, TermsInForce,
+        CapThreshold, Event, HoldExpired, PointsExpiring, RefusedRequest, TermsInForce,
         WindowClosed, event::What,
     },
     points::EarnResponse,
@@ -15,13 +15,14 @@ use prost::{DecodeError, Message};
 use tonic_types::pb;
 use uuid::Uuid;
 
+use super::names::Names;
 use crate::{parse::wire_timestamp, posting::wire_kind};
 
-/// The namespace of the ids of events: that of one is derived from its place.
-const EVENTS: Uuid = Uuid::from_u128(0x0b6c_9a51_6d0e_4f0e_9b3c_7a52_e1c4_38d6);
-
 /// The event of an operation; none for a second leg, which the first tells of.
-pub(super) fn of_operation(fed: FedOperation) -> Result<Option<Event>, DecodeError> {
+pub(super) fn of_operation(
+    names: Names<'_>,
+    fed: FedOperation,
+) -> Result<Option<Event>, DecodeError> {
     let Some(FedAnswer { refused, answer }) = fed.answer else { return Ok(None) };
     let what = if refused {
         What::Refusal(RefusedRequest {
@@ -35,12 +36,12 @@ pub(super) fn of_operation(fed: FedOperation) -> Result<Option<Event>, DecodeErr
         let answer = EarnResponse::decode(answer.as_slice())?;
         What::Operation(answer.operation.unwrap_or_default())
     };
-    Ok(Some(event(fed.place, None, what)))
+    Ok(Some(event(names, (fed.place, None), what)))
 }
 
-/// The event of a notice.
-pub(super) fn of_notice(fed: &FedNotice) -> Result<Event, DecodeError> {
-    let body = fed.body.as_slice();
+/// The event of a notice; none for one of a kind that nobody asked for.
+pub(super) fn of_notice(names: Names<'_>, fed: &FedNotice) -> Result<Option<Event>, DecodeError> {
+    let Some(body) = fed.body.as_deref() else { return Ok(None) };
     let member_token = token(fed.link_token);
     let what = match fed.kind {
         NoticeKind::HoldExpired => {
@@ -53,25 +54,16 @@ pub(super) fn of_notice(fed: &FedNotice) -> Result<Event, DecodeError> {
             What::PointsExpiring(PointsExpiring { member_token, ..PointsExpiring::decode(body)? })
         }
     };
-    Ok(event(fed.place, Some(fed.ordinal), what))
+    Ok(Some(event(names, (fed.place, Some(fed.ordinal)), what)))
 }
 
-fn event(place: FeedPlace, ordinal: Option<i16>, what: What) -> Event {
+fn event(names: Names<'_>, (place, ordinal): (FeedPlace, Option<i16>), what: What) -> Event {
     Event {
-        id: id(place, ordinal).to_string(),
-        order_key: Some(OrderKey { cell: place.cell.0.into(), number: place.seq.0 }),
+        id: names.id(place, ordinal).to_string(),
+        order_key: Some(names.order_key(place)),
         posted_at: Some(wire_timestamp(place.posted_at)),
         what: Some(what),
     }
-}
-
-/// The operation itself has no ordinal, its notices have one each.
-fn id(place: FeedPlace, ordinal: Option<i16>) -> Uuid {
-    let mut name = [0; 12];
-    name[..2].copy_from_slice(&place.cell.0.to_be_bytes());
-    name[2..10].copy_from_slice(&place.seq.0.to_be_bytes());
-    name[10..].copy_from_slice(&ordinal.unwrap_or(-1).to_be_bytes());
-    Uuid::new_v5(&EVENTS, &name)
 }
 
 fn token(link_token: Option<Uuid>) -> String {

@@ -7,7 +7,9 @@
 mod cursor;
 mod event;
 mod heads;
+mod names;
 mod page;
+mod turns;
 mod watching;
 
 use std::sync::Arc;
@@ -20,20 +22,23 @@ use entente_store::{
 };
 use jiff::{SignedDuration, Timestamp};
 use sqlx::PgPool;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 pub use cursor::{Cursor, StoredCursor};
 pub use heads::Heads;
 pub(crate) use heads::KeptHeads;
+pub use names::EventKey;
 pub use page::Page;
 pub(crate) use watching::Watching;
 
-use crate::error::{Refused, RpcError};
+use crate::error::RpcError;
 use page::Read;
+use turns::Turns;
 
-/// How many events a page has at most; those that share an operation with the last come along.
+/// How many operations and how many notices one read looks through, wanted or not; notices that share
+/// an operation with the last come along.
 pub const PAGE: u16 = 1_000;
-/// How many pages are read at the same time.
+/// How many pages are read at the same time: one of each partner.
 const AT_ONCE: usize = 4;
 /// How many operations are counted of what is unread.
 const COUNTED: i64 = 10_000;
@@ -43,7 +48,8 @@ const COUNTED: i64 = 10_000;
 pub struct Feed {
     pool: PgPool,
     heads: Heads,
-    places: Arc<Semaphore>,
+    key: Arc<EventKey>,
+    turns: Turns,
 }
 
 /// The kinds of events to read.
@@ -85,10 +91,10 @@ impl Kinds {
 }
 
 impl Feed {
-    /// Reads from a database whose heads are kept.
+    /// Reads from a database whose heads are kept; the key names the events.
     #[must_use]
-    pub fn new(pool: PgPool, heads: Heads) -> Self {
-        Self { pool, heads, places: Arc::new(Semaphore::new(AT_ONCE)) }
+    pub fn new(pool: PgPool, heads: Heads, key: EventKey) -> Self {
+        Self { pool, heads, key: Arc::new(key), turns: Turns::new(AT_ONCE) }
     }
 
     /// The heads, read now: those of every hub's commits.
@@ -115,11 +121,11 @@ impl Feed {
         kinds: &Kinds,
         cursor: &Cursor,
     ) -> Result<Page, RpcError> {
-        let heads = self.heads.known();
-        if !cursor.is_behind(&heads) {
+        if self.is_caught_up(cursor) {
             return Ok(Page::empty(cursor));
         }
-        let _place = self.places.acquire().await.map_err(|_| Refused::shutting_down())?;
+        let _turn = self.turns.take(partner).await?;
+        let heads = self.heads.known();
         let (from, up_to) = (cursor.floor(&heads), numbers(&heads));
         let range = Range { from, after: &cursor.seqs, up_to: &up_to };
         let operations = if kinds.operations || kinds.refusals {
@@ -133,7 +139,8 @@ impl Feed {
             feed::notices(&self.pool, partner, &kinds.notices, range, PAGE).await?
         };
         let (start, limit) = (cursor, usize::from(PAGE));
-        let read = Read { start, heads: &heads, kinds, limit, operations, notices };
+        let names = self.key.of(partner);
+        let read = Read { names, start, heads: &heads, kinds, limit, operations, notices };
         Page::of(read).map_err(RpcError::internal)
     }
 
@@ -144,11 +151,11 @@ impl Feed {
         partner: PartnerId,
         cursor: &Cursor,
     ) -> Result<Option<(i64, SignedDuration)>, RpcError> {
-        let heads = self.heads.known();
-        if !cursor.is_behind(&heads) {
+        if self.is_caught_up(cursor) {
             return Ok(None);
         }
-        let _place = self.places.acquire().await.map_err(|_| Refused::shutting_down())?;
+        let _turn = self.turns.take(partner).await?;
+        let heads = self.heads.known();
         let (from, up_to) = (cursor.floor(&heads), numbers(&heads));
         let range = Range { from, after: &cursor.seqs, up_to: &up_to };
         let count = feed::count(&self.pool, partner, range, COUNTED).await?;

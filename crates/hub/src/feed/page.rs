@@ -11,6 +11,7 @@ use super::{
     Kinds,
     cursor::{self, Cursor},
     event,
+    names::Names,
 };
 
 /// Events in the order of time, and where reading goes on behind each of them.
@@ -24,6 +25,7 @@ pub struct Page {
 
 /// What a page is made of: what was read from `start` up to the heads, at most `limit` of each.
 pub(super) struct Read<'a> {
+    pub(super) names: Names<'a>,
     pub(super) start: &'a Cursor,
     pub(super) heads: &'a FeedHeads,
     pub(super) kinds: &'a Kinds,
@@ -49,23 +51,25 @@ impl Page {
             let (place, refused) = (fed.place, fed.answer.as_ref().is_some_and(|a| a.refused));
             let wanted = if refused { read.kinds.refusals } else { read.kinds.operations };
             if wanted && within(place) {
-                events.extend(event::of_operation(fed)?.map(|event| (place, event)));
+                let event = event::of_operation(read.names, fed)?;
+                events.extend(event.map(|event| (place, event)));
             }
         }
         // Sorting keeps an operation before its notices, and these in their order.
         for fed in read.notices.iter().filter(|fed| within(fed.place)) {
-            events.push((fed.place, event::of_notice(fed)?));
+            let event = event::of_notice(read.names, fed)?;
+            events.extend(event.map(|event| (fed.place, event)));
         }
         events.sort_by_key(|(place, _)| *place);
         Ok(Self { events: events.into(), cursor: read.start.clone(), end, floors })
     }
 
-    /// The next event; [`Page::cursor`] is behind it then.
-    pub fn take(&mut self) -> Option<Event> {
+    /// The next event and its place; [`Page::cursor`] is behind it then.
+    pub fn take(&mut self) -> Option<(FeedPlace, Event)> {
         let (place, event) = self.events.pop_front()?;
         let complete = self.events.front().is_none_or(|(next, _)| *next != place);
         self.cursor.pass(place, complete, &self.floors);
-        Some(event)
+        Some((place, event))
     }
 
     /// Where reading goes on: behind the event that was taken last, and at the end of the page

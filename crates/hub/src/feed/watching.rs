@@ -71,7 +71,7 @@ impl Watching {
             heads.borrow_and_update();
             let page = self.feed.page(self.partner, &self.kinds, &self.cursor).await;
             let mut page = page.map_err(Stopped::Failed)?;
-            while let Some(event) = page.take() {
+            while let Some((_, event)) = page.take() {
                 let token = self.page_tokens.seal(&self.binding, &page.cursor().stored());
                 let response =
                     WatchResponse { what: Some(What::Event(event)), resume_token: token };

@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use entente_api::event::{
-    DeleteWebhookRequest, DeleteWebhookResponse, Delivery, DeliveryState, ListDeliveriesRequest,
-    ListDeliveriesResponse, ListWebhooksRequest, ListWebhooksResponse, OrderKey,
+    DeleteWebhookRequest, DeleteWebhookResponse, Delivery, DeliveryState, Event,
+    ListDeliveriesRequest, ListDeliveriesResponse, ListWebhooksRequest, ListWebhooksResponse,
     RegisterWebhookRequest, RegisterWebhookResponse, ReplayDeliveryRequest, ReplayDeliveryResponse,
     Webhook, webhook_service_server::WebhookService,
 };
@@ -130,10 +130,9 @@ impl WebhookService for Webhooks {
         listed.truncate(size.into());
         let last = listed.last().filter(|_| more);
         let next = last.map(|last| self.page_tokens.seal(&binding, &position(last)));
-        Ok(Response::new(ListDeliveriesResponse {
-            deliveries: listed.iter().map(delivery).collect(),
-            next_page_token: next.unwrap_or_default(),
-        }))
+        let deliveries = listed.iter().map(delivery).collect::<Result<_, _>>()?;
+        let next_page_token = next.unwrap_or_default();
+        Ok(Response::new(ListDeliveriesResponse { deliveries, next_page_token }))
     }
 
     async fn replay_delivery(
@@ -162,14 +161,15 @@ fn webhook(listed: ListedWebhook) -> Webhook {
     }
 }
 
-fn delivery(listed: &webhooks::Delivery) -> Delivery {
+fn delivery(listed: &webhooks::Delivery) -> Result<Delivery, RpcError> {
+    let event = Event::decode(listed.event.as_slice()).map_err(RpcError::internal)?;
     let state = match listed.state {
         webhooks::DeliveryState::Pending => DeliveryState::Pending,
         webhooks::DeliveryState::Dead => DeliveryState::Dead,
     };
-    Delivery {
+    Ok(Delivery {
         event_id: listed.event_id.to_string(),
-        order_key: Some(OrderKey { cell: listed.cell.0.into(), number: listed.seq.0 }),
+        order_key: event.order_key,
         kind: listed.kind,
         state: state.into(),
         attempt_count: listed.attempts,
@@ -177,7 +177,7 @@ fn delivery(listed: &webhooks::Delivery) -> Delivery {
         next_attempt_at: Some(wire_timestamp(listed.next_attempt_at)),
         last_failure: listed.failure.unwrap_or_default().into(),
         last_status: listed.status.unwrap_or_default().into(),
-    }
+    })
 }
 
 fn position(last: &webhooks::Delivery) -> After {

@@ -79,7 +79,7 @@ mod tests {
     fn sent(what: What) -> Value {
         let event = Event {
             id: "1e1c8a52-6f0b-5d1b-9c59-0d3b1f6f7a10".to_owned(),
-            order_key: Some(OrderKey { cell: 3, number: 42 }),
+            order_key: Some(OrderKey { cell: 3, number: 1_772_438_400_000_000 }),
             posted_at: Some(prost_types::Timestamp { seconds: 1_772_438_400, nanos: 0 }),
             what: Some(what),
         };
@@ -99,7 +99,7 @@ mod tests {
         let sent = sent(What::Operation(operation));
         assert_eq!(sent["id"], "1e1c8a52-6f0b-5d1b-9c59-0d3b1f6f7a10");
         assert_eq!(sent["kind"], "EVENT_KIND_OPERATION");
-        assert_eq!(sent["order_key"], json!({ "cell": 3, "number": "42" }));
+        assert_eq!(sent["order_key"], json!({ "cell": 3, "number": "1772438400000000" }));
         assert_eq!(sent["posted_at"], "2026-03-02T08:00:00Z");
         assert_eq!(sent["operation"]["kind"], "OPERATION_KIND_EARN");
         assert_eq!(sent["operation"]["points"], "378");

@@ -8,9 +8,10 @@
 use std::{sync::Arc, time::Duration};
 
 use entente_api::event::{DeliveryFailure, Event};
-use entente_ledger::{Cell, Seq};
 use entente_store::{
-    StoreError, sweep,
+    StoreError,
+    feed::FeedPlace,
+    sweep,
     webhooks::{self, Claimed, Failed, NewDelivery, Webhook},
 };
 use futures::future::join_all;
@@ -158,17 +159,16 @@ impl Desk {
         if self.feed.is_caught_up(cursor) {
             return Ok(false);
         }
-        let _place = self.place().await?;
-        let most = i64::from(self.max_pending);
-        if webhooks::pending(&self.pool, webhook.webhook_id, most).await? >= most {
+        if self.is_full(webhook).await? {
             return Ok(false);
         }
         let kinds = Kinds::named(&webhook.kinds);
         let kinds = kinds.map_err(|kind| StoreError::inconsistent("webhooks", "kinds", kind))?;
+        // No place is held meanwhile: others are at the database while this one waits for its turn.
         let mut page = self.feed.page(webhook.partner, &kinds, cursor).await?;
         let mut deliveries = Vec::with_capacity(page.len());
-        while let Some(event) = page.take() {
-            deliveries.push(delivery(&event)?);
+        while let Some((place, event)) = page.take() {
+            deliveries.push(delivery(place, &event)?);
         }
         let end = page.cursor().clone();
         let more = !self.feed.is_caught_up(&end);
@@ -180,6 +180,7 @@ impl Desk {
             return Ok(more);
         }
         let from_to = (progress.stored.as_slice(), stored.as_slice());
+        let _place = self.place().await?;
         if webhooks::read_on(&self.pool, webhook.webhook_id, from_to, &deliveries).await? {
             let written = Some(Instant::now());
             let cursor = Some(end);
@@ -189,6 +190,13 @@ impl Desk {
         // Another hub moved it, or it is gone.
         progress.cursor = None;
         Ok(false)
+    }
+
+    /// Whether too much is pending already.
+    async fn is_full(&self, webhook: &Webhook) -> Result<bool, RpcError> {
+        let _place = self.place().await?;
+        let most = i64::from(self.max_pending);
+        Ok(webhooks::pending(&self.pool, webhook.webhook_id, most).await? >= most)
     }
 
     /// Sends what is due; whether something was.
@@ -348,12 +356,11 @@ fn pause(event_id: Uuid, attempts: i32) -> SignedDuration {
     SignedDuration::from_millis(seconds * 1_000 + seconds * i64::from(chosen))
 }
 
-fn delivery(event: &Event) -> Result<NewDelivery, RpcError> {
-    let order_key = event.order_key.unwrap_or_default();
+fn delivery(place: FeedPlace, event: &Event) -> Result<NewDelivery, RpcError> {
     Ok(NewDelivery {
         event_id: event.id.parse().map_err(RpcError::internal)?,
-        cell: Cell(order_key.cell.try_into().map_err(RpcError::internal)?),
-        seq: Seq(order_key.number),
+        cell: place.cell,
+        seq: place.seq,
         kind: message::kind(event).into(),
         event: event.encode_to_vec(),
     })

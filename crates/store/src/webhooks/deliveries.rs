@@ -44,6 +44,8 @@ pub struct Delivery {
     pub seq: Seq,
     /// What it tells of, by its number in the contract.
     pub kind: i32,
+    /// The event, encoded.
+    pub event: Vec<u8>,
     /// Whether it is still tried.
     pub state: DeliveryState,
     /// How often it was tried.
@@ -147,7 +149,7 @@ pub async fn list_deliveries(
     let first = AfterDelivery { cell: Cell(-1), seq: Seq(0), event_id: Uuid::nil() };
     let after = after.unwrap_or(first);
     let rows = sqlx::query!(
-        r#"SELECT event_id, cell, seq, kind, state, attempts, failure, status,
+        r#"SELECT event_id, cell, seq, kind, event, state, attempts, failure, status,
                   since AS "since: jiff_sqlx::Timestamp",
                   next_attempt_at AS "next_attempt_at: jiff_sqlx::Timestamp"
            FROM deliveries
@@ -166,6 +168,7 @@ pub async fn list_deliveries(
         cell: Cell(row.cell),
         seq: Seq(row.seq),
         kind: row.kind,
+        event: row.event,
         state: if row.state == 1 { DeliveryState::Pending } else { DeliveryState::Dead },
         attempts: row.attempts,
         since: row.since.to_jiff(),

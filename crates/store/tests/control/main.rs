@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod exposure;
+mod feed;
 mod members;
 mod plans;
 mod proposals;
