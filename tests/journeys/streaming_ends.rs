@@ -148,9 +148,16 @@ async fn a_stream_that_nobody_reads_ends_and_what_is_unanswered_is_sent_again() 
             }
         }
     });
-    // Unread for twice as long as it may be; how much of the time passed before does not matter.
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
-    let before = balances(&hub.partner(HARBOR).await, "guest").await.available;
+    // Until nothing moves for twice as long as it may be unread: the hub has stopped by then.
+    let (harbor, mut before) = (hub.partner(HARBOR).await, 0);
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let now = balances(&harbor, "guest").await.available;
+        if now > 0 && now == before {
+            break;
+        }
+        before = now;
+    }
     assert!(before < LINES, "the hub reads no further: {before}");
     let mut answered = 0;
     let status = loop {
