@@ -41,7 +41,8 @@ impl Denied {
         match self {
             Self::Token(jti) => (1, jti.clone()),
             Self::Certificate(thumbprint) => {
-                (2, thumbprint.iter().map(|byte| format!("{byte:02x}")).collect())
+                let hex = |text: String, byte: &u8| format!("{text}{byte:02x}");
+                (2, thumbprint.iter().fold(String::new(), hex))
             }
         }
     }
