@@ -12,7 +12,7 @@ use entente_store::{
     StoreError,
     feed::FeedPlace,
     sweep,
-    webhooks::{self, Claimed, Failed, NewDelivery, Webhook},
+    webhooks::{self, Claimed, Failed, Lease, NewDelivery, Webhook},
 };
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
@@ -232,29 +232,27 @@ impl Desk {
         } else if !outcome.failed.is_empty() {
             progress.streak += 1;
         }
-        self.note(webhook, outcome).await?;
+        self.note(claim.lease, outcome).await?;
         Ok(true)
     }
 
-    async fn note(&self, webhook: &Webhook, outcome: Outcome) -> Result<(), RpcError> {
+    async fn note(&self, lease: Lease, outcome: Outcome) -> Result<(), RpcError> {
         let _place = self.place().await?;
-        let webhook_id = webhook.webhook_id;
         if !outcome.delivered.is_empty() {
-            webhooks::delivered(&self.pool, webhook_id, &outcome.delivered).await?;
+            webhooks::delivered(&self.pool, lease, &outcome.delivered).await?;
         }
         if !outcome.untried.is_empty() {
-            webhooks::release(&self.pool, webhook_id, &outcome.untried).await?;
+            webhooks::release(&self.pool, lease, &outcome.untried).await?;
         }
         if outcome.failed.is_empty() {
             return Ok(());
         }
         let now = sweep::now(&self.pool).await?;
         let failed: Vec<_> = outcome.failed.iter().map(|failed| verdict(failed, now)).collect();
-        let dead = failed.iter().filter(|failed| failed.next_attempt_at.is_none()).count();
-        webhooks::failed(&self.pool, webhook_id, now, &failed).await?;
+        let dead = webhooks::failed(&self.pool, lease, now, &failed).await?;
         if dead > 0 {
             measure::dead(dead);
-            tracing::warn!(%webhook_id, dead, "deliveries were given up");
+            tracing::warn!(webhook_id = %lease.webhook_id, dead, "deliveries were given up");
         }
         Ok(())
     }

@@ -179,8 +179,8 @@ pub async fn list_deliveries(
     Ok(rows.collect())
 }
 
-/// Has one delivery tried again at once, and for the whole time from now on; `false` when there is
-/// none.
+/// Has one delivery tried again at once, and for the whole time from now on, whatever comes of an
+/// attempt that is under way; `false` when there is none.
 pub async fn replay(
     executor: impl PgExecutor<'_>,
     webhook_id: Uuid,
@@ -189,7 +189,8 @@ pub async fn replay(
 ) -> Result<bool, StoreError> {
     let replayed = sqlx::query!(
         "UPDATE deliveries
-         SET state = 1, since = $3, next_attempt_at = $3, attempts = 0, failure = NULL, status = NULL
+         SET state = 1, since = $3, next_attempt_at = $3, leased_until = NULL, attempts = 0,
+             failure = NULL, status = NULL
          WHERE webhook_id = $1 AND event_id = $2",
         webhook_id,
         event_id,
@@ -207,7 +208,8 @@ pub async fn replay_dead(
 ) -> Result<u64, StoreError> {
     let replayed = sqlx::query!(
         "UPDATE deliveries
-         SET state = 1, since = $2, next_attempt_at = $2, attempts = 0, failure = NULL, status = NULL
+         SET state = 1, since = $2, next_attempt_at = $2, leased_until = NULL, attempts = 0,
+             failure = NULL, status = NULL
          WHERE webhook_id = $1 AND event_id IN (
              SELECT event_id FROM deliveries WHERE webhook_id = $1 AND state = 2
              ORDER BY cell, seq, event_id LIMIT $3

@@ -13,7 +13,7 @@ use jiff_sqlx::ToSqlx;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
-pub use attempts::{Claim, Claimed, Failed, claim, delivered, failed, release};
+pub use attempts::{Claim, Claimed, Failed, Lease, claim, delivered, failed, release};
 pub use deliveries::{
     AfterDelivery, Delivery, DeliveryState, NewDelivery, list_deliveries, pending, prune, read_on,
     replay, replay_dead,
