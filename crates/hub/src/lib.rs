@@ -27,6 +27,7 @@ mod sandbox;
 pub mod services;
 pub mod settlement;
 pub mod streams;
+mod thresholds;
 pub mod webhooks;
 mod wire;
 mod workers;

@@ -5,9 +5,9 @@ use entente_ledger::{Cell, LotId, MemberId, Overflow, PartnerId, Points, Request
 use jiff::Timestamp;
 
 use crate::{
-    Action, Catalogue, Command, Crossing, Decided, Decision, Exposure, Member, Operation,
-    OperationKind, Original, OriginalKind, Refusal, ReversePart, Standing, State, Window, announce,
-    bound, burn, capture, donate,
+    Action, Command, Decided, Decision, Exposure, Member, Operation, OperationKind, Original,
+    OriginalKind, Refusal, ReversePart, Standing, State, Window, announce, bound, burn, capture,
+    donate,
     draft::Draft,
     earn, exchange,
     expire::{self, Due},
@@ -145,7 +145,8 @@ impl State<'_> {
                 let mut moved = Vec::with_capacity(after.len());
                 for (key, exposure) in after {
                     let Some(before) = exposures.insert(key, exposure) else { continue };
-                    decision.crossings.extend(crossed(terms, key, (before, exposure)));
+                    let standing = Standing::at(terms.0, key, exposure.owed, terms.1);
+                    decision.crossings.extend(threshold::crossings(key, before.told, standing));
                     moved.push((key, before));
                 }
                 Ok((decision, Change { journal, exposures: moved }))
@@ -293,16 +294,6 @@ impl State<'_> {
             refusal: None,
         }
     }
-}
-
-/// The shares of the cap in force that an exposure's move crossed.
-fn crossed(
-    (catalogue, now): (&Catalogue, Timestamp),
-    key: ExposureKey,
-    (before, after): (Exposure, Exposure),
-) -> impl Iterator<Item = Crossing> {
-    let after = Standing::at(catalogue, key, after.owed, now);
-    threshold::crossings(key, Standing { owed: before.owed, ..after }, after)
 }
 
 /// An earn is refused when another one has `credited` its receipt.

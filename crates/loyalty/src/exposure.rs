@@ -7,7 +7,7 @@ use entente_ledger::{
 };
 use jiff::Timestamp;
 
-use crate::{Catalogue, Exposure, Refusal, Terms, redemption, threshold::cap};
+use crate::{Catalogue, Exposure, Refusal, Standing, Terms, redemption, threshold::cap};
 
 /// A partner's exposure in one currency.
 pub type ExposureKey = (PartnerId, Currency);
@@ -71,7 +71,7 @@ pub(crate) fn release(
         .try_for_each(|(key, amount)| add(change, key, amount.negated()?))
 }
 
-/// The tracked exposures after a change. When `is_capped`, one that rises above its partner's cap
+/// The tracked exposures after a change, of whose thresholds their partners are told. When `is_capped`, one that rises above its partner's cap
 /// refuses the operation; the cap is that of the terms in force.
 pub(crate) fn after(
     exposures: &BTreeMap<ExposureKey, Exposure>,
@@ -91,7 +91,8 @@ pub(crate) fn after(
         {
             return Err(Refusal::NetDebitCapExceeded { partner, currency, cap });
         }
-        changed.push((key, Exposure { owed }));
+        let told = Standing::at(catalogue, key, owed, now).reached();
+        changed.push((key, Exposure { owed, told }));
     }
     Ok(changed)
 }

@@ -15,6 +15,8 @@ use crate::Catalogue;
 pub struct Exposure {
     /// Net of the open window, unpaid obligations and reservations; negative when it is owed.
     pub owed: Micros,
+    /// The greatest threshold of its cap that it was told it reached, in percent; 0 for none.
+    pub told: u8,
 }
 
 /// The open window.

@@ -35,26 +35,25 @@ pub struct Crossing {
     pub cap: Micros,
 }
 
-/// The thresholds that lie between two standings: the lowest first when rising, the highest first
-/// when falling. Where nothing caps the partner any more, nothing is told.
+/// The thresholds that lie between the greatest one that a partner was told of and the one that it
+/// is at: the lowest first when rising, the highest first when falling. Where nothing caps the partner
+/// any more, nothing is told. What was told stands for what was crossed: a cap changes at a moment at
+/// which nothing happens, and is seen by whoever comes next.
 pub fn crossings(
     (partner, currency): ExposureKey,
-    before: Standing,
-    after: Standing,
+    told: u8,
+    standing: Standing,
 ) -> impl Iterator<Item = Crossing> {
-    let falling = THRESHOLDS.into_iter().rev().map(|percent| (percent, false));
-    let told = THRESHOLDS.into_iter().map(|percent| (percent, true)).chain(falling);
-    told.filter_map(move |(percent, rising)| {
-        let (was, is) = (before.reaches(percent), after.reaches(percent));
-        let (owed, cap) = (after.owed, after.cap?);
-        (was != is && is == rising).then_some(Crossing {
-            partner,
-            currency,
-            percent,
-            rising,
-            owed,
-            cap,
-        })
+    let reached = standing.reached();
+    let rising =
+        THRESHOLDS.into_iter().filter(move |percent| told < *percent && *percent <= reached);
+    let falling =
+        THRESHOLDS.into_iter().rev().filter(move |percent| reached < *percent && *percent <= told);
+    let crossed =
+        rising.map(|percent| (percent, true)).chain(falling.map(|percent| (percent, false)));
+    crossed.filter_map(move |(percent, rising)| {
+        let (owed, cap) = (standing.owed, standing.cap?);
+        Some(Crossing { partner, currency, percent, rising, owed, cap })
     })
 }
 
@@ -63,6 +62,12 @@ impl Standing {
     #[must_use]
     pub fn at(catalogue: &Catalogue, key: ExposureKey, owed: Micros, now: Timestamp) -> Self {
         Self { owed, cap: cap(catalogue, key, now) }
+    }
+
+    /// The greatest threshold that is reached; 0 for none, and where there is no cap.
+    #[must_use]
+    pub fn reached(self) -> u8 {
+        THRESHOLDS.into_iter().filter(|percent| self.reaches(*percent)).max().unwrap_or_default()
     }
 
     /// Whether so many percent of the cap are owed. Of a cap of 0, whatever is owed is all of it.
@@ -91,7 +96,7 @@ mod tests {
         let key = (PartnerId(1), "EUR".parse().expect("ISO 4217"));
         let standing =
             |(owed, cap): (i64, Option<i64>)| Standing { owed: Micros(owed), cap: cap.map(Micros) };
-        let crossings = crossings(key, standing(before), standing(after));
+        let crossings = crossings(key, standing(before).reached(), standing(after));
         crossings.map(|crossing| (crossing.percent, crossing.rising)).collect()
     }
 

@@ -7,17 +7,14 @@ use entente_api::{
     settlement::{RecordPaymentRequest, RecordPaymentResponse},
 };
 use entente_ledger::RequestId;
-use entente_loyalty::{Catalogue, PartnerCode, Standing, crossings};
+use entente_loyalty::{Catalogue, PartnerCode};
 use entente_store::{
     Notice, StoreError,
     control::{Control, Heads},
     notices,
-    settlement::{
-        Closed, Done, ExceedsObligation, ExposureMove, Payment, close_window, record_payment,
-    },
+    settlement::{Closed, Done, ExceedsObligation, Payment, close_window, record_payment},
 };
 
-use jiff::Timestamp;
 use sqlx::PgPool;
 
 use super::{Answer, Controls, Ended, Write, partner_unknown, testing_apart};
@@ -26,6 +23,7 @@ use crate::{
     error::{Refused, RpcError},
     notices::Anchor,
     parse::Amount,
+    thresholds,
 };
 
 /// Records what a partner paid of its obligations.
@@ -69,28 +67,14 @@ async fn close(
         }
         return Ok(closed);
     };
-    let now = control.now();
-    let anchor = Anchor::at(*place, now);
+    let anchor = Anchor::at(*place, control.now());
     let told = catalogue.partners().filter(|partner| partner.testing == testing);
     let windows = told.map(|told| anchor.window_closed(told.id, &closed.window));
-    let caps = exposures.iter().flat_map(|moved| crossed(anchor, &catalogue, moved, now));
-    let told: Vec<Notice> = windows.chain(caps).collect();
+    let mut told: Vec<Notice> = windows.collect();
+    told.extend(thresholds::told(&mut control, &catalogue, anchor, exposures).await?);
     notices::insert(control.connection(), &told).await?;
     control.commit().await?;
     Ok(closed)
-}
-
-/// What a partner is told of a move of its exposure under the caps in force.
-fn crossed(
-    anchor: Anchor,
-    catalogue: &Catalogue,
-    moved: &ExposureMove,
-    now: Timestamp,
-) -> Vec<Notice> {
-    let key = (moved.party.partner, moved.party.currency);
-    let after = Standing::at(catalogue, key, moved.after, now);
-    let before = Standing { owed: moved.before, ..after };
-    crossings(key, before, after).map(|crossing| anchor.cap_threshold(&crossing)).collect()
 }
 
 impl Write for RecordPayment {
@@ -111,9 +95,8 @@ impl Write for RecordPayment {
         Ok(match record_payment(control, &payment).await? {
             Ok(paid) => {
                 let anchor = Anchor::at(paid.place, control.now());
-                let told = paid.exposure.iter();
-                let told = told.flat_map(|moved| crossed(anchor, catalogue, moved, control.now()));
-                let told: Vec<Notice> = told.collect();
+                let moved = paid.exposure.as_slice();
+                let told = thresholds::told(control, catalogue, anchor, moved).await?;
                 notices::insert(control.connection(), &told).await?;
                 let remaining = Some(Amount { micros: paid.remaining, currency }.into());
                 let response = RecordPaymentResponse { remaining, replayed: false };

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use entente_ledger::{Account, HoldState, LotId, Micros, PartnerId, Points, Unit, positions};
 
 use crate::{
-    Decision, ExchangeDirection, Exchanged, Exposure, ExposureKey, Member, cast::Book,
-    exposure_change, month, redemption, reservation,
+    Decision, ExchangeDirection, Exchanged, ExposureKey, Member, cast::Book, exposure_change,
+    month, redemption, reservation,
 };
 
 /// Panics, naming the invariant, when one does not hold.
@@ -155,7 +155,7 @@ fn exposures_are_positions_and_open_holds(book: &Book) {
     }
     for (key, exposure) in &book.exposures {
         assert_ne!(key.0, PartnerId::HUB);
-        let owed = Exposure { owed: Micros(owed.get(key).copied().unwrap_or(0)) };
-        assert_eq!(*exposure, owed, "exposure of {key:?}");
+        let owed = Micros(owed.get(key).copied().unwrap_or(0));
+        assert_eq!(exposure.owed, owed, "exposure of {key:?}");
     }
 }

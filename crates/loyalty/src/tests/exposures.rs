@@ -6,10 +6,10 @@ use entente_ledger::{Funding, Micros, Points};
 
 use super::check::check;
 use crate::{
-    Agreement, Exposure, Refusal, ReversePart,
+    Agreement, Decision, Exposure, Refusal, ReversePart,
     cast::{
         Book, GROCER, HARBOR, ROVER, agreement, authorize, burn, capture, cents, currency, earn,
-        partner, refund_points, reverse, void,
+        partner, partner_with, refund_points, reverse, time, void,
     },
 };
 
@@ -51,8 +51,33 @@ fn an_earn_may_reach_the_cap_and_not_pass_it() {
     assert_eq!(book.post(HARBOR, worth(1)), Err(refused()));
     check(&book);
     let key = (HARBOR, currency("EUR"));
-    book.exposures.insert(key, Exposure { owed: cents(1_800_000) });
+    book.exposures.insert(key, Exposure { owed: cents(1_800_000), told: 50 });
     book.post(HARBOR, worth(1)).expect("12,000.00 were paid");
+}
+
+/// The thresholds that the last decision tells of.
+fn told(decision: &Decision) -> Vec<(u8, bool)> {
+    decision.crossings.iter().map(|crossing| (crossing.percent, crossing.rising)).collect()
+}
+
+#[test]
+fn thresholds_are_told_once_and_in_pairs_though_the_cap_changes_unannounced() {
+    let noon = time("2026-01-15T12:00:00Z");
+    let before = capped(Funding::AtIssue, cents(1_000_000));
+    let after = capped(Funding::AtIssue, cents(700_000));
+    let versions = vec![(time("2020-01-01T00:00:00Z"), before), (noon, after)];
+    let mut book = Book::new(vec![partner_with(HARBOR, versions)]);
+    let first = book.post(HARBOR, worth(600_000)).expect("6,000.00 of 10,000.00");
+    assert_eq!(told(&first), [(50, true)]);
+    book.now = noon;
+    let more = book.post(HARBOR, worth(10_000)).expect("6,100.00 of 7,000.00");
+    assert_eq!(told(&more), [(80, true)], "the new cap has it, and nobody told of it yet");
+    let less = book.post(HARBOR, burn(500_000)).expect("1,100.00 of 7,000.00");
+    assert_eq!(told(&less), [(80, false), (50, false)]);
+    assert_eq!(book.exposures[&(HARBOR, currency("EUR"))].told, 0);
+    let refused = book.post(HARBOR, worth(1_000_000)).expect_err("beyond");
+    assert!(matches!(refused, Refusal::NetDebitCapExceeded { .. }));
+    assert_eq!(book.exposures[&(HARBOR, currency("EUR"))].told, 0, "and nothing is told of it");
 }
 
 #[test]
@@ -125,7 +150,7 @@ fn a_capture_and_a_reversal_are_never_refused_for_a_cap() {
     let held = book.post(GROCER, authorize(550_000)).expect("reserved");
     let burned = book.post(HARBOR, burn(100)).expect("its own points cost it nothing");
     let key = (HARBOR, currency("EUR"));
-    book.exposures.insert(key, Exposure { owed: cents(9_000_000) });
+    book.exposures.insert(key, Exposure { owed: cents(9_000_000), told: 100 });
     book.post(GROCER, capture(&held, None)).expect("the goods are handed over");
     book.post(HARBOR, refund_points(&burned, 50)).expect("given back");
     book.post(HARBOR, reverse(&burned, ReversePart::Rest)).expect("given back");
@@ -135,7 +160,7 @@ fn a_capture_and_a_reversal_are_never_refused_for_a_cap() {
 fn an_effect_that_lowers_is_accepted_above_the_cap() {
     let mut book = e5();
     let key = (HARBOR, currency("EUR"));
-    book.exposures.insert(key, Exposure { owed: cents(9_000_000) });
+    book.exposures.insert(key, Exposure { owed: cents(9_000_000), told: 100 });
     book.post(HARBOR, burn(1_000)).expect("Harbor is paid");
     assert_eq!(book.post(HARBOR, worth(1)), Err(refused()));
 }

@@ -24,6 +24,7 @@ use std::{
 use entente_ledger::{PartnerId, RequestId};
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
+pub(crate) use exposures::exposure;
 pub use heads::{Head, Heads};
 pub use members::{LoadedMembers, MemberNeeds, YearKey};
 pub use read::Snapshot;

@@ -1,5 +1,6 @@
 //! Partners and their terms, in and out of rows.
 
+mod announced;
 mod exchange;
 mod exposure;
 mod write;
@@ -15,6 +16,7 @@ use sqlx::{PgConnection, PgExecutor};
 use crate::{StoreError, codes};
 use exchange::Exchanges;
 
+pub use announced::{mark_announced, to_announce};
 pub use exposure::track_exposure;
 pub use write::{insert_partner, insert_terms, is_suspended, set_suspended};
 

@@ -1,6 +1,8 @@
 //! Balanced: every transfer moves a positive amount between two accounts of its unit, and every
 //! stored balance is the sum of its transfers.
 
+use entente_loyalty::Exposure;
+use entente_settlement::Party;
 use sqlx::PgConnection;
 
 use super::Verdict;
@@ -127,10 +129,9 @@ async fn exposures(connection: &mut PgConnection, verdict: &mut Verdict) -> Resu
     let kept = kept_exposures(&mut *connection, None).await?;
     verdict.checked("exposures", i64::try_from(kept.len()).unwrap_or(i64::MAX));
     let computed = computed_exposures(connection, None).await?;
-    for (party, owed) in kept {
-        let sum = computed.get(&party).copied().unwrap_or_default();
+    for ((partner, currency), Exposure { owed, .. }) in kept {
+        let sum = computed.get(&Party { partner, currency }).copied().unwrap_or_default();
         if owed != sum {
-            let (partner, currency) = (party.partner, party.currency);
             verdict.blame([format!(
                 "exposure of partner {partner} in {currency}: {owed} micros in its row, {sum} by \
                  its positions, obligations and holds"

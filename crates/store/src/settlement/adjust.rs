@@ -35,6 +35,8 @@ pub struct Announcement {
     pub request_id: RequestId,
     /// The cell that numbers it.
     pub cell: Cell,
+    /// Whether it is told to partners that test: it falls into the window of their kind.
+    pub testing: bool,
 }
 
 /// Posts an announcement with its request row; `None` when it was posted before. The notices and
@@ -43,11 +45,11 @@ pub async fn announce(
     control: &mut Control,
     announcement: Announcement,
 ) -> Result<Option<Place>, StoreError> {
-    let Announcement { request_id, cell } = announcement;
+    let Announcement { request_id, cell, testing } = announcement;
     if control.outcome(PartnerId::HUB, request_id).await?.is_some() {
         return Ok(None);
     }
-    let (window, now) = (control.window().id, control.now());
+    let (window, now) = (control.window_of(testing).id, control.now());
     let seq = control.next_seq(cell).await?;
     let kind = OperationKind::Announce;
     write_operation(control.connection(), (cell, seq, kind), (request_id, window), now).await?;

@@ -2,17 +2,17 @@
 //! so the cost is that of partner pairs and cells, whatever happened in it.
 
 use entente_ledger::{Micros, PartnerId, RequestId, WindowId};
-use entente_settlement::{Closing, Nets, Obligation, Party, Totals, close};
+use entente_loyalty::{Exposure, ExposureKey};
+use entente_settlement::{Closing, Nets, Obligation, Totals, close};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
     adjust::{self, Adjustment},
-    exposures::ExposureMove,
     position::{gross, nets_of_totals},
     windows::{self, ListedWindow, window_by_name},
 };
-use crate::{Outcome, Place, RequestRow, StoreError, codes, control::Control};
+use crate::{Outcome, Place, RequestRow, StoreError, batch::exposure, control::Control};
 
 /// The namespace of the request ids of closes: that of a window is derived from its name.
 const CLOSES: Uuid = Uuid::from_u128(0x2f0e_5b0c_1f6a_4f57_8a3e_6c1d_94b7_20d5);
@@ -36,8 +36,8 @@ pub struct Closed {
 pub struct Done {
     /// The operation that marks the window's end.
     pub place: Place,
-    /// The kept exposures that it moved.
-    pub exposures: Vec<ExposureMove>,
+    /// The kept exposures that it moved, as they are now.
+    pub exposures: Vec<(ExposureKey, Exposure)>,
 }
 
 /// Closes the open window under a name and opens the next: the live one, or the testing one, of which
@@ -145,7 +145,7 @@ async fn carry_exposures(
     connection: &mut PgConnection,
     closing: &Closing,
     testing: bool,
-) -> Result<Vec<ExposureMove>, StoreError> {
+) -> Result<Vec<(ExposureKey, Exposure)>, StoreError> {
     let (mut partners, mut currencies, mut added) = (Vec::new(), Vec::new(), Vec::new());
     for (party, net) in &closing.nets {
         let exact = closing.exact.get(party).copied().unwrap_or_default();
@@ -161,16 +161,12 @@ async fn carry_exposures(
         r#"UPDATE exposures SET owed_micros = owed_micros + n.added
            FROM UNNEST($1::integer[], $2::text[], $3::bigint[]) AS n (partner_id, currency, added)
            WHERE exposures.partner_id = n.partner_id AND exposures.currency = n.currency
-           RETURNING exposures.partner_id, exposures.currency, owed_micros, n.added AS "added!""#,
+           RETURNING exposures.partner_id, exposures.currency, owed_micros, told_percent"#,
         &partners,
         &currencies,
         &added
     );
-    let rows = rows.fetch_all(connection).await?.into_iter().map(|row| {
-        let currency = codes::currency(&row.currency, "exposures", "currency")?;
-        let party = Party { partner: PartnerId(row.partner_id), currency };
-        let before = Micros(row.owed_micros.saturating_sub(row.added));
-        Ok(ExposureMove { party, before, after: Micros(row.owed_micros) })
-    });
-    rows.collect()
+    let rows = rows.fetch_all(connection).await?.into_iter();
+    rows.map(|row| exposure((row.partner_id, &row.currency), (row.owed_micros, row.told_percent)))
+        .collect()
 }

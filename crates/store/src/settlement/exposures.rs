@@ -4,21 +4,11 @@
 use std::collections::BTreeMap;
 
 use entente_ledger::{Micros, PartnerId};
+use entente_loyalty::{Exposure, ExposureKey};
 use entente_settlement::Party;
 use sqlx::{PgConnection, PgExecutor};
 
-use crate::{StoreError, codes};
-
-/// What moved a kept exposure, as it was before and is after.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ExposureMove {
-    /// Whose, and in which currency.
-    pub party: Party,
-    /// What was owed.
-    pub before: Micros,
-    /// What is owed.
-    pub after: Micros,
-}
+use crate::{StoreError, batch::exposure, codes};
 
 /// What partners owe; negative where they are owed.
 pub type Exposures = BTreeMap<Party, Micros>;
@@ -29,22 +19,47 @@ pub async fn exposures(
     partner: Option<PartnerId>,
 ) -> Result<Exposures, StoreError> {
     let mut exposures = computed(&mut *connection, partner).await?;
-    exposures.extend(kept(connection, partner).await?);
+    let kept = kept(connection, partner).await?.into_iter();
+    exposures
+        .extend(kept.map(|((partner, currency), kept)| (Party { partner, currency }, kept.owed)));
     Ok(exposures)
 }
 
-/// The exposures that are kept as rows.
+/// The exposures that are kept as rows, with what their partners were told of them.
 pub async fn kept(
     executor: impl PgExecutor<'_>,
     partner: Option<PartnerId>,
-) -> Result<Exposures, StoreError> {
+) -> Result<Vec<(ExposureKey, Exposure)>, StoreError> {
     let rows = sqlx::query!(
-        "SELECT partner_id, currency, owed_micros FROM exposures
-         WHERE $1::integer IS NULL OR partner_id = $1",
+        "SELECT partner_id, currency, owed_micros, told_percent FROM exposures
+         WHERE $1::integer IS NULL OR partner_id = $1 ORDER BY partner_id, currency",
         partner.map(|partner| partner.0)
     );
-    let rows = rows.fetch_all(executor).await?;
-    rows.into_iter().map(|row| exposure(row.partner_id, &row.currency, row.owed_micros)).collect()
+    let rows = rows.fetch_all(executor).await?.into_iter();
+    rows.map(|row| exposure((row.partner_id, &row.currency), (row.owed_micros, row.told_percent)))
+        .collect()
+}
+
+/// Remembers the greatest thresholds that partners were told of. Runs under all heads.
+pub async fn keep_told(
+    executor: impl PgExecutor<'_>,
+    told: &[(ExposureKey, u8)],
+) -> Result<(), StoreError> {
+    if told.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "UPDATE exposures SET told_percent = n.told_percent
+         FROM UNNEST($1::integer[], $2::text[], $3::smallint[])
+             AS n (partner_id, currency, told_percent)
+         WHERE exposures.partner_id = n.partner_id AND exposures.currency = n.currency",
+        &told.iter().map(|((partner, _), _)| partner.0).collect::<Vec<_>>(),
+        &told.iter().map(|((_, currency), _)| currency.to_string()).collect::<Vec<_>>(),
+        &told.iter().map(|(_, percent)| i16::from(*percent)).collect::<Vec<_>>()
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
 }
 
 /// The exposures as added up: the net of the open window, what is unpaid of the obligations that
@@ -87,10 +102,9 @@ pub async fn computed(
         partner.map(|partner| partner.0)
     );
     let rows = rows.fetch_all(executor).await?;
-    rows.into_iter().map(|row| exposure(row.partner_id, &row.currency, row.micros)).collect()
-}
-
-fn exposure(partner: i32, currency: &str, micros: i64) -> Result<(Party, Micros), StoreError> {
-    let currency = codes::currency(currency, "exposures", "currency")?;
-    Ok((Party { partner: PartnerId(partner), currency }, Micros(micros)))
+    let rows = rows.into_iter().map(|row| {
+        let currency = codes::currency(&row.currency, "exposures", "currency")?;
+        Ok((Party { partner: PartnerId(row.partner_id), currency }, Micros(row.micros)))
+    });
+    rows.collect()
 }

@@ -12,7 +12,7 @@ mod windows;
 pub use adjust::{Announcement, announce};
 pub use close::{Closed, Done, close_window};
 pub use exposures::{
-    ExposureMove, Exposures, computed as computed_exposures, exposures, kept as kept_exposures,
+    Exposures, computed as computed_exposures, exposures, keep_told, kept as kept_exposures,
 };
 pub use payment::{ExceedsObligation, Paid, Payment, record_payment};
 pub use position::{Position, WindowChoice, position};

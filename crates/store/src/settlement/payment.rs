@@ -5,14 +5,11 @@
 use entente_ledger::{
     Account, AmountKind, Currency, InvalidTransfer, Micros, PartnerId, RequestId, Transfer,
 };
-use entente_settlement::Party;
+use entente_loyalty::{Exposure, ExposureKey};
 use sqlx::PgConnection;
 
-use super::{
-    adjust::{self, Adjustment},
-    exposures::ExposureMove,
-};
-use crate::{Place, StoreError, control::Control};
+use super::adjust::{self, Adjustment};
+use crate::{Place, StoreError, batch::exposure, control::Control};
 
 /// What a partner paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +31,8 @@ pub struct Paid {
     pub remaining: Micros,
     /// The operation, for the request's outcome.
     pub place: Place,
-    /// What it owes by the payment, before and after it, where its exposure is kept.
-    pub exposure: Option<ExposureMove>,
+    /// What it owes after it, where its exposure is kept.
+    pub exposure: Option<(ExposureKey, Exposure)>,
 }
 
 /// More than the partner still owes; nothing was written.
@@ -124,19 +121,17 @@ async fn pay_oldest_first(
 async fn lower_exposure(
     connection: &mut PgConnection,
     payment: &Payment,
-) -> Result<Option<ExposureMove>, StoreError> {
-    let after = sqlx::query_scalar!(
+) -> Result<Option<(ExposureKey, Exposure)>, StoreError> {
+    let after = sqlx::query!(
         "UPDATE exposures SET owed_micros = owed_micros - $3
-         WHERE partner_id = $1 AND currency = $2 RETURNING owed_micros",
+         WHERE partner_id = $1 AND currency = $2
+         RETURNING partner_id, currency, owed_micros, told_percent",
         payment.partner.0,
         payment.currency.code(),
         payment.amount.0
     );
     let after = after.fetch_optional(connection).await?;
-    let party = Party { partner: payment.partner, currency: payment.currency };
-    Ok(after.map(|after| ExposureMove {
-        party,
-        before: Micros(after.saturating_add(payment.amount.0)),
-        after: Micros(after),
-    }))
+    after
+        .map(|row| exposure((row.partner_id, &row.currency), (row.owed_micros, row.told_percent)))
+        .transpose()
 }

@@ -7,7 +7,9 @@ mod members;
 mod plans;
 mod proposals;
 mod security;
+mod told;
 mod transaction;
+mod webhooks;
 
 use std::collections::BTreeMap;
 
