@@ -20,6 +20,7 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
     wallets(connection, &mut verdict).await?;
     holds(connection, &mut verdict).await?;
     gifts::lots(connection, &mut verdict).await?;
+    gifts::parcels(connection, &mut verdict).await?;
     gifts::months(connection, &mut verdict).await?;
     Ok(verdict)
 }

@@ -1,5 +1,5 @@
-//! Gifts: a transfer has two legs that come to nothing in transit, a received lot is as the one it
-//! came from, and what members gave in a month is counted.
+//! Gifts: a transfer has two legs that come to nothing in transit, what left a lot arrived in one that
+//! came from it and is as it was, and what members gave in a month is counted.
 
 use sqlx::PgConnection;
 
@@ -50,6 +50,42 @@ pub(super) async fn lots(
                 AND s.expires_at = r.expires_at
            WHERE r.origin = 3 AND s.cell IS NULL
            ORDER BY r.cell, r.member_id, r.opened_by, r.ordinal LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(connection).await?);
+    Ok(())
+}
+
+/// What a transfer took from a lot arrived, in a lot that the other leg opened for it.
+pub(super) async fn parcels(
+    connection: &mut PgConnection,
+    verdict: &mut Verdict,
+) -> Result<(), StoreError> {
+    let offenders = sqlx::query_scalar!(
+        r#"WITH sent AS (
+               SELECT o.partner_id, o.request_id, t.issuer, t.cell, t.lot_opened_by, t.lot_ordinal,
+                      sum(t.amount) AS points
+               FROM transfers t
+               JOIN operations o ON o.cell = t.cell AND o.seq = t.seq AND o.posted_at = t.posted_at
+               WHERE t.credit_kind = 6 GROUP BY 1, 2, 3, 4, 5, 6
+           ), arrived AS (
+               SELECT o.partner_id, o.request_id, t.issuer, l.from_cell AS cell,
+                      l.from_opened_by AS lot_opened_by, l.from_ordinal AS lot_ordinal,
+                      sum(t.amount) AS points
+               FROM transfers t
+               JOIN operations o ON o.cell = t.cell AND o.seq = t.seq AND o.posted_at = t.posted_at
+               LEFT JOIN lots l ON l.cell = t.cell AND l.member_id = t.member_id
+                    AND l.opened_by = t.lot_opened_by AND l.ordinal = t.lot_ordinal
+                    AND l.opened_by = t.seq AND l.issuer = t.issuer
+               WHERE t.debit_kind = 6 GROUP BY 1, 2, 3, 4, 5, 6
+           )
+           SELECT format('transfer %s of partner %s: %s points left lot %s.%s of partner %s in cell '
+                         '%s, %s arrived', request_id, partner_id, COALESCE(sent.points, 0),
+                         lot_opened_by, lot_ordinal, issuer, cell, COALESCE(arrived.points, 0))
+                      AS "offender!"
+           FROM sent FULL JOIN arrived
+               USING (partner_id, request_id, issuer, cell, lot_opened_by, lot_ordinal)
+           WHERE sent.points IS DISTINCT FROM arrived.points
+           ORDER BY partner_id, request_id, cell, lot_opened_by, lot_ordinal LIMIT 20"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())

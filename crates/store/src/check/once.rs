@@ -49,7 +49,8 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
     Ok(verdict)
 }
 
-/// A receipt is that of the accepted earn which credited it, and each that was credited is kept.
+/// A receipt is that of the accepted earn which credited it, and each that was credited is kept with
+/// the earn that was first: ledgers that are older than this rule may have others.
 async fn receipts(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(), StoreError> {
     let offenders = sqlx::query_scalar!(
         r#"SELECT format('request %s of partner %s did not credit the receipt that it keeps',
@@ -62,12 +63,20 @@ async fn receipts(connection: &mut PgConnection, verdict: &mut Verdict) -> Resul
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
     let offenders = sqlx::query_scalar!(
-        r#"SELECT format('no request of partner %s keeps the receipt of operation %s in cell %s',
-                         o.partner_id, o.seq, o.cell) AS "offender!"
-           FROM operations o
-           LEFT JOIN requests r ON r.partner_id = o.partner_id AND r.receipt = o.receipt_reference
-           WHERE o.kind = 1 AND NOT o.refused AND o.receipt_reference <> ''
-             AND r.request_id IS NULL
+        r#"WITH first AS (
+               SELECT DISTINCT ON (partner_id, receipt_reference)
+                      partner_id, receipt_reference, request_id, cell, seq
+               FROM operations
+               WHERE kind = 1 AND NOT refused AND receipt_reference <> ''
+               ORDER BY partner_id, receipt_reference, posted_at, cell, seq
+           )
+           SELECT format('the request of operation %s in cell %s does not keep its receipt, which '
+                         'it credited first at partner %s', o.seq, o.cell, o.partner_id)
+                      AS "offender!"
+           FROM first o
+           LEFT JOIN requests r ON r.partner_id = o.partner_id AND r.request_id = o.request_id
+                AND r.receipt = o.receipt_reference
+           WHERE r.request_id IS NULL
            ORDER BY o.cell, o.seq LIMIT 20"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);

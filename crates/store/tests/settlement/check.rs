@@ -24,10 +24,12 @@ async fn ledger() -> Ledger {
     control.commit().await.expect("a commit");
     busy(&ledger).await;
     close_window(&ledger.pool, "2026-03").await.expect("a close");
+    // The gift comes from two lots that differ in nothing but what is left of them.
     let member = ledger.member(7).await;
     ledger.earn(HARBOR, member, 100).await;
+    ledger.earn(HARBOR, member, 90).await;
     let friend = ledger.member(8).await;
-    let given = ledger.give(HARBOR, (member, friend), 30).await;
+    let given = ledger.give(HARBOR, (member, friend), 120).await;
     assert_eq!(given.operation.refusal, None);
     ledger
 }
@@ -58,6 +60,21 @@ async fn a_ledger_that_nobody_tampered_with_is_clean() {
 
 /// What somebody does to the database, how it is undone, which invariant breaks, and what is said.
 type Tampering = (&'static str, &'static str, u8, &'static str);
+
+/// Done twice, it is undone.
+const SWAPPED_ORIGINS: &str =
+    "UPDATE lots r SET from_opened_by = other.from_opened_by FROM lots other
+     WHERE r.origin = 3 AND other.origin = 3 AND r.ordinal <> other.ordinal";
+
+/// The receipts of Harbor's last two earns; done twice, it is undone.
+const SWAPPED_RECEIPTS: &str = "CREATE TEMPORARY TABLE swapped AS
+         SELECT request_id, receipt FROM requests
+         WHERE partner_id = 1 AND receipt IS NOT NULL ORDER BY length(receipt) DESC, receipt DESC
+         LIMIT 2;
+     UPDATE requests SET receipt = NULL WHERE request_id IN (SELECT request_id FROM swapped);
+     UPDATE requests r SET receipt = other.receipt FROM swapped s, swapped other
+         WHERE s.request_id = r.request_id AND other.request_id <> s.request_id;
+     DROP TABLE swapped";
 
 const TAMPERINGS: &[Tampering] = &[
     (
@@ -107,6 +124,75 @@ const TAMPERINGS: &[Tampering] = &[
         "UPDATE lots SET from_ordinal = 0 WHERE origin = 3",
         2,
         "which it came from",
+    ),
+    (
+        "UPDATE lots SET expires_at = expires_at + interval '1 second' WHERE origin = 3",
+        "UPDATE lots SET expires_at = expires_at - interval '1 second' WHERE origin = 3",
+        2,
+        "which it came from",
+    ),
+    (
+        "UPDATE lots SET terms_version = 2 WHERE origin = 3",
+        "UPDATE lots SET terms_version = 1 WHERE origin = 3",
+        2,
+        "which it came from",
+    ),
+    (
+        "UPDATE lots SET funding = 3 - funding WHERE origin = 3",
+        "UPDATE lots SET funding = 3 - funding WHERE origin = 3",
+        2,
+        "which it came from",
+    ),
+    (
+        "UPDATE lots SET currency = 'JPY' WHERE origin = 3",
+        "UPDATE lots SET currency = 'EUR' WHERE origin = 3",
+        2,
+        "which it came from",
+    ),
+    (SWAPPED_ORIGINS, SWAPPED_ORIGINS, 2, "of partner 1 in cell"),
+    (
+        "UPDATE transfers SET amount = 120 - amount WHERE kind = 12 AND debit_kind = 6",
+        "UPDATE transfers SET amount = 120 - amount WHERE kind = 12 AND debit_kind = 6",
+        2,
+        ": 100 points left lot",
+    ),
+    (
+        "UPDATE transfers SET issuer = 2 WHERE kind = 12 AND debit_kind = 6",
+        "UPDATE transfers SET issuer = 1 WHERE kind = 12 AND debit_kind = 6",
+        2,
+        "100 points left lot",
+    ),
+    (
+        "UPDATE requests SET receipt = NULL WHERE receipt = 'R-1'",
+        "UPDATE requests r SET receipt = 'R-1' FROM operations o
+         WHERE o.receipt_reference = 'R-1' AND o.request_id = r.request_id",
+        3,
+        "does not keep its receipt",
+    ),
+    (
+        "UPDATE requests SET receipt = 'R-1000' WHERE receipt = 'R-1'",
+        "UPDATE requests SET receipt = 'R-1' WHERE receipt = 'R-1000'",
+        3,
+        "did not credit the receipt that it keeps",
+    ),
+    (SWAPPED_RECEIPTS, SWAPPED_RECEIPTS, 3, "did not credit the receipt that it keeps"),
+    (
+        "DROP INDEX requests_by_receipt;
+         UPDATE requests r SET receipt = 'R-1' FROM operations o
+         WHERE o.kind = 2 AND NOT o.refused AND o.partner_id = 2 AND o.request_id = r.request_id",
+        "UPDATE requests r SET receipt = NULL FROM operations o
+         WHERE o.kind = 2 AND o.request_id = r.request_id;
+         CREATE UNIQUE INDEX requests_by_receipt ON requests (partner_id, receipt)
+             WHERE receipt IS NOT NULL",
+        3,
+        "did not credit the receipt that it keeps",
+    ),
+    (
+        "UPDATE operations SET receipt_reference = 'R-1' WHERE receipt_reference = 'R-2'",
+        "UPDATE operations SET receipt_reference = 'R-2'
+         WHERE receipt_reference = 'R-1' AND partner_id = 2",
+        3,
+        "did not credit the receipt that it keeps",
     ),
     (
         "UPDATE operations o SET refused = true WHERE kind = 10 AND NOT EXISTS
