@@ -3,7 +3,7 @@
 use entente_ledger::{Account, Currency, Hold, HoldLeg, HoldState, Micros, Points, ceil_div};
 
 use crate::{
-    Agreement, BurnAmount, Refusal, Terms, draft::Draft, earn, exposure, redemption, time,
+    Agreement, BurnAmount, Refusal, Terms, bound, draft::Draft, earn, exposure, redemption, time,
 };
 
 /// Spends points at once. A hold that is captured already remembers from which lots.
@@ -51,8 +51,8 @@ fn select<'d>(
     let partner = earn::active(draft)?;
     let terms = partner.terms_at(draft.now()).ok_or(Refusal::NoTermsInForce)?;
     let (points, worth) = priced(&terms.agreement, amount)?;
-    // What is captured later must be sure to fit the ledger's range.
-    points.at(terms.agreement.reimbursement)?;
+    // What is captured later must be sure to fit the ledger's range too.
+    bound::asked(points, terms.agreement.reimbursement)?;
     let legs = legs(draft, points)?;
     draft.operation.terms_version = Some(terms.version);
     draft.operation.points = points;
@@ -69,30 +69,32 @@ fn priced(
     amount: BurnAmount,
 ) -> Result<(Points, Option<(Micros, Currency)>), Refusal> {
     match amount {
-        BurnAmount::Points(points) if points.is_positive() => {
-            Ok((points, value(agreement, points)?))
-        }
+        BurnAmount::Points(points) => Ok((points, value(agreement, points)?)),
         BurnAmount::Value(_, currency) if currency != agreement.currency => {
             Err(Refusal::CurrencyNotOfTerms { currency: agreement.currency })
         }
-        BurnAmount::Value(value, currency) if value.is_positive() => {
+        BurnAmount::Value(value, currency) if value.is_positive() && value <= bound::MAX_MONEY => {
             if !agreement.point_value.is_positive() {
                 return Err(Refusal::NothingToBurn);
             }
             let points = ceil_div(i128::from(value.0), i128::from(agreement.point_value.0))?;
             Ok((Points(points), Some((value, currency))))
         }
-        BurnAmount::Points(_) | BurnAmount::Value(..) => Err(Refusal::AmountTooLarge),
+        BurnAmount::Value(..) => Err(Refusal::AmountTooLarge),
     }
 }
 
-/// The free points that are burned next, by lot.
+/// The free points that are burned next, by lot. Points that more lots hold than one command may
+/// touch are too many, also where even those do not suffice.
 pub(crate) fn legs(draft: &Draft<'_>, points: Points) -> Result<Vec<HoldLeg>, Refusal> {
     let mut legs = Vec::new();
     let mut rest = points;
     for (id, free) in draft.burn_order()? {
         if rest.is_zero() {
             break;
+        }
+        if legs.len() >= bound::MAX_LOTS {
+            return Err(Refusal::AmountTooLarge);
         }
         let lot = draft.lot(id)?;
         let taken = rest.min(free);

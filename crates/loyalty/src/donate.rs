@@ -3,7 +3,7 @@
 
 use entente_ledger::{Account, Points};
 
-use crate::{Partner, PartnerCode, Refusal, Terms, burn, draft::Draft, earn, redemption};
+use crate::{Partner, PartnerCode, Refusal, Terms, bound, burn, draft::Draft, earn, redemption};
 
 /// Gives points to the partner of a code, which must be a charity now.
 pub(crate) fn donate(
@@ -14,9 +14,7 @@ pub(crate) fn donate(
     let partner = earn::active(draft)?;
     partner.terms_at(draft.now()).ok_or(Refusal::NoTermsInForce)?;
     let terms = charity_terms(draft, partner, charity).ok_or(Refusal::NotACharity)?;
-    if !points.is_positive() {
-        return Err(Refusal::AmountTooLarge);
-    }
+    bound::asked(points, terms.agreement.reimbursement)?;
     for leg in burn::legs(draft, points)? {
         draft.take_free(leg.lot, leg.points)?;
         redemption::redeem(draft, terms, &leg, leg.points, Account::Donated)?;

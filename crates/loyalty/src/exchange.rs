@@ -4,8 +4,8 @@
 use entente_ledger::{Account, Origin, Overflow, Points, ceil_div, floor_div};
 
 use crate::{
-    Agreement, ExchangeAmount, ExchangeDirection, ExchangeRate, Exchanged, Refusal, Terms, burn,
-    draft::Draft, earn, redemption, repay,
+    Agreement, ExchangeAmount, ExchangeDirection, ExchangeRate, Exchanged, Refusal, Terms, bound,
+    burn, draft::Draft, earn, redemption, repay,
 };
 
 /// What a rate makes of points.
@@ -76,6 +76,7 @@ fn inward(draft: &mut Draft<'_>, terms: &Terms, offered: Points) -> Result<(), R
 fn outward(draft: &mut Draft<'_>, terms: &Terms, offered: Points) -> Result<(), Refusal> {
     let rate = terms.agreement.exchange_out.as_ref().ok_or(Refusal::ExchangeNotAgreed)?;
     let Conversion { given, left, received } = convert(rate, offered)?;
+    bound::asked(given, terms.agreement.reimbursement)?;
     for leg in burn::legs(draft, given)? {
         draft.touched(leg.issuer, leg.points, leg.expires_at);
         draft.take_free(leg.lot, leg.points)?;
@@ -88,9 +89,6 @@ fn outward(draft: &mut Draft<'_>, terms: &Terms, offered: Points) -> Result<(), 
 }
 
 fn convert(rate: &ExchangeRate, offered: Points) -> Result<Conversion, Refusal> {
-    if !offered.is_positive() {
-        return Err(Refusal::AmountTooLarge);
-    }
     let given = whole(rate, offered)?;
     let left = offered.minus(given)?;
     let minimum = least(rate)?;
@@ -120,7 +118,7 @@ fn received(rate: &ExchangeRate, given: Points) -> Result<Points, Overflow> {
     Points(converted).plus(on_top)
 }
 
-/// The least that converts: it meets the minimum, is on the increment, and gives a point.
+/// The least that converts, more than 0: it meets the minimum, is on the increment, and gives a point.
 fn least(rate: &ExchangeRate) -> Result<Points, Overflow> {
     let a_point = ceil_div(i128::from(rate.give), i128::from(rate.receive))?;
     let a_point = rate.bonus.map_or(a_point, |bonus| a_point.min(bonus.threshold.0));

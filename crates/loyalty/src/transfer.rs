@@ -30,16 +30,15 @@ pub(crate) fn give(draft: &mut Draft<'_>, to: MemberId, points: Points) -> Resul
     if draft.wallet_account() == Account::Wallet(to) {
         return Err(Refusal::TransferToSelf);
     }
-    if !points.is_positive() {
-        return Err(Refusal::AmountTooLarge);
-    }
+    bound::asked(points, Micros::ZERO)?;
     let most = gifts.max_points_per_operation;
-    if points > most {
-        return Err(Refusal::TransferTooLarge { most });
+    let too_large = (points > most).then_some(Refusal::TransferTooLarge { most });
+    let legs = burn::legs(draft, points);
+    if let Some(refusal) = legs.as_ref().err().copied().into_iter().chain(too_large).min() {
+        return Err(refusal);
     }
-    let legs = burn::legs(draft, points)?;
     count_in_month(draft, terms, gifts.max_points_per_member_month, points)?;
-    for leg in legs {
+    for leg in legs? {
         draft.take_free(leg.lot, leg.points)?;
         draft.book_points(
             AmountKind::Gift,

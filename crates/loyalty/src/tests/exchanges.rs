@@ -96,7 +96,9 @@ fn an_exchange_is_refused_for_the_first_reason_that_applies() {
     for (partner, action, refusal) in [
         (ROVER, inward(-1), Refusal::ExchangeNotAgreed),
         (ROVER, outward(1), Refusal::ExchangeNotAgreed),
-        (HARBOR, inward(0), Refusal::AmountTooLarge),
+        (HARBOR, inward(0), below),
+        (HARBOR, inward(-3_000), below),
+        (HARBOR, outward(-1), Refusal::ExchangeBelowMinimum { minimum: Points(1) }),
         (HARBOR, inward(1), below),
         (HARBOR, inward(2_999), below),
         (HARBOR, inward(59_999), Refusal::ExchangeOffIncrement { increment: Points(3) }),

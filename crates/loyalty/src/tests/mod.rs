@@ -8,6 +8,7 @@ mod exchanges;
 mod exposures;
 mod gifts;
 mod holds;
+mod precedence;
 mod properties;
 mod purchases;
 mod refusals;
