@@ -1,5 +1,5 @@
 //! Partners are not all written in Rust: grpcio against the protos alone earns, burns, reverses,
-//! reads, and sees rich errors, over real mutual TLS.
+//! streams, exchanges, gives, donates, watches, reads, and sees rich errors, over real mutual TLS.
 
 use std::{
     io::Write as _,
@@ -8,16 +8,38 @@ use std::{
     time::Duration,
 };
 
-use entente_client::api::member::ListOperationsRequest;
-use entente_testkit::{TestHub, cast::HARBOR};
+use entente_client::api::{
+    member::ListOperationsRequest,
+    partner::{Agreement, ExchangeRate},
+};
+use entente_testkit::{
+    TestHub,
+    cast::{HARBOR, agreement, publish},
+    morning,
+};
 use tokio::{io::AsyncWriteExt as _, process::Command};
 
 /// Set where this test must not be skipped.
 const REQUIRED: &str = "ENTENTE_REQUIRE_PYTHON";
 
-fn script() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    root.join("examples/python/first_earn.py").canonicalize().expect("the example is there")
+fn script(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/python");
+    folder.join(name).canonicalize().expect("the example is there")
+}
+
+/// What an example prints that plays Harbor on a hub.
+async fn play(hub: &TestHub, name: &str) -> String {
+    let address = format!("localhost:{}", hub.partner_address().port());
+    let certificates = hub.trust_domain().folder().display().to_string();
+    let script = script(name).display().to_string();
+    // No caches are left beside the examples.
+    let arguments =
+        ["-B", &script, "--hub", &address, "--certificates", &certificates, "--partner", HARBOR];
+    let output = python(&arguments).await.expect("python3 runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}{errors}");
+    said
 }
 
 async fn python(arguments: &[&str]) -> Option<Output> {
@@ -72,16 +94,7 @@ async fn a_python_client_earns_burns_reverses_and_reads_by_the_protos_alone() {
         return;
     }
     let hub = TestHub::with_cast().await;
-    let address = format!("localhost:{}", hub.partner_address().port());
-    let certificates = hub.trust_domain().folder().to_owned();
-    let (script, certificates) = (script(), certificates.display().to_string());
-    let script = script.display().to_string();
-    let arguments =
-        [&script, "--hub", &address, "--certificates", &certificates, "--partner", HARBOR];
-    let output = python(&arguments).await.expect("python3 runs");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}{errors}");
+    let said = play(&hub, "first_earn.py").await;
     for expected in [
         "POINTS_INSUFFICIENT",
         "'available': '200'",
@@ -98,5 +111,33 @@ async fn a_python_client_earns_burns_reverses_and_reads_by_the_protos_alone() {
     let listed = hub.partner(HARBOR).await.list_operations(list).await.unwrap().operations;
     let points: Vec<_> = listed.iter().map(|operation| operation.points).collect();
     assert_eq!(points, [100, 100, 200], "a reversal, a burn and an earn");
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_python_client_streams_exchanges_gives_donates_and_watches() {
+    if !is_available().await {
+        return;
+    }
+    let hub = TestHub::with_cast().await;
+    let rate = |give, receive, minimum| {
+        let (increment, exact_increments) = (1, false);
+        Some(ExchangeRate { give, receive, minimum, increment, exact_increments, bonus: None })
+    };
+    let (exchange_in, exchange_out) = (rate(3, 1, 3_000), rate(1, 2, 1));
+    let exchanging = Agreement { exchange_in, exchange_out, ..agreement(HARBOR) };
+    publish(&hub.operator().await, HARBOR, morning(), exchanging).await;
+    let said = play(&hub, "a_day.py").await;
+    for expected in [
+        "stream: 49 lines earned, line 21 refused",
+        "exchange in: 1000 points",
+        "exchange out: 100 points",
+        "TRANSFER_TO_SELF",
+        "NOT_A_CHARITY",
+        "watch: 55 events, once each",
+        "done",
+    ] {
+        assert!(said.contains(expected), "{expected} is not in {said}");
+    }
     hub.close().await;
 }
