@@ -8,6 +8,7 @@
 
 mod calendar;
 mod close;
+pub mod iso20022;
 mod money;
 mod nets;
 mod netting;
