@@ -93,7 +93,7 @@ fn case(action: fn(&Case) -> Action) -> Case {
         funding: Funding::AtIssue,
         categories: vec![category("stay", vec![rule(Micros::ZERO, 1, cents(100))])],
         claim_limit_days: 10,
-        exchange_in: Some(rate.clone()),
+        exchange_in: Some(rate),
         exchange_out: Some(rate),
         gifts: Some(gifts),
         ..agreement("EUR")
@@ -146,7 +146,9 @@ fn each_pair(action: fn(&Case) -> Action, flaws: &[Flaw]) {
         for (later, spoil_too) in &flaws[place..] {
             for order in [[spoil, spoil_too], [spoil_too, spoil]] {
                 let mut case = case(action);
-                order.into_iter().for_each(|spoil| spoil(&mut case));
+                for spoil in order {
+                    spoil(&mut case);
+                }
                 let refusal = case.post().expect_err("it is spoiled");
                 let expected = discriminant(&refusal) == discriminant(first);
                 assert!(expected, "{refusal:?} instead of {first:?}, beside {later:?}");
