@@ -16,6 +16,7 @@ use entente_client::{
     new_request_id,
 };
 use entente_identity::Identity;
+use entente_store::security::{self, EventFilter};
 use entente_testkit::{
     OPERATOR, SECOND_OPERATOR, TestHub,
     cast::{GROCER, HARBOR, ROVER, agreement_in, balances, enrol, wire_time},
@@ -110,10 +111,40 @@ async fn an_act_takes_two_operators_and_both_are_on_record() {
         panic!("the answer is that of the act");
     };
     assert_eq!(published.terms.expect("the version").version, 2);
+    assert_trail(
+        &hub,
+        &id,
+        &[("Proposed", OPERATOR, "OPEN"), ("Approved", SECOND_OPERATOR, "APPLIED")],
+    )
+    .await;
     let late = refusal(operators.approver().approve(approval(&id)).await, "a second approval");
     let metadata = [("state", "APPLIED")];
     assert_refused(&late, ErrorReason::ProposalNotOpen, &metadata, "a second approval");
     hub.close().await;
+}
+
+/// Asserts what the trail tells of a proposal, first to last: kind, operator and state.
+pub(crate) async fn assert_trail(hub: &TestHub, proposal: &str, expected: &[(&str, &str, &str)]) {
+    let pool = hub.database().owner_pool().await;
+    let filter = EventFilter::default();
+    let mut told = security::list_events(&pool, &filter, None, 1_000).await.unwrap();
+    told.retain(|event| event.subject == format!("proposal/{proposal}"));
+    told.reverse();
+    let found: Vec<_> = told
+        .iter()
+        .map(|event| {
+            assert_eq!(event.certificate.as_ref().map(Vec::len), Some(32), "{event:?}");
+            assert!(!event.details.contains(REASON), "free text in the trail: {event:?}");
+            let state = event.details.split("\"state\": \"").nth(1).expect("a state");
+            let state = state.split('"').next().expect("a quote").to_owned();
+            (format!("{:?}", event.kind), event.actor.clone(), state)
+        })
+        .collect();
+    let expected = expected.iter().map(|(kind, operator, state)| {
+        ((*kind).to_owned(), format!("operator/{operator}"), (*state).to_owned())
+    });
+    assert_eq!(found, expected.collect::<Vec<_>>());
+    pool.close().await;
 }
 
 /// Approves each of the acts many times at once, on two hubs, each time by the id that is given.

@@ -13,7 +13,7 @@ use entente_client::{
     new_request_id,
 };
 use entente_testkit::{
-    SECOND_OPERATOR, TestHub,
+    OPERATOR, SECOND_OPERATOR, TestHub,
     cast::{HARBOR, ROVER, agreement, wire_time},
     morning,
 };
@@ -21,7 +21,7 @@ use jiff::SignedDuration;
 use prost::Message;
 
 use crate::{
-    proposals::{approval, attachment, get, propose, refusal, terms, version_count},
+    proposals::{approval, assert_trail, attachment, get, propose, refusal, terms, version_count},
     published::assert_refused,
     wire::{Rpc, Wire},
 };
@@ -71,6 +71,8 @@ async fn an_ended_proposal_stays_ended() {
         assert_eq!((found.state(), found.decided_by.as_str()), (state, ended.decided_by.as_str()));
         assert_eq!(found.decided_by == SECOND_OPERATOR, state == ProposalState::Rejected);
         assert_eq!(found.decision_reason, "the partner changed its mind");
+        let told = [("Proposed", OPERATOR, "OPEN"), ("Rejected", &ended.decided_by, name)];
+        assert_trail(&hub, &id, &told).await;
 
         let request = approval(&id);
         for says in ["first", "replayed"] {
@@ -139,6 +141,8 @@ async fn an_act_that_is_refused_for_good_ends_its_proposal_with_the_refusal() {
     assert_eq!(found.decided_by, SECOND_OPERATOR);
     let kept = entente_client::Refusal::from_kept(&found.refusal.expect("the refusal"));
     assert_refused(&kept, R::TermsInPast, &[], "kept with the proposal");
+    let told = [("Proposed", OPERATOR, "OPEN"), ("Approved", SECOND_OPERATOR, "REFUSED")];
+    assert_trail(&hub, &id, &told).await;
     assert_eq!(version_count(&operators, HARBOR).await, 1);
     hub.close().await;
 }

@@ -107,6 +107,7 @@ fn a_script_reads_answers_and_exit_codes() {
     served.watches();
     served.refusals(ops);
     served.suspends(ops);
+    served.takes_two();
     served.earns();
     served.checks();
     served.away();
@@ -171,6 +172,32 @@ impl Served {
             assert!(lines[3].1.contains("the file ends in the middle"), "{refused}");
         }
         assert_eq!(self.run("harbor-hotels", &["earn", path]).0, 1, "there is no currency");
+    }
+
+    /// New terms are proposed by one operator, and applied by another.
+    fn takes_two(&self) {
+        let (ops, other) = ("operator/ops", "operator/ops-2");
+        assert_eq!(self.report["four_eyes"]["proposed_by"], "ops");
+        assert_eq!(self.report["four_eyes"]["approved_by"], "ops-2");
+        let file = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let file = file.join("../../examples/terms/harbor-hotels.toml");
+        let publish = ["terms", "publish", "harbor-hotels", file.to_str().expect("a path")];
+        let publish = [&publish[..], &["--from", "2026-06-01", "--reason", "summer"]].concat();
+        let [first, second] = [(); 2].map(|()| self.done(ops, &publish));
+        assert_eq!((&first["state"], &first["kind"]), (&json!("open"), &json!("publish terms")));
+        let id = |proposal: &Value| proposal["proposal"].as_str().expect("an id").to_owned();
+        let (first, second) = (id(&first), id(&second));
+        let shown = self.done(other, &["proposal", "show", &first]);
+        assert_eq!(shown["act"]["publish_terms"]["effective_from"], "2026-06-01T00:00:00Z");
+        assert_eq!(self.run(ops, &["proposal", "approve", &first]).0, 3, "its own");
+        let approved = self.done(other, &["proposal", "approve", &first]);
+        assert_eq!(approved["applied"]["publish_terms"]["version"], 3, "{approved}");
+        let reject = ["proposal", "reject", &second, "--reason", "once is enough"];
+        assert_eq!(self.done(other, &reject)["state"], "rejected");
+        let open = self.done(other, &["proposal", "list", "--state", "open"]);
+        assert_eq!(open, json!([]));
+        let applied = self.done(ops, &["proposal", "list", "--state", "applied"]);
+        assert_eq!(applied[0]["proposal"], first.as_str());
     }
 
     fn suspends(&self, ops: &str) {

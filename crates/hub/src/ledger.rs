@@ -128,7 +128,7 @@ impl Ledger {
     #[must_use]
     pub fn services(self) -> Services {
         let Self { pool, windows, catalogue, page_tokens, posting, tasks, feed, desk, .. } = self;
-        let (workers, limits, life) = (self.workers, self.limits, self.proposal_life);
+        let (workers, limits) = (self.workers, self.limits);
         let builder = Services::builder();
         let known = || Arc::clone(&catalogue);
         let controls = Controls::new(pool.clone(), known());
@@ -152,12 +152,8 @@ impl Ledger {
             pool: pool.clone(),
             page_tokens: Arc::clone(&page_tokens),
         };
-        let proposals = Proposals {
-            controls: controls.clone(),
-            pool: pool.clone(),
-            page_tokens: Arc::clone(&page_tokens),
-            life,
-        };
+        let (proposing, life) = ((controls.clone(), pool.clone()), self.proposal_life);
+        let proposals = Proposals::new(proposing, Arc::clone(&page_tokens), life);
         let events = Events {
             feed,
             catalogue: known(),

@@ -45,6 +45,7 @@ pub(crate) fn text(folder: &Folder, addresses: Addresses, sights: Sights<'_>) ->
          export ENTENTE_CERTIFICATES={certificates}\n\
          entente partner list --endpoint https://{operators}\n\
          entente settle position {window} --endpoint https://{operators}\n\
+         entente proposal list --as operator/ops-2 --endpoint https://{operators}\n\
          entente check {check} --home {home}\n\
          entente settle statement {window} --totals --as rover-rides --endpoint https://{partners}\n\
          entente member balance {guest} --as harbor-hotels --endpoint https://{partners}",

@@ -17,6 +17,7 @@ use std::time::Instant;
 
 use anyhow::bail;
 use clap::Args;
+use entente_api::proposal::{GetProposalRequest, Proposal};
 use entente_api::settlement::{CloseWindowRequest, GetStatementRequest};
 
 use crate::commands::check;
@@ -28,7 +29,7 @@ use cast::{Brand, HOURS, WINDOW, at_hour};
 use files::Files;
 use folder::Folder;
 use hints::Sights;
-use plan::{Plan, Size};
+use plan::{Command, Plan, Size};
 use play::Clients;
 use progress::Progress;
 use report::Report;
@@ -174,9 +175,21 @@ async fn play(size: Size, stage: &Stage, progress: Progress) -> anyhow::Result<R
         balances: (plan.predictions.len(), differing),
         statements,
         nets: closed.nets,
+        first_terms: first_terms(&plan, clients).await?,
         verdicts,
         took: begun.elapsed(),
     })
+}
+
+/// The proposal behind the first terms of the plan.
+async fn first_terms(plan: &Plan, clients: &Clients) -> anyhow::Result<Proposal> {
+    let steps = plan.phases.iter().flat_map(|phase| &phase.first);
+    let proposal = steps.into_iter().find_map(|step| match &step.command {
+        Command::PublishTerms(request) => Some(request.request_id.clone()),
+        _ => None,
+    });
+    let request = GetProposalRequest { proposal: proposal.unwrap_or_default() };
+    Ok(clients.operator.get_proposal(request).await?.proposal.unwrap_or_default())
 }
 
 /// Each brand reads its own.

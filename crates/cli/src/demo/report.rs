@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use entente_api::proposal::Proposal;
 use entente_api::settlement::Net;
 use entente_api::types::Money;
 use entente_hub::hub::Addresses;
@@ -13,7 +14,7 @@ use super::plan::Size;
 use super::tally::Tally;
 use crate::commands::check::Verdicts;
 use crate::commands::settle::{Statement, nets_json, nets_table};
-use crate::output::{Table, bold, count, dim, funding, good, money};
+use crate::output::{Table, act_kind, bold, count, dim, funding, good, money};
 
 /// Everything that is told in the end.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(crate) struct Report {
     pub(crate) statements: Vec<Statement>,
     /// What each party pays or receives.
     pub(crate) nets: Vec<Net>,
+    /// The first terms of all: proposed by one operator, approved by another.
+    pub(crate) first_terms: Proposal,
     /// The invariants.
     pub(crate) verdicts: Verdicts,
     /// How long it all took.
@@ -47,6 +50,7 @@ impl Report {
         let parts = [
             coalition(),
             self.story(),
+            self.four_eyes(),
             self.refusals(),
             self.statement_texts(),
             section(&format!("Window {WINDOW}, netted"), &nets_table(&self.nets)),
@@ -67,6 +71,11 @@ impl Report {
             "members": self.size.members,
             "window": WINDOW,
             "played": self.tally.json(),
+            "four_eyes": {
+                "proposal": self.first_terms.proposal,
+                "proposed_by": self.first_terms.proposed_by,
+                "approved_by": self.first_terms.decided_by,
+            },
             "balances": { "read": self.balances.0, "differing": self.balances.1 },
             "statements": self.statements.iter().map(Statement::json).collect::<Vec<_>>(),
             "nets": nets_json(&self.nets),
@@ -81,6 +90,17 @@ impl Report {
             table.row([story.text().to_owned(), count(*times)]);
         }
         section("March 2026", &table.text("nothing happened"))
+    }
+
+    /// One of the acts that took two operators.
+    fn four_eyes(&self) -> String {
+        let Proposal { proposal, proposed_by, decided_by, kind, .. } = &self.first_terms;
+        let text = format!(
+            "proposal {proposal}: {}\nproposed by operator/{proposed_by}, approved by \
+             operator/{decided_by}; neither could do it alone",
+            act_kind(*kind),
+        );
+        section("What is sensitive takes two operators", &text)
     }
 
     fn refusals(&self) -> String {

@@ -25,7 +25,7 @@ pub use members::{AttachReference, EnrolMember};
 pub(crate) use members::{member_unknown, testing_apart};
 pub(crate) use partners::partner_unknown;
 pub use partners::{CreatePartner, ResumePartner, SuspendPartner};
-pub use proposals::{Act, AnyAct, Approval, Approve, Propose, Reject};
+pub use proposals::{Act, AnyAct, Approval, Approve, By, Propose, Reject};
 pub(crate) use proposals::{
     in_full as proposal_in_full, in_list as proposal_in_list, proposal_unknown,
 };

@@ -21,9 +21,10 @@ use uuid::Uuid;
 use crate::{
     authorization::Permit,
     control::{
-        Approval, Claim, Controls, Propose, Reject, proposal_in_full, proposal_in_list,
+        Approval, By, Claim, Controls, Propose, Reject, proposal_in_full, proposal_in_list,
         proposal_unknown,
     },
+    edge::ConnectInfo,
     error::RpcError,
     page_token::{Binding, PageTokens},
     parse,
@@ -33,13 +34,13 @@ use crate::{
 #[derive(Debug)]
 pub struct Proposals {
     /// Where writes go.
-    pub controls: Controls,
+    controls: Controls,
     /// Where proposals are read.
-    pub pool: PgPool,
+    pool: PgPool,
     /// Where lists go on.
-    pub page_tokens: Arc<PageTokens>,
+    page_tokens: Arc<PageTokens>,
     /// For how long a proposal can be approved.
-    pub life: SignedDuration,
+    life: SignedDuration,
 }
 
 /// Where a list goes on: before this proposal.
@@ -52,6 +53,16 @@ struct Before {
 }
 
 impl Proposals {
+    /// Over where writes go and proposals are read.
+    #[must_use]
+    pub fn new(
+        (controls, pool): (Controls, PgPool),
+        page_tokens: Arc<PageTokens>,
+        life: SignedDuration,
+    ) -> Self {
+        Self { controls, pool, page_tokens, life }
+    }
+
     async fn now(&self) -> Result<Timestamp, RpcError> {
         Ok(clock::read(&self.pool).await?.1)
     }
@@ -63,11 +74,11 @@ impl ProposalService for Proposals {
         &self,
         request: Request<ProposeRequest>,
     ) -> Result<Response<ProposeResponse>, Status> {
-        let proposer = Permit::of(&request)?.operator().map_err(RpcError::from)?.clone();
+        let by = by(&request)?;
         let asked = parse::proposal::propose(request.get_ref()).map_err(RpcError::from)?;
         let parse::proposal::Proposed { id, reason, kind, act } = asked;
         let claim = Claim::of_operator(id, request.get_ref());
-        let propose = Propose { id, kind, act, reason, proposer, life: self.life };
+        let propose = Propose { id, kind, act, reason, by, life: self.life };
         Ok(Response::new(self.controls.write(claim, propose).await?))
     }
 
@@ -75,10 +86,10 @@ impl ProposalService for Proposals {
         &self,
         request: Request<ApproveRequest>,
     ) -> Result<Response<ApproveResponse>, Status> {
-        let approver = Permit::of(&request)?.operator().map_err(RpcError::from)?.clone();
+        let by = by(&request)?;
         let asked = request.get_ref();
         let (id, proposal) = parse::proposal::approve(asked).map_err(RpcError::from)?;
-        let approval = Approval { proposal, approver };
+        let approval = Approval { proposal, by };
         Ok(Response::new(self.controls.approve(asked, id, approval).await?))
     }
 
@@ -86,7 +97,7 @@ impl ProposalService for Proposals {
         &self,
         request: Request<RejectRequest>,
     ) -> Result<Response<RejectResponse>, Status> {
-        let by = Permit::of(&request)?.operator().map_err(RpcError::from)?.clone();
+        let by = by(&request)?;
         let asked = request.get_ref();
         let (id, proposal, reason) = parse::proposal::reject(asked).map_err(RpcError::from)?;
         let claim = Claim::of_operator(id, asked);
@@ -130,6 +141,13 @@ impl ProposalService for Proposals {
             next_page_token: next.unwrap_or_default(),
         }))
     }
+}
+
+/// Who calls, and from which certificate.
+fn by<T>(request: &Request<T>) -> Result<By, RpcError> {
+    let operator = Permit::of(request)?.operator()?.clone();
+    let connection = request.extensions().get::<ConnectInfo>();
+    Ok(By { operator, certificate: connection.map(|connection| connection.thumbprint) })
 }
 
 fn position(last: &Proposal) -> Before {

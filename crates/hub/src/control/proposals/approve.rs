@@ -13,14 +13,15 @@ use entente_store::{
     StoreError,
     control::Control,
     proposals::{self, Decision, End, Proposal},
+    security::SecurityEventKind,
 };
 use jiff::Timestamp;
 use prost::Message;
 
-use super::{Act, proposal_unknown, undecided, wire};
+use super::{Act, By, proposal_unknown, trail, undecided, wire};
 use crate::{
     caller::OperatorName,
-    control::{Answer, Write},
+    control::{Answer, Locks, Write},
     error::Refused,
 };
 
@@ -30,7 +31,7 @@ pub struct Approval {
     /// The proposal.
     pub proposal: RequestId,
     /// Who.
-    pub approver: OperatorName,
+    pub by: By,
 }
 
 /// Applies an act that somebody else proposed.
@@ -52,21 +53,18 @@ impl<A: Act> Write for Approve<A> {
         control: &mut Control<A::Locks>,
         catalogue: &Catalogue,
     ) -> Result<Result<Answer<Self::Request>, Refused>, StoreError> {
-        let Approval { proposal: id, approver } = &self.approval;
+        let Approval { proposal: id, by } = &self.approval;
         let Some(proposal) = proposals::lock(control.connection(), *id).await? else {
             return Ok(Err(proposal_unknown()));
         };
-        if let Err(refused) = approvable(&proposal, approver, control.now()) {
+        if let Err(refused) = approvable(&proposal, &by.operator, control.now()) {
             return Ok(Err(refused));
         }
-        let decision =
-            |end, decided_at| Decision { decided_by: approver.to_string(), decided_at, end };
         match self.act.act(control, catalogue).await? {
             Ok(Answer { response, place }) => {
                 let applied = A::applied(response);
-                let decision = decision(End::Applied(applied.encode_to_vec()), control.now());
-                proposals::decide(control.connection(), *id, &decision).await?;
-                let decided = Proposal { decision: Some(decision), ..proposal };
+                let end = End::Applied(applied.encode_to_vec());
+                let decided = decide(control, by, proposal, end).await?;
                 let mut proposal = wire::summary(&decided, control.now());
                 proposal.applied = Some(applied);
                 let response = ApproveResponse { proposal: Some(proposal), replayed: false };
@@ -74,13 +72,28 @@ impl<A: Act> Write for Approve<A> {
             }
             Err(refused) => {
                 if refused.is_kept() {
-                    let decision = decision(End::Refused(refused.encoded()), control.now());
-                    proposals::decide(control.connection(), *id, &decision).await?;
+                    decide(control, by, proposal, End::Refused(refused.encoded())).await?;
                 }
                 Ok(Err(refused))
             }
         }
     }
+}
+
+/// Ends a proposal by its approval, and answers it as it is then.
+async fn decide<L: Locks>(
+    control: &mut Control<L>,
+    by: &By,
+    proposal: Proposal,
+    end: End,
+) -> Result<Proposal, StoreError> {
+    let (decided_by, decided_at) = (by.operator.to_string(), control.now());
+    let decision = Decision { decided_by, decided_at, end };
+    let connection = control.connection();
+    proposals::decide(&mut *connection, proposal.made.id, &decision).await?;
+    let decided = Proposal { decision: Some(decision), ..proposal };
+    trail::record(connection, SecurityEventKind::Approved, by, &decided).await?;
+    Ok(decided)
 }
 
 fn approvable(proposal: &Proposal, approver: &OperatorName, now: Timestamp) -> Result<(), Refused> {

@@ -8,6 +8,7 @@ mod act;
 mod approve;
 mod propose;
 mod reject;
+mod trail;
 mod wire;
 
 use entente_api::error::ErrorReason;
@@ -18,6 +19,7 @@ pub use act::{Act, AnyAct};
 pub use approve::{Approval, Approve};
 pub use propose::Propose;
 pub use reject::Reject;
+pub use trail::By;
 pub(crate) use wire::{in_full, in_list};
 
 use crate::error::Refused;

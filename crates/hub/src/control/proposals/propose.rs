@@ -7,12 +7,12 @@ use entente_store::{
     StoreError,
     control::{Control, NoHeads},
     proposals::{self, NewProposal, Proposal},
+    security::SecurityEventKind,
 };
 use jiff::SignedDuration;
 
-use super::wire;
+use super::{By, trail, wire};
 use crate::{
-    caller::OperatorName,
     control::{Answer, Write},
     error::Refused,
 };
@@ -29,7 +29,7 @@ pub struct Propose {
     /// Why.
     pub reason: String,
     /// Who.
-    pub proposer: OperatorName,
+    pub by: By,
     /// For how long it can be approved.
     pub life: SignedDuration,
 }
@@ -52,12 +52,15 @@ impl Write for Propose {
             kind: self.kind,
             act: self.act.clone(),
             reason: self.reason.clone(),
-            proposed_by: self.proposer.to_string(),
+            proposed_by: self.by.operator.to_string(),
             proposed_at: now,
             expires_at,
         };
-        proposals::insert(control.connection(), &made).await?;
-        let proposal = Some(wire::summary(&Proposal { made, decision: None }, now));
+        let proposal = Proposal { made, decision: None };
+        proposals::insert(control.connection(), &proposal.made).await?;
+        let connection = control.connection();
+        trail::record(connection, SecurityEventKind::Proposed, &self.by, &proposal).await?;
+        let proposal = Some(wire::summary(&proposal, now));
         Ok(Ok(Answer::of(ProposeResponse { proposal, replayed: false })))
     }
 }

@@ -7,11 +7,11 @@ use entente_store::{
     StoreError,
     control::{Control, NoHeads},
     proposals::{self, Decision, End, Proposal},
+    security::SecurityEventKind,
 };
 
-use super::{proposal_unknown, undecided, wire};
+use super::{By, proposal_unknown, trail, undecided, wire};
 use crate::{
-    caller::OperatorName,
     control::{Answer, Write},
     error::Refused,
 };
@@ -22,7 +22,7 @@ pub struct Reject {
     /// The proposal.
     pub proposal: RequestId,
     /// Who ends it.
-    pub by: OperatorName,
+    pub by: By,
     /// Why.
     pub reason: String,
 }
@@ -43,15 +43,17 @@ impl Write for Reject {
         if let Err(refused) = undecided(&proposal, now) {
             return Ok(Err(refused));
         }
-        let ended = if proposal.made.proposed_by == self.by.as_str() {
+        let ended = if proposal.made.proposed_by == self.by.operator.as_str() {
             End::Withdrawn
         } else {
             End::Rejected
         };
         let end = ended(self.reason.clone());
-        let decision = Decision { decided_by: self.by.to_string(), decided_at: now, end };
+        let decision = Decision { decided_by: self.by.operator.to_string(), decided_at: now, end };
         proposals::decide(control.connection(), self.proposal, &decision).await?;
         let decided = Proposal { decision: Some(decision), ..proposal };
+        let connection = control.connection();
+        trail::record(connection, SecurityEventKind::Rejected, &self.by, &decided).await?;
         let proposal = Some(wire::summary(&decided, now));
         Ok(Ok(Answer::of(RejectResponse { proposal, replayed: false })))
     }

@@ -1,6 +1,6 @@
 //! Proposals as the contract has them.
 
-use entente_api::proposal::{self as api, Act, Applied, ProposalState};
+use entente_api::proposal::{self as api, Act, ActKind, Applied, ProposalState};
 use entente_store::proposals::{End, EndKind, Proposal};
 use jiff::Timestamp;
 use prost::Message;
@@ -72,6 +72,12 @@ pub(super) const fn ended(kind: EndKind) -> ProposalState {
         EndKind::Rejected => ProposalState::Rejected,
         EndKind::Withdrawn => ProposalState::Withdrawn,
     }
+}
+
+/// What an act is, as the trail names it: `PUBLISH_TERMS`.
+pub(super) fn kind_name(kind: i16) -> &'static str {
+    let name = ActKind::try_from(i32::from(kind)).unwrap_or_default().as_str_name();
+    name.strip_prefix("ACT_KIND_").unwrap_or(name)
 }
 
 /// A state as refusals name it: `APPLIED`.
