@@ -4,10 +4,13 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const SERVICES: [&str; 10] = [
+const SERVICES: [&str; 13] = [
     "entente/error/v1/error_reason.proto",
     "entente/event/v1/event_service.proto",
     "entente/event/v1/webhook_service.proto",
+    "entente/identity/v1/key_service.proto",
+    "entente/identity/v1/operator_service.proto",
+    "entente/identity/v1/token_service.proto",
     "entente/ledger/v1/ledger_service.proto",
     "entente/member/v1/member_service.proto",
     "entente/partner/v1/partner_service.proto",

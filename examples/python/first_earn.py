@@ -1,22 +1,28 @@
 #!/usr/bin/env python3
 """From a certificate to the first Earn, with grpcio and the protos alone.
 
-    pip install grpcio grpcio-tools
+    pip install grpcio grpcio-tools cryptography
     python3 examples/python/first_earn.py --certificates DIR --partner harbor-hotels
 
-DIR is a folder as `entente pki` makes it: hub-ca.pem and partners/CODE/client.pem and client.key. The
-partner has to exist and to have terms; `entente demo --serve` sees to both and prints this command.
+DIR is a folder as `entente pki` makes it: hub-ca.pem, trust-domain, and of the partner, in partners/CODE,
+client.pem, client.key and client-assertion.key. The partner has to exist, to have terms, and its assertion
+key to be registered; `entente demo --serve` sees to all of it and prints this command.
 """
 
 import argparse
+import base64
+import hashlib
 import importlib
+import json
 import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 
 import grpc
+from cryptography.hazmat.primitives import serialization
 
 PROTO = pathlib.Path(__file__).resolve().parents[2] / "proto"
 
@@ -30,15 +36,68 @@ def generate_stubs(folder):
     sys.path.insert(0, str(folder))
 
 
-def channel(hub, certificates, partner):
-    """A mutual-TLS channel: the hub's root, and the partner's own certificate and key."""
+def base64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def assertion(certificates, partner):
+    """A JWT by which the partner's registered Ed25519 key says who calls: good once, for a minute."""
+    domain = (certificates / "trust-domain").read_text().strip()
+    pem = (certificates / "partners" / partner / "client-assertion.key").read_bytes()
+    key = serialization.load_pem_private_key(pem, password=None)
+    public = key.public_key().public_bytes_raw()
+    # The key's name is its RFC 7638 thumbprint: of its required members, in this order.
+    jwk = f'{{"crv":"Ed25519","kty":"OKP","x":"{base64url(public)}"}}'
+    kid = base64url(hashlib.sha256(jwk.encode()).digest())
+    header = {"typ": "client-authentication+jwt", "alg": "EdDSA", "kid": kid}
+    identity, now = f"spiffe://{domain}/partner/{partner}", int(time.time())
+    claims = {"iss": identity, "sub": identity, "aud": f"https://{domain}", "iat": now}
+    claims |= {"exp": now + 60, "jti": str(uuid.uuid4())}
+    signed = ".".join(base64url(json.dumps(part).encode()) for part in (header, claims))
+    return f"{signed}.{base64url(key.sign(signed.encode()))}"
+
+
+def ssl_credentials(certificates, partner):
+    """Mutual TLS: the hub's root, and the partner's own certificate and key."""
     client = certificates / "partners" / partner
-    credentials = grpc.ssl_channel_credentials(
+    return grpc.ssl_channel_credentials(
         root_certificates=(certificates / "hub-ca.pem").read_bytes(),
         private_key=(client / "client.key").read_bytes(),
         certificate_chain=(client / "client.pem").read_bytes(),
     )
-    return grpc.secure_channel(hub, credentials)
+
+
+class Tokens(grpc.AuthMetadataPlugin):
+    """Puts a token on every call, and gets another when two thirds of its life are over."""
+
+    def __init__(self, hub, certificates, partner):
+        self.tokens = importlib.import_module("entente.identity.v1.token_service_pb2")
+        services = importlib.import_module("entente.identity.v1.token_service_pb2_grpc")
+        channel = grpc.secure_channel(hub, ssl_credentials(certificates, partner))
+        self.service = services.TokenServiceStub(channel)
+        self.sign = lambda: assertion(certificates, partner)
+        self.token, self.renew_at = None, 0
+
+    def __call__(self, context, callback):
+        try:
+            if time.time() >= self.renew_at:
+                self.renew()
+            callback((("authorization", f"Bearer {self.token}"),), None)
+        except Exception as error:  # the call fails with it
+            callback((), error)
+
+    def renew(self):
+        asked, begun = self.tokens.IssueTokenRequest(client_assertion=self.sign()), time.time()
+        issued = self.service.IssueToken(asked, timeout=5)
+        self.token = issued.access_token
+        self.renew_at = begun + (issued.expires_at.seconds - begun) * 2 / 3
+
+
+def channel(hub, certificates, partner):
+    """A channel whose calls carry a token that is bound to the certificate."""
+    tokens = grpc.metadata_call_credentials(Tokens(hub, certificates, partner))
+    ssl = ssl_credentials(certificates, partner)
+    return grpc.secure_channel(hub, grpc.composite_channel_credentials(ssl, tokens))
 
 
 def error_details(error):

@@ -10,7 +10,7 @@ use entente_client::{
     },
 };
 use entente_hub::{
-    authorization::{Callers, Row, Shape, TABLE, row},
+    authorization::{Access, Callers, Row, Scope, Shape, TABLE, possible, row},
     caller::Role,
 };
 use entente_testkit::{
@@ -22,8 +22,9 @@ use prost_types::FileDescriptorSet;
 use tonic::Request;
 
 use crate::{
+    credentials::{bearing, second_operator, token},
     published::assert_refused,
-    wire::{Rpc, Wire},
+    wire::{Rpc, Wire, operator, partner},
 };
 
 /// The path of every RPC of the contract.
@@ -42,57 +43,100 @@ fn described() -> Vec<String> {
         .collect()
 }
 
-async fn call(wire: &Wire, path: &str, message: &[u8]) -> Result<Vec<u8>, Refusal> {
-    let answer = wire.send(path, Request::new(message.to_vec())).await;
-    answer.map_err(|status| Refusal::from_status(&status))
+/// What a call shows beside its certificate.
+struct Shown<'a> {
+    wire: &'a Wire,
+    token: Option<&'a str>,
 }
 
-/// Not even the message is read of who may not call.
-async fn assert_forbidden(wire: &Wire, row: &Row) {
-    for message in [&[][..], &[0xff; 16]] {
-        let refusal = call(wire, row.path, message).await.expect_err(row.path);
-        assert_refused(&refusal, ErrorReason::NotAllowed, &[], row.path);
+impl Shown<'_> {
+    async fn call(&self, row: &Row, message: &[u8]) -> Result<(), Refusal> {
+        let request = bearing(self.token, message);
+        let answered = match row.shape {
+            Shape::Unary => self.wire.send(row.path, request).await.map(drop),
+            Shape::Stream | Shape::Duplex => self.wire.begin(row.path, request).await,
+        };
+        answered.map_err(|status| Refusal::from_status(&status))
+    }
+
+    /// Not even the message is read of who may not call.
+    async fn is_refused(&self, row: &Row, reason: ErrorReason, metadata: &[(&str, &str)]) {
+        for message in [&[][..], &[0xff; 16]] {
+            let refusal = self.call(row, message).await.expect_err(row.path);
+            assert_refused(&refusal, reason, metadata, row.path);
+        }
+    }
+
+    /// Whoever may call is answered, or told what is malformed.
+    async fn is_admitted(&self, row: &Row) {
+        let Err(refusal) = self.call(row, &[]).await else { return };
+        let reason = match row.path {
+            "/entente.settlement.v1.SettlementService/GetStatement" => ErrorReason::WindowNotClosed,
+            // It is what the message brings that is no token.
+            "/entente.identity.v1.TokenService/RevokeToken" => ErrorReason::TokenRefused,
+            _ => ErrorReason::Malformed,
+        };
+        let malformed = refusal.reason == ErrorReason::Malformed;
+        assert!(malformed || refusal.reason == reason, "{}: {refusal:?}", row.path);
     }
 }
 
-/// Whoever may call is answered, or told what is malformed.
-async fn assert_admitted(wire: &Wire, row: &Row) {
-    let answered = match row.shape {
-        Shape::Unary => wire.send(row.path, Request::new(Vec::new())).await.map(drop),
-        Shape::Stream | Shape::Duplex => wire.begin(row.path, &[]).await,
-    };
-    let Err(status) = answered else { return };
-    assert_refused_as_malformed(&Refusal::from_status(&status), row.path);
+/// All that a caller could have, but for one.
+fn all_but(role: Role, missing: Scope) -> Vec<&'static str> {
+    possible(role).iter().filter(|scope| *scope != missing).map(Scope::name).collect()
 }
 
-fn assert_refused_as_malformed(refusal: &Refusal, path: &str) {
-    let reasons = [ErrorReason::Malformed, ErrorReason::WindowNotClosed];
-    assert!(reasons.contains(&refusal.reason), "{path}: {refusal:?}");
-}
-
+/// Every RPC of the contract by each role: with no token, with another's, without the scope, and with
+/// all that it needs. An RPC without a row fails here.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_rpc_admits_the_callers_of_the_table_and_nobody_else() {
+async fn every_rpc_admits_the_callers_of_the_table_by_a_token_with_its_scope_and_nobody_else() {
     let hub = TestHub::with_cast().await;
-    let wires = [
-        (Role::Partner, Wire::partner(&hub, HARBOR).await),
-        (Role::Operator, Wire::operator(&hub).await),
-    ];
     let described = described();
-    assert!(described.len() > 25, "the contract has lost its services");
-    for (role, wire) in &wires {
-        for path in &described {
-            let row = row(path).expect(path);
-            if row.callers.include(*role) {
-                assert_admitted(wire, row).await;
+    assert!(described.len() > 40, "the contract has lost its services");
+    assert!(described.iter().all(|path| row(path).is_some()));
+    let mut cells = 0;
+    for (role, who, another) in [
+        (Role::Partner, partner(HARBOR), partner(ROVER)),
+        (Role::Operator, operator(), second_operator()),
+    ] {
+        let wire = Wire::without_token(&hub, &who).await;
+        let own = token(&hub, &who, &[]).await;
+        let others = token(&hub, &another, &[]).await;
+        for row in TABLE {
+            cells += 1;
+            if !row.callers.include(role) {
+                Shown { wire: &wire, token: None }
+                    .is_refused(row, ErrorReason::NotAllowed, &[])
+                    .await;
+                Shown { wire: &wire, token: Some(&own) }
+                    .is_refused(row, ErrorReason::NotAllowed, &[])
+                    .await;
+                continue;
             }
-        }
-        for row in TABLE.iter().filter(|row| !row.callers.include(*role)) {
-            assert_forbidden(wire, row).await;
+            if row.access != Access::Open {
+                for bad in [None, Some(others.as_str()), Some("")] {
+                    Shown { wire: &wire, token: bad }
+                        .is_refused(row, ErrorReason::TokenRefused, &[])
+                        .await;
+                }
+            }
+            if let Access::Scope(scope) = row.access {
+                let without = token(&hub, &who, &all_but(role, scope)).await;
+                let missing = [("scope", scope.name())];
+                Shown { wire: &wire, token: Some(&without) }
+                    .is_refused(row, ErrorReason::ScopeMissing, &missing)
+                    .await;
+                let alone = token(&hub, &who, &[scope.name()]).await;
+                Shown { wire: &wire, token: Some(&alone) }.is_admitted(row).await;
+            }
+            Shown { wire: &wire, token: Some(&own) }.is_admitted(row).await;
         }
         let nothing = "/entente.points.v1.PointsService/Mint";
-        let refusal = call(wire, nothing, &[]).await.expect_err(nothing);
+        let refused = wire.send(nothing, bearing(Some(&own), &[])).await.expect_err(nothing);
+        let refusal = Refusal::from_status(&refused);
         assert_refused(&refusal, ErrorReason::NotAllowed, &[], nothing);
     }
+    assert_eq!(cells, 2 * TABLE.len());
     hub.close().await;
 }
 
@@ -137,8 +181,11 @@ async fn a_partner_that_nobody_created_is_nobody() {
     let stranger = Wire::partner(&hub, HARBOR).await;
     for path in described() {
         let row = row(&path).expect(&path);
-        if row.callers != Callers::Operators {
-            let refusal = call(&stranger, row.path, &[]).await.expect_err(row.path);
+        // Tokens and keys are of identities, whether or not a partner goes by the name.
+        if row.callers != Callers::Operators && !path.starts_with("/entente.identity.") {
+            let message = Request::new(Vec::new());
+            let refusal = stranger.send(row.path, message).await.expect_err(row.path);
+            let refusal = Refusal::from_status(&refusal);
             assert_refused(&refusal, ErrorReason::Unauthenticated, &[], row.path);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use entente_client::api::{ledger::GetLedgerRequest, partner::GetPartnerRequest};
+use entente_client::api::{identity::GetJwksRequest, partner::GetPartnerRequest};
 use entente_identity::{
     Credentials, Identity,
     forge::{Flaw, Forge, client_without_certificate, stolen, unchecked_client},
@@ -19,7 +19,7 @@ use crate::wire::{Wire, hub_roots, operator, partner};
 /// Whether a handler answers whoever connects like this.
 async fn is_answered(address: SocketAddr, config: ClientConfig) -> bool {
     let Ok(wire) = Wire::connect(address, config).await else { return false };
-    wire.call(("ledger", "GetLedger"), &GetLedgerRequest {}.encode_to_vec()).await.is_ok()
+    wire.call(("identity/token", "GetJwks"), &GetJwksRequest {}.encode_to_vec()).await.is_ok()
 }
 
 /// Each identity, and where it belongs.

@@ -75,14 +75,17 @@ pub(crate) async fn run(program: &str, input: &str) -> Option<String> {
 
 /// Whether there is a Python to run it with; says so where there is none.
 async fn is_available() -> bool {
-    let asked = python(&["-c", "import grpc, grpc_tools"]).await;
+    let asked = python(&["-c", "import cryptography, grpc, grpc_tools"]).await;
     let available = asked.is_some_and(|output| output.status.success());
     #[expect(clippy::disallowed_methods, reason = "the one place that asks for it")]
     let required = std::env::var_os(REQUIRED).is_some();
-    assert!(available || !required, "{REQUIRED} is set: pip install grpcio grpcio-tools");
+    assert!(
+        available || !required,
+        "{REQUIRED} is set: pip install grpcio grpcio-tools cryptography"
+    );
     if !available {
         // Past the capture of the test harness, which hides what passing tests print.
-        let said = "SKIPPED: the Python journey, for python3 has no grpcio and grpcio-tools\n";
+        let said = "SKIPPED: the Python journey, for python3 has no grpcio, grpcio-tools and cryptography\n";
         std::io::stderr().write_all(said.as_bytes()).expect("stderr can be written");
     }
     available

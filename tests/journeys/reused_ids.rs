@@ -7,6 +7,7 @@ use entente_client::{
     api::{
         error::ErrorReason,
         event::{DeleteWebhookRequest, EventKind, RegisterWebhookRequest, ReplayDeliveryRequest},
+        identity::{RevokeKeyRequest, RotateKeyRequest},
         member::{AttachReferenceRequest, EnrolMemberRequest},
         partner::{
             Agreement, CreatePartnerRequest, ExchangeRate, PublishTermsRequest,
@@ -23,6 +24,7 @@ use entente_client::{
     new_request_id,
 };
 use entente_hub::config::WebhookSettings;
+use entente_identity::jwt::SigningKey;
 use entente_testkit::{
     TestHub,
     cast::{
@@ -36,7 +38,8 @@ use prost_types::FileDescriptorSet;
 
 use crate::{
     published::assert_refused,
-    wire::{Rpc, Wire, request_id},
+    tokens_end::rotation,
+    wire::{Rpc, Wire, partner, request_id},
 };
 
 const EUR: i64 = 1_000_000;
@@ -437,6 +440,30 @@ fn writes_about_proposals() -> (Vec<Write>, Write) {
     (vec![proposed(&first), proposed(&second), rejected], approved)
 }
 
+fn writes_of_keys(rotate: &RotateKeyRequest, kid: &str) -> Vec<Write> {
+    let revoke = RevokeKeyRequest {
+        request_id: new_request_id(),
+        owner: "partner/green-grocer".to_owned(),
+        kid: kid.to_owned(),
+    };
+    vec![
+        write(
+            ("identity/key", "RotateKey"),
+            rotate,
+            &[
+                ("jwk", |r| r.jwk = SigningKey::generate().unwrap().public_key().jwk()),
+                ("proof", |r| r.proof = "a.b.c".into()),
+                ("possession", |r| r.possession = "a.b.c".into()),
+            ],
+        ),
+        write(
+            ("identity/key", "RevokeKey"),
+            &revoke,
+            &[("owner", |r| r.owner.clear()), ("kid", |r| r.kid = "k".repeat(43))],
+        ),
+    ]
+}
+
 /// Sends each write, then each of its changes, then another method, then itself.
 async fn assert_once(wire: &Wire, writes: &[Write], other: (Rpc, fn(String) -> Vec<u8>)) {
     for Write { rpc, accepted, changed } in writes {
@@ -487,6 +514,12 @@ async fn a_reused_id_names_the_field_that_differs_whatever_the_write() {
     let webhook_id = harbor.register_webhook(registering()).await.unwrap().webhook_id;
     let writes = writes_of_webhooks(&webhook_id);
     assert_once(&wire, &writes, (("member", "EnrolMember"), enrol)).await;
+    let grocer = partner(GROCER);
+    let wire = Wire::partner(&hub, GROCER).await;
+    let key = SigningKey::generate().unwrap();
+    let own = SigningKey::from_pem_file(&hub.trust_domain().assertion_key(&grocer)).unwrap();
+    let writes = writes_of_keys(&rotation(&hub, &grocer, &own, &key), key.public_key().kid());
+    assert_once(&wire, &writes, (("member", "EnrolMember"), enrol)).await;
     let wire = Wire::operator(&hub).await;
     let other: (Rpc, fn(String) -> Vec<u8>) = (("partner", "SuspendPartner"), suspend);
     assert_once(&wire, &writes_of_operators(), other).await;
@@ -521,6 +554,7 @@ fn described() -> BTreeSet<(String, String)> {
 fn every_field_of_every_write_is_changed_by_some_case() {
     let writes = writes_of_partners().into_iter().chain(writes_of_operators());
     let writes = writes.chain(writes_of_webhooks(&new_request_id()));
+    let writes = writes.chain(writes_of_keys(&RotateKeyRequest::default(), ""));
     let (proposed, approved) = writes_about_proposals();
     let writes = writes.chain(proposed).chain([approved]);
     let changed: BTreeSet<_> = writes

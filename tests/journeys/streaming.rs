@@ -1,7 +1,7 @@
 //! EarnStream on the wire: each line has its outcome, in order, whatever its neighbors are.
 
 use entente_client::{
-    Refusal,
+    AuthorizedChannel, Refusal,
     api::{
         error::ErrorReason,
         points::{
@@ -16,7 +16,7 @@ use entente_testkit::{
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Status, Streaming, transport::Channel};
+use tonic::{Status, Streaming};
 
 use crate::wire::Wire;
 
@@ -30,7 +30,7 @@ pub(crate) struct Stream {
 pub(crate) type Became = Result<EarnResponse, Refusal>;
 
 impl Stream {
-    pub(crate) async fn open(channel: Channel) -> Result<Self, Status> {
+    pub(crate) async fn open(channel: AuthorizedChannel) -> Result<Self, Status> {
         let (lines, sent) = mpsc::channel(16);
         let mut client = PointsServiceClient::new(channel);
         let outcomes = client.earn_stream(ReceiverStream::new(sent)).await?.into_inner();

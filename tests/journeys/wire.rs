@@ -1,8 +1,8 @@
 //! Calls below the client: any bytes to any path, over whatever TLS a test brings.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use entente_client::Refusal;
+use entente_client::{Assertions, AuthorizedChannel, Refusal};
 use entente_identity::{
     Credentials, Identity, client_config, pem::read_certificates, pki::DomainDirectory,
 };
@@ -29,7 +29,7 @@ use tonic::{
 /// One connection of one caller.
 #[derive(Debug, Clone)]
 pub(crate) struct Wire {
-    channel: Channel,
+    channel: AuthorizedChannel,
 }
 
 /// An RPC: the package of its service, and its name.
@@ -55,6 +55,16 @@ impl Wire {
     pub(crate) async fn partner_with_small_windows(hub: &TestHub, code: &str) -> Self {
         let config = config(hub, &partner(code));
         let connected = Self::connect_within(hub.partner_address(), config, Some(65_535)).await;
+        connected.expect("a good certificate connects").with_tokens(hub, &partner(code))
+    }
+
+    /// A connection whose calls carry no token, or what the test puts there.
+    pub(crate) async fn without_token(hub: &TestHub, identity: &Identity) -> Self {
+        let address = match identity {
+            Identity::Operator(_) => hub.operator_address(),
+            Identity::Partner(_) | Identity::Hub => hub.partner_address(),
+        };
+        let connected = Self::connect(address, config(hub, identity)).await;
         connected.expect("a good certificate connects")
     }
 
@@ -70,7 +80,17 @@ impl Wire {
 
     async fn of(hub: &TestHub, identity: &Identity, address: SocketAddr) -> Self {
         let config = config(hub, identity);
-        Self::connect(address, config).await.expect("a good certificate connects")
+        let connected = Self::connect(address, config).await.expect("a good certificate connects");
+        connected.with_tokens(hub, identity)
+    }
+
+    /// The same connection, with tokens of an identity.
+    pub(crate) fn with_tokens(self, hub: &TestHub, identity: &Identity) -> Self {
+        let directory = hub.trust_domain();
+        let (key, certificate) =
+            (directory.assertion_key(identity), directory.certificate(identity));
+        let assertions = Assertions::new(key, certificate);
+        Self { channel: AuthorizedChannel::new(self.channel.channel(), assertions) }
     }
 
     /// A connection by any TLS configuration.
@@ -98,11 +118,17 @@ impl Wire {
         let endpoint = Endpoint::from_static("https://localhost");
         let endpoint = endpoint.connect_timeout(Duration::from_secs(5));
         let endpoint = endpoint.initial_stream_window_size(window);
-        Ok(Self { channel: endpoint.connect_with_connector(connector).await? })
+        let channel = endpoint.connect_with_connector(connector).await?;
+        Ok(Self { channel: AuthorizedChannel::bare(channel) })
+    }
+
+    /// A connection that a test has already; its calls carry no token.
+    pub(crate) fn over(channel: Channel) -> Self {
+        Self { channel: AuthorizedChannel::bare(channel) }
     }
 
     /// The connection, for a generated client.
-    pub(crate) fn channel(&self) -> Channel {
+    pub(crate) fn channel(&self) -> AuthorizedChannel {
         self.channel.clone()
     }
 
@@ -124,16 +150,19 @@ impl Wire {
     }
 
     /// Whether an RPC begins to answer. A stream may then say nothing for as long as it likes.
-    pub(crate) async fn begin(&self, path: &str, message: &[u8]) -> Result<(), Status> {
-        let mut request = Request::new(message.to_vec());
+    pub(crate) async fn begin(
+        &self,
+        path: &str,
+        mut request: Request<Vec<u8>>,
+    ) -> Result<(), Status> {
         request.set_timeout(Duration::from_secs(30));
         let path = PathAndQuery::try_from(path).expect("a path");
         self.ready().await?.server_streaming(request, path, Raw).await.map(drop)
     }
 
-    async fn ready(&self) -> Result<Grpc<Channel>, Status> {
+    async fn ready(&self) -> Result<Grpc<AuthorizedChannel>, Status> {
         let mut client = Grpc::new(self.channel.clone());
-        let broken = |error: tonic::transport::Error| Status::unavailable(error.to_string());
+        let broken = |error: Box<dyn Error + Send + Sync>| Status::unavailable(error.to_string());
         client.ready().await.map_err(broken)?;
         Ok(client)
     }

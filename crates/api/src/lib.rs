@@ -16,6 +16,13 @@ pub mod entente {
             tonic::include_proto!("entente.event.v1");
         }
     }
+    /// Identity: tokens, keys, operators.
+    pub mod identity {
+        /// Version 1.
+        pub mod v1 {
+            tonic::include_proto!("entente.identity.v1");
+        }
+    }
     /// The ledger: its kind and its clock.
     pub mod ledger {
         /// Version 1.
@@ -68,8 +75,8 @@ pub mod entente {
 }
 
 pub use entente::{
-    error::v1 as error, event::v1 as event, ledger::v1 as ledger, member::v1 as member,
-    partner::v1 as partner, points::v1 as points, proposal::v1 as proposal,
+    error::v1 as error, event::v1 as event, identity::v1 as identity, ledger::v1 as ledger,
+    member::v1 as member, partner::v1 as partner, points::v1 as points, proposal::v1 as proposal,
     settlement::v1 as settlement, r#type::v1 as types,
 };
 

@@ -3,8 +3,8 @@
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    check, config, earn, ledger, member, migrate, partner, pki, proposal, serve, settle, terms,
-    watch, webhook,
+    check, config, earn, key, ledger, member, migrate, operator, partner, pki, proposal, serve,
+    settle, terms, watch, webhook,
 };
 use crate::{bench, demo};
 
@@ -75,6 +75,12 @@ pub(crate) enum Command {
     /// Make certificates: the hub's, its operators', its partners'.
     #[command(subcommand)]
     Pki(pki::PkiCommand),
+    /// Make the first operators, and see who they are.
+    #[command(subcommand)]
+    Operator(operator::OperatorCommand),
+    /// Keep the keys by which the caller signs assertions.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Keep partners: create, read, suspend, resume.
     #[command(subcommand)]
     Partner(partner::PartnerCommand),

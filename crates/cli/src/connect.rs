@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use entente_client::{Client, Options};
+use entente_client::{Assertions, Client, Options};
 use entente_identity::{Identity, Name, pki::DomainDirectory};
 
 use crate::output::Format;
@@ -14,6 +14,11 @@ use crate::output::Format;
 pub(crate) const PARTNER_ENDPOINT: &str = "https://127.0.0.1:7443";
 /// Operators' calls.
 pub(crate) const OPERATOR_ENDPOINT: &str = "https://127.0.0.1:7444";
+
+/// The operators that `entente pki init` makes, unless told otherwise.
+pub(crate) const FIRST_OPERATOR: &str = "ops";
+/// The second one.
+pub(crate) const SECOND_OPERATOR: &str = "ops-2";
 
 /// How to reach a hub, and as whom.
 #[derive(Clone, Debug, Args)]
@@ -25,7 +30,11 @@ pub(crate) struct Connection {
     /// The name in the hub's certificate, where it is not the endpoint's host.
     #[arg(long, env = "ENTENTE_SERVER_NAME", value_name = "NAME", hide_env_values = true)]
     pub(crate) server_name: Option<String>,
-    /// A trust domain made by `entente pki`, or a folder with hub-ca.pem, client.pem, client.key.
+    /// The hub's issuer, where it is not https:// and the trust domain.
+    #[arg(long, env = "ENTENTE_ISSUER", value_name = "URL", hide_env_values = true)]
+    pub(crate) issuer: Option<String>,
+    /// A trust domain made by `entente pki`, or a folder with hub-ca.pem, client.pem, client.key and
+    /// client-assertion.key.
     #[arg(
         long,
         env = "ENTENTE_CERTIFICATES",
@@ -75,13 +84,22 @@ impl Connection {
         Ok(Client::connect(self.options()?).await?)
     }
 
+    /// How the caller proves who it is.
+    pub(crate) fn assertions(&self) -> anyhow::Result<Assertions> {
+        let options = self.options()?;
+        let key = options.assertion_key.context("there is no key for assertions")?;
+        let (certificate, issuer) = (options.certificate, options.issuer);
+        Ok(Assertions { key, certificate, issuer })
+    }
+
     fn options(&self) -> anyhow::Result<Options> {
         let folder = &self.certificates;
         let flat = folder.join("client.pem");
         if flat.exists() {
             let key = folder.join("client.key");
             let operator = matches!(&self.who, Some(Who(Identity::Operator(_))));
-            return Ok(self.complete(operator, &folder.join("hub-ca.pem"), &flat, &key));
+            let options = self.complete(operator, &folder.join("hub-ca.pem"), &flat, &key);
+            return Ok(options.assertion_key(folder.join("client-assertion.key")));
         }
         let domain = DomainDirectory::open(folder)?;
         let who = match &self.who {
@@ -90,17 +108,17 @@ impl Connection {
         };
         let operator = matches!(who, Identity::Operator(_));
         let root = domain.ca_certificate(&Identity::Hub);
-        Ok(self.complete(operator, &root, &domain.certificate(&who), &domain.key(&who)))
+        let options = self.complete(operator, &root, &domain.certificate(&who), &domain.key(&who));
+        Ok(options.assertion_key(domain.assertion_key(&who)))
     }
 
     fn complete(&self, operator: bool, root: &Path, certificate: &Path, key: &Path) -> Options {
         let usual = if operator { OPERATOR_ENDPOINT } else { PARTNER_ENDPOINT };
         let endpoint = self.endpoint.as_deref().unwrap_or(usual);
-        let options = Options::new(endpoint, root, certificate, key);
-        match &self.server_name {
-            Some(name) => options.server_name(name),
-            None => options,
-        }
+        let mut options = Options::new(endpoint, root, certificate, key);
+        options.server_name.clone_from(&self.server_name);
+        options.issuer.clone_from(&self.issuer);
+        options
     }
 }
 

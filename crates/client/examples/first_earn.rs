@@ -18,13 +18,14 @@ async fn main() -> Result<(), Box<dyn StdError>> {
     let partner = arguments.next().unwrap_or_else(|| "harbor-hotels".into());
     let own = certificates.join("partners").join(&partner);
 
-    let client = Client::connect(Options::new(
+    let options = Options::new(
         "https://localhost:7443",
         certificates.join("hub-ca.pem"),
         own.join("client.pem"),
         own.join("client.key"),
-    ))
-    .await?;
+    )
+    .assertion_key(own.join("client-assertion.key"));
+    let client = Client::connect(options).await?;
 
     let member_reference = "guest-1".to_owned();
     let enrolment = member::EnrolMemberRequest {

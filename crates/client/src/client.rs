@@ -2,12 +2,12 @@
 
 use tonic::transport::Channel;
 
-use crate::{Error, Options, Retry, connector};
+use crate::{AuthorizedChannel, Error, Options, Retry, connector};
 
 /// One identity's connection to one hub. Clones share the connection.
 #[derive(Clone, Debug)]
 pub struct Client {
-    pub(crate) channel: Channel,
+    pub(crate) channel: AuthorizedChannel,
     pub(crate) endpoint: String,
     pub(crate) retry: Retry,
 }
@@ -20,18 +20,28 @@ impl Client {
     /// `Options` for bad files and addresses, `Transport` where no hub answers.
     pub async fn connect(options: Options) -> Result<Self, Error> {
         let channel = connector::channel(&options).await?;
+        let channel = match options.assertions() {
+            Some(assertions) => {
+                // Signed once here, so that bad files are told apart from a hub that is away.
+                assertions.sign()?;
+                AuthorizedChannel::new(channel, assertions)
+            }
+            None => AuthorizedChannel::bare(channel),
+        };
         Ok(Self { channel, endpoint: options.endpoint, retry: options.retry })
     }
 
-    /// A client on a channel that the caller made and secured.
+    /// A client on a channel that the caller made and secured; its calls carry no token.
     #[must_use]
     pub fn over(channel: Channel, endpoint: impl Into<String>, retry: Retry) -> Self {
+        let channel = AuthorizedChannel::bare(channel);
         Self { channel, endpoint: endpoint.into(), retry }
     }
 
-    /// The connection itself, for the generated clients of the contract: nothing is retried there.
+    /// The connection itself, for the generated clients of the contract: its calls carry the token,
+    /// and nothing is retried there.
     #[must_use]
-    pub fn channel(&self) -> Channel {
+    pub fn channel(&self) -> AuthorizedChannel {
         self.channel.clone()
     }
 

@@ -2,7 +2,9 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::path::PathBuf;
 
+use entente_identity::jwt::KeyError;
 use entente_identity::pem::FileError;
 use entente_identity::tls::ConfigError;
 use tonic::Code;
@@ -82,6 +84,12 @@ pub enum OptionsError {
     /// A certificate or key file cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The certificate names nobody whom a hub knows.
+    #[error("{}: the certificate names neither partner nor operator", .0.display())]
+    Certificate(PathBuf),
+    /// The key for assertions cannot be used.
+    #[error(transparent)]
+    AssertionKey(#[from] KeyError),
     /// The certificates do not fit together.
     #[error(transparent)]
     Tls(#[from] ConfigError),

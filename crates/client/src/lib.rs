@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod authorized;
 mod client;
 mod connector;
 mod earn_stream;
@@ -9,8 +10,10 @@ mod options;
 mod refusal;
 mod retry;
 mod rpc;
+mod token;
 mod watch;
 
+pub use authorized::AuthorizedChannel;
 pub use client::Client;
 pub use earn_stream::{EarnOutcome, EarnOutcomes, EarnSink, Resume, StreamEnded};
 pub use entente_api as api;
@@ -19,6 +22,7 @@ pub use operators::Operators;
 pub use options::{Options, Retry};
 pub use refusal::{Refusal, Violation};
 pub use rpc::StatementStream;
+pub use token::Assertions;
 pub use watch::{Watch, Watched};
 
 /// A new request id: a random UUID. Make it once for each command and keep it until the command's

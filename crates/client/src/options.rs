@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::Assertions;
+
 /// How to reach one hub as one identity.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -16,6 +18,11 @@ pub struct Options {
     pub certificate: PathBuf,
     /// PEM file of our key.
     pub key: PathBuf,
+    /// PEM file of the key by which our assertions are signed; without one, calls carry no token, and
+    /// the hub answers few of them.
+    pub assertion_key: Option<PathBuf>,
+    /// The hub's issuer; `https://` and our certificate's trust domain when absent.
+    pub issuer: Option<String>,
     /// How long a connection may take to be made, TLS included.
     pub connect_timeout: Duration,
     /// Deadlines and attempts.
@@ -36,6 +43,8 @@ impl Options {
             hub_root: hub_root.into(),
             certificate: certificate.into(),
             key: key.into(),
+            assertion_key: None,
+            issuer: None,
             connect_timeout: Duration::from_secs(5),
             retry: Retry::default(),
         }
@@ -46,6 +55,26 @@ impl Options {
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
         self.server_name = Some(name.into());
         self
+    }
+
+    /// Names the key by which our assertions are signed: tokens are got by them, and renewed.
+    #[must_use]
+    pub fn assertion_key(mut self, key: impl Into<PathBuf>) -> Self {
+        self.assertion_key = Some(key.into());
+        self
+    }
+
+    /// Names the hub's issuer, where its operators have chosen another than usual.
+    #[must_use]
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = Some(issuer.into());
+        self
+    }
+
+    pub(crate) fn assertions(&self) -> Option<Assertions> {
+        let key = self.assertion_key.clone()?;
+        let (certificate, issuer) = (self.certificate.clone(), self.issuer.clone());
+        Some(Assertions { key, certificate, issuer })
     }
 
     /// Sets deadlines and attempts.

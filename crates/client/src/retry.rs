@@ -24,6 +24,8 @@ const GRACE: Duration = Duration::from_millis(250);
 pub(crate) enum Failure {
     /// The hub's answer, which does not change.
     Final(Refusal),
+    /// The hub did not take the token; the next attempt brings another.
+    Stale(Refusal),
     /// The hub did nothing, and says that the same id may be sent again.
     NotDone(Refusal),
     /// No connection.
@@ -49,8 +51,8 @@ where
 {
     let end = Instant::now() + retry.deadline;
     let mut attempts: u32 = 0;
-    // Whether some attempt may have been carried out.
-    let mut doubt = false;
+    // Whether some attempt may have been carried out, and whether a token was not taken before.
+    let (mut doubt, mut stale) = (false, false);
     loop {
         attempts += 1;
         let left = end.saturating_duration_since(Instant::now());
@@ -61,6 +63,12 @@ where
             Ok(answer) => return Ok(answer.into_inner()),
             Err(status) => classify(&status),
         };
+        if matches!(failure, Failure::Stale(_)) && !stale {
+            // Nothing was done, and it does not count; twice, it is not the token's age.
+            stale = true;
+            attempts -= 1;
+            continue;
+        }
         doubt |= matches!(failure, Failure::Lost(..) | Failure::Broken(..));
         let wait = wait(&retry, attempts, &failure);
         let fits = wait.is_some_and(|wait| Instant::now() + wait < end);
@@ -89,6 +97,7 @@ pub(crate) fn classify(status: &Status) -> Failure {
         | ErrorReason::ShuttingDown
         | ErrorReason::TooManyStreams
         | ErrorReason::StreamUnread => Failure::NotDone(refusal),
+        ErrorReason::TokenExpired | ErrorReason::TokenRefused => Failure::Stale(refusal),
         ErrorReason::DeadlinePassed => Failure::Lost(refusal.code, refusal.message),
         ErrorReason::Internal => Failure::Broken(refusal.code, refusal.message),
         ErrorReason::Unspecified => unexplained(status, refusal),
@@ -136,7 +145,9 @@ fn alert(error: &(dyn StdError + 'static)) -> bool {
 /// How long to wait before the next attempt; `None` when it would be of no use.
 fn wait(retry: &Retry, attempts: u32, failure: &Failure) -> Option<Duration> {
     let asked = match failure {
-        Failure::Final(_) | Failure::Shut(_) | Failure::Broken(..) => return None,
+        Failure::Final(_) | Failure::Stale(_) | Failure::Shut(_) | Failure::Broken(..) => {
+            return None;
+        }
         Failure::NotDone(refusal) => refusal.retry_after.unwrap_or_default(),
         Failure::NotSent(_) | Failure::Lost(..) => Duration::ZERO,
     };
@@ -155,9 +166,13 @@ fn outcome(endpoint: &str, failure: Failure, attempts: u32, doubt: bool) -> Erro
     let unknown =
         |code, message| Error::Unknown(Box::new(UnknownOutcome { attempts, code, message }));
     match failure {
-        Failure::NotDone(refusal) if doubt => unknown(refusal.code, refusal.message),
+        Failure::NotDone(refusal) | Failure::Stale(refusal) if doubt => {
+            unknown(refusal.code, refusal.message)
+        }
         // A final answer to this id holds for every attempt before it.
-        Failure::Final(refusal) | Failure::NotDone(refusal) => Error::Refused(Box::new(refusal)),
+        Failure::Final(refusal) | Failure::NotDone(refusal) | Failure::Stale(refusal) => {
+            Error::Refused(Box::new(refusal))
+        }
         Failure::NotSent(problem) | Failure::Shut(problem) if doubt => {
             unknown(Code::Unavailable, problem)
         }

@@ -2,13 +2,16 @@
 //! said in the contract.
 
 use entente_api::event::webhook_service_client::WebhookServiceClient;
+use entente_api::identity::key_service_client::KeyServiceClient;
+use entente_api::identity::operator_service_client::OperatorServiceClient;
+use entente_api::identity::token_service_client::TokenServiceClient;
 use entente_api::ledger::ledger_service_client::LedgerServiceClient;
 use entente_api::member::member_service_client::MemberServiceClient;
 use entente_api::partner::partner_service_client::PartnerServiceClient;
 use entente_api::points::points_service_client::PointsServiceClient;
 use entente_api::proposal::proposal_service_client::ProposalServiceClient;
 use entente_api::settlement::settlement_service_client::SettlementServiceClient;
-use entente_api::{event, ledger, member, partner, points, proposal, settlement};
+use entente_api::{event, identity, ledger, member, partner, points, proposal, settlement};
 use tonic::Streaming;
 
 use crate::error::UnknownOutcome;
@@ -121,6 +124,29 @@ calls! { WebhookServiceClient:
     list_deliveries(event::ListDeliveriesRequest) -> event::ListDeliveriesResponse;
     /// Has deliveries sent again.
     replay_delivery(event::ReplayDeliveryRequest) -> event::ReplayDeliveryResponse;
+}
+
+calls! { TokenServiceClient:
+    /// Gives a token for an assertion; calls of this client get theirs by themselves.
+    issue_token(identity::IssueTokenRequest) -> identity::IssueTokenResponse;
+    /// Ends a token before its time.
+    revoke_token(identity::RevokeTokenRequest) -> identity::RevokeTokenResponse;
+    /// Reads the hub's public keys.
+    get_jwks(identity::GetJwksRequest) -> identity::GetJwksResponse;
+}
+
+calls! { KeyServiceClient:
+    /// Adds a key of the caller's by proof of another.
+    rotate_key(identity::RotateKeyRequest) -> identity::RotateKeyResponse;
+    /// Ends a key for ever.
+    revoke_key(identity::RevokeKeyRequest) -> identity::RevokeKeyResponse;
+    /// Lists the keys of an owner.
+    list_keys(identity::ListKeysRequest) -> identity::ListKeysResponse;
+}
+
+calls! { OperatorServiceClient:
+    /// Lists operators.
+    list_operators(identity::ListOperatorsRequest) -> identity::ListOperatorsResponse;
 }
 
 calls! { LedgerServiceClient:

@@ -150,6 +150,8 @@ fn is_passing(refusal: &Refusal) -> bool {
             | ErrorReason::TooManyStreams
             | ErrorReason::StreamUnread
             | ErrorReason::DeadlinePassed
+            | ErrorReason::TokenExpired
+            | ErrorReason::TokenRefused
             | ErrorReason::Internal
     )
 }

@@ -98,8 +98,9 @@ impl Hub {
 
         let (partner_tls, partner_tls_now) = watch::channel(Arc::clone(&loaded.partners));
         let (operator_tls, operator_tls_now) = watch::channel(Arc::clone(&loaded.operators));
+        let door = services.door;
         let start = async |address, role, routes, tls| {
-            let started = Edge::start(address, role, routes, tls, &config.limits).await;
+            let started = Edge::start(address, role, routes, tls, (&config.limits, &door)).await;
             started.map_err(cannot_listen(address))
         };
         let (partners, operators) = (services.partners, services.operators);

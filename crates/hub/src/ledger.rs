@@ -6,6 +6,10 @@ use entente_api::{
     event::{
         event_service_server::EventServiceServer, webhook_service_server::WebhookServiceServer,
     },
+    identity::{
+        key_service_server::KeyServiceServer, operator_service_server::OperatorServiceServer,
+        token_service_server::TokenServiceServer,
+    },
     ledger::ledger_service_server::LedgerServiceServer,
     member::member_service_server::MemberServiceServer,
     partner::partner_service_server::PartnerServiceServer,
@@ -13,6 +17,7 @@ use entente_api::{
     proposal::proposal_service_server::ProposalServiceServer,
     settlement::settlement_service_server::SettlementServiceServer,
 };
+use entente_identity::pki::{DomainDirectory, PkiError};
 use entente_store::{LedgerKind, StoreError};
 use jiff::SignedDuration;
 use sqlx::PgPool;
@@ -23,11 +28,17 @@ use crate::{
     config::{ConfigError, Limits},
     control::Controls,
     feed::{EventKey, Feed, Heads, KeptHeads},
+    hub::Finish,
     key_file::KeyError,
     page_token::PageTokens,
     posting::{Posting, PostingTasks, Quotes},
     reading::Reading,
-    rpc::{Clock, Events, Members, Partners, Points, Proposals, Settlement, Webhooks},
+    rpc::{
+        Clock, Events, Keys, Members, Operators, Partners, Points, Proposals, Settlement, Tokens,
+        Webhooks,
+    },
+    security::{Domain, Guard, Issuer, Signer, SignerError, time_of_day},
+    services::ServicesBuilder,
     settlement::Settlements,
     streams::Streams,
     webhooks::{Courier, Desk, RootsError, Sender, WebhookKey},
@@ -57,6 +68,7 @@ pub struct Ledger {
     tasks: PostingTasks,
     feed: Feed,
     desk: Arc<Desk>,
+    issuer: Arc<Issuer>,
     workers: Workers,
     limits: Limits,
     proposal_life: SignedDuration,
@@ -74,6 +86,12 @@ pub enum OpenError {
     /// A key cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The trust domain is not to be found where certificates lie.
+    #[error(transparent)]
+    TrustDomain(#[from] PkiError),
+    /// The hub has no key to sign tokens by.
+    #[error("the hub cannot sign tokens: {0}")]
+    Signer(#[from] SignerError),
     /// The roots that webhooks are to trust besides cannot be used.
     #[error(transparent)]
     Roots(#[from] RootsError),
@@ -96,6 +114,7 @@ impl Ledger {
         let feed = Feed::new(in_order, heads.clone(), EventKey::open(&config.keys)?);
         let (sender, key) = (Sender::new(&config.webhooks)?, WebhookKey::open(&config.keys)?);
         let desk = Desk::new(pool.clone(), feed.clone(), sender, key, &config.webhooks);
+        let issuer = issuer(config, &pool).await?;
         let sweeps = Posting::sweeps(&own, &catalogue, &heads);
         let workers = Workers::new()
             .with(Months::new(own.clone(), config.workers.months_every()))
@@ -105,6 +124,7 @@ impl Ledger {
                 config.workers.terms_every(),
             ))
             .with(KeptHeads::new(pool.clone(), heads))
+            .with(issuer.keeper(config.tokens.look_every()))
             .with(Courier::new(Arc::clone(&desk), config.webhooks.every()))
             .with(Sweeper::new(own, sweeps, kind.cell_count, &config.workers));
         let limits = config.limits.clone();
@@ -118,6 +138,7 @@ impl Ledger {
             tasks,
             feed,
             desk,
+            issuer,
             workers,
             limits,
             proposal_life,
@@ -128,8 +149,8 @@ impl Ledger {
     #[must_use]
     pub fn services(self) -> Services {
         let Self { pool, windows, catalogue, page_tokens, posting, tasks, feed, desk, .. } = self;
-        let (workers, limits) = (self.workers, self.limits);
-        let builder = Services::builder();
+        let (workers, limits, issuer) = (self.workers, self.limits, self.issuer);
+        let builder = Services::builder().guarded(issuer.guard().clone());
         let known = || Arc::clone(&catalogue);
         let controls = Controls::new(pool.clone(), known());
         let points = Points {
@@ -174,13 +195,8 @@ impl Ledger {
             catalogue: known(),
             page_tokens,
         };
+        let builder = with_identity(builder, issuer, &controls, &pool);
         let clock = Clock { controls, pool: pool.clone(), catalogue: known() };
-        let finish = Box::pin(async move {
-            let (worked, drained) = tokio::join!(workers.stopped(DRAIN), tasks.drained(DRAIN));
-            if !(worked && drained) {
-                tracing::warn!("the pipeline did not end in time");
-            }
-        });
         let points = PointsServiceServer::new(points);
         builder
             .with(points.max_decoding_message_size(limits.max_message_bytes))
@@ -191,8 +207,46 @@ impl Ledger {
             .with(EventServiceServer::new(events))
             .with(WebhookServiceServer::new(webhooks))
             .with(LedgerServiceServer::new(clock))
-            .build(ready(pool), finish)
+            .build(ready(pool), ended(workers, tasks))
     }
+}
+
+/// Adds the services of who may prove what.
+fn with_identity(
+    builder: ServicesBuilder,
+    issuer: Arc<Issuer>,
+    controls: &Controls,
+    pool: &PgPool,
+) -> ServicesBuilder {
+    let (controls, pool) = (controls.clone(), pool.clone());
+    let guard = issuer.guard().clone();
+    let tokens = Tokens { controls: controls.clone(), issuer, pool: pool.clone() };
+    builder
+        .with(TokenServiceServer::new(tokens))
+        .with(KeyServiceServer::new(Keys { controls, guard, pool: pool.clone() }))
+        .with(OperatorServiceServer::new(Operators { pool }))
+}
+
+/// Ends what runs behind the services.
+fn ended(workers: Workers, tasks: PostingTasks) -> Finish {
+    Box::pin(async move {
+        let (worked, drained) = tokio::join!(workers.stopped(DRAIN), tasks.drained(DRAIN));
+        if !(worked && drained) {
+            tracing::warn!("the pipeline did not end in time");
+        }
+    })
+}
+
+/// What gives and checks tokens; the hub's own key is published when this returns.
+async fn issuer(config: &Config, pool: &PgPool) -> Result<Arc<Issuer>, OpenError> {
+    let trust_domain = DomainDirectory::open(&config.certificates)?.trust_domain().clone();
+    let issuer = config.tokens.issuer.clone();
+    let issuer = issuer.unwrap_or_else(|| format!("https://{trust_domain}"));
+    let signer = Signer::new(config.keys.clone(), config.tokens.signing_key_days);
+    signer.publish(pool, time_of_day()).await?;
+    let guard = Guard::load(pool.clone(), Domain { trust_domain, issuer }).await?;
+    let signer = Arc::new(signer);
+    Ok(Arc::new(Issuer::new(pool.clone(), guard, signer, config.tokens.life())))
 }
 
 /// Two for each writer, which may load the catalogue in the middle of a batch, and some for the

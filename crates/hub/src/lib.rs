@@ -24,6 +24,7 @@ pub mod posting;
 pub mod reading;
 pub mod rpc;
 mod sandbox;
+pub mod security;
 pub mod services;
 pub mod settlement;
 pub mod streams;

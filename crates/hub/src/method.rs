@@ -1,7 +1,7 @@
 //! The writes of the API: one table of what a request id can be the id of. The codes are stored,
 //! so they never change.
 
-use entente_api::{event, member, partner, points, proposal, settlement};
+use entente_api::{event, identity, member, partner, points, proposal, settlement};
 use prost::Message;
 
 /// A request that has an effect, named for ever by its `request_id`, which is its field 1.
@@ -100,6 +100,14 @@ writes! {
     ResumePartner = 42: partner::ResumePartnerRequest => ResumePartnerResponse;
     /// Add a version of a partner's terms.
     PublishTerms = 43: partner::PublishTermsRequest => PublishTermsResponse;
+    /// Add a key of a partner's or an operator's.
+    RegisterKey = 44: identity::RegisterKeyRequest => RegisterKeyResponse;
+    /// Add a key by proof of another.
+    RotateKey = 45: identity::RotateKeyRequest => RotateKeyResponse;
+    /// End a key.
+    RevokeKey = 46: identity::RevokeKeyRequest => RevokeKeyResponse;
+    /// Set an operator's roles.
+    GrantRoles = 47: identity::GrantRolesRequest => GrantRolesResponse;
     /// Propose a sensitive act.
     Propose = 50: proposal::ProposeRequest => ProposeResponse;
     /// Apply one that another operator proposed.

@@ -15,7 +15,7 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 use tower::Service;
 
-use crate::{hub::Finish, plain::ReadyCheck};
+use crate::{authorization::Door, hub::Finish, plain::ReadyCheck, security::Guard};
 
 /// The services of both listeners, composed.
 pub struct Services {
@@ -26,6 +26,7 @@ pub struct Services {
     pub(crate) ready: ReadyCheck,
     pub(crate) finish: Finish,
     pub(crate) draining: watch::Sender<bool>,
+    pub(crate) door: Door,
 }
 
 /// Composes services. Health is on both listeners, reflection on the operators' alone.
@@ -35,6 +36,7 @@ pub struct ServicesBuilder {
     names: Vec<&'static str>,
     health: HealthReporter,
     draining: watch::Sender<bool>,
+    door: Door,
 }
 
 impl Services {
@@ -48,7 +50,8 @@ impl Services {
         operators.add_service(server);
         reflection(&mut operators);
         let draining = watch::Sender::new(false);
-        ServicesBuilder { partners, operators, names: Vec::new(), health, draining }
+        let (names, door) = (Vec::new(), Door::Unopened);
+        ServicesBuilder { partners, operators, names, health, draining, door }
     }
 }
 
@@ -57,6 +60,22 @@ impl ServicesBuilder {
     #[must_use]
     pub fn draining(&self) -> watch::Receiver<bool> {
         self.draining.subscribe()
+    }
+
+    /// Checks tokens by this guard. Without one, only what needs no token can be called.
+    #[must_use]
+    pub fn guarded(mut self, guard: Guard) -> Self {
+        self.door = Door::Guarded(guard);
+        self
+    }
+
+    /// Asks for no tokens: to measure what they cost, and to test what lies before them. No build
+    /// that serves has this feature.
+    #[cfg(feature = "unguarded")]
+    #[must_use]
+    pub fn unguarded(mut self) -> Self {
+        self.door = Door::Unguarded;
+        self
     }
 
     /// Adds a service to both listeners: the table says who may call which of its RPCs.
@@ -90,6 +109,7 @@ impl ServicesBuilder {
             ready,
             finish,
             draining: self.draining,
+            door: self.door,
         }
     }
 }

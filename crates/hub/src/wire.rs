@@ -1,6 +1,7 @@
 //! Partners and terms as the contract has them; the other direction is `parse/`.
 
 use entente_api::{
+    identity,
     partner::{self as api, PartnerState},
     types::Money,
 };
@@ -8,6 +9,7 @@ use entente_ledger::Funding;
 use entente_loyalty::{
     Agreement, EarnCategory, EarnRounding, EarnRule, ExchangeRate, Partner, PartnerCode, Terms,
 };
+use entente_store::security::{Operator, RegisteredKey};
 
 use crate::parse::wire_timestamp;
 
@@ -21,6 +23,28 @@ pub(crate) fn partner(partner: &Partner) -> api::Partner {
         state: state.into(),
         created_at: Some(wire_timestamp(partner.created_at)),
         testing: partner.testing,
+    }
+}
+
+/// A registered key.
+#[must_use]
+pub(crate) fn key(key: &RegisteredKey) -> identity::Key {
+    identity::Key {
+        kid: key.kid.clone(),
+        owner: key.owner.clone(),
+        jwk: key.jwk.clone(),
+        registered_at: Some(wire_timestamp(key.registered_at)),
+        revoked_at: key.revoked_at.map(wire_timestamp),
+    }
+}
+
+/// An operator.
+#[must_use]
+pub(crate) fn operator(operator: &Operator) -> identity::Operator {
+    identity::Operator {
+        name: operator.name.clone(),
+        roles: operator.roles.clone(),
+        created_at: Some(wire_timestamp(operator.created_at)),
     }
 }
 

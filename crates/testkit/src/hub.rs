@@ -5,8 +5,9 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 use entente_client::{Client, Operators, Options, Retry, api};
 use entente_hub::{
     Config, Hub, Ledger,
-    config::{DatabaseUrl, Limits, PostingLimits, WebhookSettings, WorkerSettings},
+    config::{DatabaseUrl, Limits, PostingLimits, TokenSettings, WebhookSettings, WorkerSettings},
     hub::Addresses,
+    security::bootstrap,
 };
 use entente_identity::{
     pki::{DomainDirectory, Overwrite},
@@ -42,6 +43,7 @@ struct Given {
     limits: Limits,
     posting: PostingLimits,
     webhooks: WebhookSettings,
+    tokens: TokenSettings,
 }
 
 impl TestHub {
@@ -71,6 +73,13 @@ impl TestHub {
         Box::pin(hub.enacted()).await
     }
 
+    /// The same, with other tokens.
+    pub async fn issuing(tokens: TokenSettings) -> Self {
+        let given = Given { tokens, ..Given::default() };
+        let hub = Self::serving(Database::fresh().await, given).await;
+        Box::pin(hub.enacted()).await
+    }
+
     /// A hub with the whole cast created, on the terms that [`cast::agreement`] gives each.
     pub async fn with_cast() -> Self {
         Box::pin(Self::start().await.enacted()).await
@@ -84,6 +93,7 @@ impl TestHub {
     async fn serving(database: Database, given: Given) -> Self {
         let certificates = tempfile::tempdir().expect("a temporary folder");
         make_trust_domain(certificates.path());
+        register(&database, certificates.path()).await;
         let hub = Box::pin(serve(&database, certificates.path(), &given)).await;
         let addresses = hub.addresses();
         Self { database, certificates, hub: Some(hub), addresses, given: Box::new(given) }
@@ -129,6 +139,7 @@ impl TestHub {
             directory.certificate(identity),
             directory.key(identity),
         )
+        .assertion_key(directory.assertion_key(identity))
         .retry(retry)
     }
 
@@ -227,10 +238,20 @@ async fn serve(database: &Database, certificates: &Path, given: &Given) -> Hub {
         limits: given.limits.clone(),
         posting: given.posting.clone(),
         webhooks: given.webhooks.clone(),
+        tokens: given.tokens.clone(),
         ..Config::default()
     };
     let ledger = Ledger::open(&config).await.expect("the ledger opens");
     Hub::start(&config, ledger.services()).await.expect("the hub starts")
+}
+
+/// Makes the operators, and registers everybody's keys, as the database's owner.
+async fn register(database: &Database, certificates: &Path) {
+    let directory = DomainDirectory::open(certificates).expect("the trust domain was made");
+    let operators = [OPERATOR, SECOND_OPERATOR].map(name);
+    let registered =
+        bootstrap(database.owner_url(), &directory, &operators, &cast::PARTNERS.map(name)).await;
+    registered.expect("keys are registered");
 }
 
 fn make_trust_domain(folder: &Path) {

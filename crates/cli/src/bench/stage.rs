@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use entente_client::{Client, Operators, Options as ClientOptions};
 use entente_embedded::{Embedded, Options as DatabaseOptions};
+use entente_hub::security::bootstrap;
 use entente_identity::Identity;
 use entente_identity::pki::{DomainDirectory, Overwrite};
 
@@ -116,6 +117,13 @@ impl Stage {
         }
         let database = Embedded::start(options).await?;
         let database_url = database::prepare(&database, None).await?;
+        let mut codes = Vec::with_capacity(args.partners);
+        for partner in 0..args.partners {
+            codes.push(coalition::code(partner).parse()?);
+        }
+        let owner = database::owner_url(&database);
+        let operators = [OPERATORS[0].parse()?, OPERATORS[1].parse()?];
+        bootstrap(&owner, &certificates, &operators, &codes).await?;
         let hub = HubProcess::start(&folder, &database_url).await?;
         let client = async |identity| client(&certificates, &hub, &identity).await;
         let [first, second] = OPERATORS;
@@ -220,6 +228,7 @@ async fn client(
         domain.ca_certificate(&Identity::Hub),
         domain.certificate(identity),
         domain.key(identity),
-    );
+    )
+    .assertion_key(domain.assertion_key(identity));
     Ok(Client::connect(options).await?)
 }

@@ -3,9 +3,11 @@
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod earn;
+pub(crate) mod key;
 pub(crate) mod ledger;
 pub(crate) mod member;
 pub(crate) mod migrate;
+pub(crate) mod operator;
 pub(crate) mod partner;
 pub(crate) mod pki;
 pub(crate) mod proposal;
@@ -33,6 +35,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Earn(args) => earn::run(args).await,
         Command::Settle(command) => settle::run(command).await,
         Command::Webhook(command) => webhook::run(command).await,
+        Command::Operator(command) => operator::run(command).await,
+        Command::Key(command) => key::run(command).await,
         Command::Ledger(command) => ledger::run(command).await,
         Command::Check(args) => check::run(args).await,
         Command::Bench(args) => bench::run(args).await,

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use entente_embedded::{Embedded, Options};
 use entente_hub::config::{Config, DatabaseUrl, Overrides};
+use entente_hub::security::bootstrap;
+use entente_identity::{Identity, Name, pki::DomainDirectory};
 
 use crate::database;
 use crate::home::Home;
@@ -60,9 +62,6 @@ pub(crate) struct HubArgs {
     /// The folder of keys that must not be in the database; made at the first start.
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
-    /// Serve on an address that is not loopback, though callers show certificates and no tokens.
-    #[arg(long)]
-    certificates_only: bool,
 }
 
 impl HubArgs {
@@ -75,7 +74,6 @@ impl HubArgs {
             database_url: self.database_url.map(DatabaseUrl::new),
             certificates: self.certificates,
             keys: self.keys,
-            certificates_only: self.certificates_only.then_some(true),
         };
         Ok(Config::load(self.config.as_deref(), &overrides)?)
     }
@@ -90,6 +88,11 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         let options = Options::new(folder).on_notice(|notice| warn(&notice.to_string()));
         let embedded = Embedded::start(options).await?;
         config.database_url = Some(database::prepare(&embedded, None).await?);
+        // Whoever runs a private database owns it: its operators and partners are those of the folder.
+        let domain = DomainDirectory::open(&config.certificates)?;
+        let owner = database::owner_url(&embedded);
+        let partners = with_keys(&domain)?;
+        bootstrap(&owner, &domain, &domain.operators()?, &partners).await?;
         database = Some(embedded);
     }
     let hub = hub::start(&config).await?;
@@ -111,4 +114,11 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         database.stop().await?;
     }
     Ok(())
+}
+
+/// The partners of a folder whose keys are there.
+fn with_keys(domain: &DomainDirectory) -> anyhow::Result<Vec<Name>> {
+    let mut partners = domain.partners()?;
+    partners.retain(|code| domain.assertion_jwk(&Identity::Partner(code.clone())).exists());
+    Ok(partners)
 }

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use entente_client::{Client, Operators, Options as ClientOptions};
 use entente_embedded::{Embedded, Options as DatabaseOptions};
 use entente_hub::hub::{Addresses, StartError};
+use entente_hub::security::bootstrap;
 use entente_hub::{Config, Hub};
 use entente_identity::Identity;
 use entente_identity::pki::{DomainDirectory, Overwrite};
@@ -47,6 +48,7 @@ impl Stage {
         let options = options.on_notice(|notice| warn(&format!("  {notice}")));
         let database = Embedded::start(options).await?;
         let database_url = database::prepare(&database, Some(start)).await?;
+        register(&database, &certificates).await?;
         let config = Config {
             database_url: Some(database_url),
             certificates: folder.certificates(),
@@ -96,6 +98,17 @@ async fn start_hub(mut config: Config) -> anyhow::Result<Hub> {
     hub::start(&config).await
 }
 
+/// Makes the operators, and registers the brands' keys, as the database's owner.
+async fn register(database: &Embedded, domain: &DomainDirectory) -> anyhow::Result<()> {
+    let operators = [OPERATORS[0].parse()?, OPERATORS[1].parse()?];
+    let mut brands = Vec::new();
+    for brand in Brand::ALL {
+        brands.push(brand.code().parse()?);
+    }
+    bootstrap(&database::owner_url(database), domain, &operators, &brands).await?;
+    Ok(())
+}
+
 fn certificates(folder: &Folder) -> anyhow::Result<DomainDirectory> {
     let (path, now) = (folder.certificates(), clock::now());
     let domain = match DomainDirectory::open(&path) {
@@ -126,7 +139,9 @@ fn renew(domain: &DomainDirectory, now: Timestamp) -> anyhow::Result<()> {
     let good = |identity: &Identity| {
         let path = domain.certificate(identity);
         let one = listed.iter().find(|one| one.path == path);
-        one.is_some_and(|one| one.days_left >= FEWEST_DAYS) && domain.key(identity).exists()
+        one.is_some_and(|one| one.days_left >= FEWEST_DAYS)
+            && domain.key(identity).exists()
+            && (*identity == Identity::Hub || domain.assertion_jwk(identity).exists())
     };
     if !good(&Identity::Hub) {
         domain.issue_hub(&["localhost", "127.0.0.1", "::1"], None, now, Overwrite::Replace)?;
@@ -161,7 +176,8 @@ async fn connect(domain: &DomainDirectory, addresses: Addresses) -> anyhow::Resu
             domain.ca_certificate(&Identity::Hub),
             domain.certificate(&identity),
             domain.key(&identity),
-        );
+        )
+        .assertion_key(domain.assertion_key(&identity));
         anyhow::Ok(Client::connect(options).await?)
     };
     let brand = async |brand: Brand| client(Identity::Partner(brand.code().parse()?)).await;

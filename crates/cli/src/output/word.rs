@@ -1,6 +1,7 @@
 //! The contract's enumerations in words.
 
 use entente_api::event::{DeliveryFailure, DeliveryState, EventKind};
+use entente_api::identity::OperatorRole;
 use entente_api::partner::{EarnRounding, Funding, PartnerState};
 use entente_api::proposal::{ActKind, ProposalState};
 use entente_api::settlement::{AmountKind, Direction, WindowState};
@@ -76,7 +77,20 @@ pub(crate) fn act_kind(number: i32) -> &'static str {
     match ActKind::try_from(number).unwrap_or_default() {
         ActKind::PublishTerms => "publish terms",
         ActKind::AttachReference => "attach a reference",
+        ActKind::RegisterKey => "register a key",
+        ActKind::GrantRoles => "grant roles",
         ActKind::Unspecified => "?",
+    }
+}
+
+/// What an operator may do.
+pub(crate) fn operator_role(role: OperatorRole) -> &'static str {
+    match role {
+        OperatorRole::Onboarding => "onboarding",
+        OperatorRole::Settlement => "settlement",
+        OperatorRole::Security => "security",
+        OperatorRole::Auditor => "auditor",
+        OperatorRole::Unspecified => "?",
     }
 }
 

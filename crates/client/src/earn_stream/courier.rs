@@ -11,13 +11,12 @@ use entente_api::points::{EarnRequest, EarnResponse, EarnStreamRequest, EarnStre
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
 
 use super::{EarnOutcome, Resume};
 use crate::error::{Error, TransportError, UnknownOutcome};
 use crate::retry::{Failure, backoff, classify};
-use crate::{Refusal, StreamEnded};
+use crate::{AuthorizedChannel, Refusal, StreamEnded};
 
 /// How many lines have no outcome, whatever is asked for: the hub reads no more either.
 const UNANSWERED: usize = 1_024;
@@ -50,7 +49,7 @@ enum Cut {
 
 /// Carries the lines of one stream.
 pub(super) struct Courier {
-    service: PointsServiceClient<Channel>,
+    service: PointsServiceClient<AuthorizedChannel>,
     endpoint: String,
     resume: Resume,
     lines: mpsc::Receiver<Line>,
@@ -74,7 +73,7 @@ impl Line {
 
 impl Courier {
     pub(super) fn new(
-        service: PointsServiceClient<Channel>,
+        service: PointsServiceClient<AuthorizedChannel>,
         endpoint: String,
         resume: Resume,
         lines: mpsc::Receiver<Line>,
@@ -251,7 +250,8 @@ impl Courier {
                 Cut::Lost { wait: Duration::ZERO, error: transport(problem) }
             }
             Failure::NotSent(problem) => self.lost(&problem),
-            Failure::NotDone(refusal) => {
+            // Another token is got; where the hub takes none, patience ends.
+            Failure::NotDone(refusal) | Failure::Stale(refusal) => {
                 let wait = refusal.retry_after.unwrap_or_default();
                 Cut::Lost { wait, error: unknown(attempts, refusal.code, refusal.message) }
             }

@@ -2,8 +2,10 @@
 
 mod layer;
 mod permit;
+mod scope;
 mod table;
 
-pub(crate) use layer::authorize;
+pub(crate) use layer::{Door, authorize};
 pub use permit::Permit;
-pub use table::{Callers, Data, Row, Shape, TABLE, row};
+pub use scope::{OperatorRole, Scope, Scopes, possible};
+pub use table::{Access, Callers, Data, Row, Shape, TABLE, row};

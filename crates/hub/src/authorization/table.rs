@@ -1,5 +1,6 @@
 //! The table: every RPC that can be called, by whom, and about whose data.
 
+use super::scope::Scope;
 use crate::caller::Role;
 
 /// Who may call. A partner calls on the partners' listener, an operator on the operators': the
@@ -39,6 +40,17 @@ pub enum Shape {
     Duplex,
 }
 
+/// Which token an RPC needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// None: the certificate is enough.
+    Open,
+    /// Any token of the caller's.
+    Token,
+    /// One that is good for this.
+    Scope(Scope),
+}
+
 /// A row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
@@ -48,6 +60,8 @@ pub struct Row {
     pub callers: Callers,
     /// Whose data it is about.
     pub data: Data,
+    /// Which token it needs.
+    pub access: Access,
     /// Whether it streams.
     pub shape: Shape,
 }
@@ -71,81 +85,111 @@ pub fn row(path: &str) -> Option<&'static Row> {
     TABLE.iter().find(|row| row.path == path)
 }
 
-/// Every RPC that can be called. The most frequent come first.
-pub const TABLE: &[Row] = &[
-    unary("/entente.points.v1.PointsService/Earn", Callers::Partners, Data::Own),
-    duplex("/entente.points.v1.PointsService/EarnStream", Callers::Partners, Data::Own),
-    unary("/entente.points.v1.PointsService/Burn", Callers::Partners, Data::Own),
-    unary("/entente.points.v1.PointsService/Authorize", Callers::Partners, Data::Own),
-    unary("/entente.points.v1.PointsService/Capture", Callers::Partners, Data::Own),
-    unary("/entente.points.v1.PointsService/Void", Callers::Partners, Data::Own),
-    unary("/entente.points.v1.PointsService/Reverse", Callers::Partners, Data::Own),
-    unary("/entente.points.v1.PointsService/Exchange", Callers::Partners, Data::Own),
-    unary("/entente.points.v1.PointsService/Transfer", Callers::Partners, Data::Own),
-    unary("/entente.points.v1.PointsService/Donate", Callers::Partners, Data::Own),
-    unary("/entente.points.v1.PointsService/GetOperation", Callers::Partners, Data::Own),
-    unary("/entente.points.v1.PointsService/QuoteEarn", Callers::Partners, Data::Own),
-    unary("/entente.points.v1.PointsService/QuoteBurn", Callers::Partners, Data::Own),
-    unary("/entente.member.v1.MemberService/EnrolMember", Callers::Partners, Data::Own),
-    unary("/entente.member.v1.MemberService/GetBalance", Callers::Partners, Data::Own),
-    unary("/entente.member.v1.MemberService/ListOperations", Callers::Partners, Data::Own),
-    unary("/entente.partner.v1.PartnerService/CreatePartner", Callers::Operators, Data::Anyones),
-    unary("/entente.partner.v1.PartnerService/GetPartner", Callers::Both, Data::Named),
-    unary("/entente.partner.v1.PartnerService/ListPartners", Callers::Operators, Data::Anyones),
-    unary("/entente.partner.v1.PartnerService/SuspendPartner", Callers::Operators, Data::Anyones),
-    unary("/entente.partner.v1.PartnerService/ResumePartner", Callers::Operators, Data::Anyones),
-    unary("/entente.partner.v1.PartnerService/ListTerms", Callers::Both, Data::Named),
-    unary("/entente.partner.v1.PartnerService/GetTermsInForce", Callers::Both, Data::Named),
-    unary("/entente.proposal.v1.ProposalService/Propose", Callers::Operators, Data::Anyones),
-    unary("/entente.proposal.v1.ProposalService/Approve", Callers::Operators, Data::Anyones),
-    unary("/entente.proposal.v1.ProposalService/Reject", Callers::Operators, Data::Anyones),
-    unary("/entente.proposal.v1.ProposalService/GetProposal", Callers::Operators, Data::Anyones),
-    unary("/entente.proposal.v1.ProposalService/ListProposals", Callers::Operators, Data::Anyones),
-    unary("/entente.settlement.v1.SettlementService/GetPosition", Callers::Both, Data::Named),
-    unary(
-        "/entente.settlement.v1.SettlementService/CloseWindow",
-        Callers::Operators,
-        Data::Anyones,
-    ),
-    unary("/entente.settlement.v1.SettlementService/ListWindows", Callers::Both, Data::Nobodys),
-    stream("/entente.settlement.v1.SettlementService/GetStatement", Callers::Both, Data::Named),
-    unary(
-        "/entente.settlement.v1.SettlementService/RecordPayment",
-        Callers::Operators,
-        Data::Anyones,
-    ),
-    stream("/entente.event.v1.EventService/Watch", Callers::Partners, Data::Own),
-    unary("/entente.event.v1.WebhookService/RegisterWebhook", Callers::Partners, Data::Own),
-    unary("/entente.event.v1.WebhookService/ListWebhooks", Callers::Partners, Data::Own),
-    unary("/entente.event.v1.WebhookService/DeleteWebhook", Callers::Partners, Data::Own),
-    unary("/entente.event.v1.WebhookService/ListDeliveries", Callers::Partners, Data::Own),
-    unary("/entente.event.v1.WebhookService/ReplayDelivery", Callers::Partners, Data::Own),
-    unary("/entente.ledger.v1.LedgerService/GetLedger", Callers::Both, Data::Nobodys),
-    unary("/entente.ledger.v1.LedgerService/AdvanceClock", Callers::Operators, Data::Nobodys),
-    unary("/grpc.health.v1.Health/Check", Callers::Both, Data::Nobodys),
-    stream("/grpc.health.v1.Health/Watch", Callers::Both, Data::Nobodys),
-    duplex(
-        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-        Callers::Operators,
-        Data::Nobodys,
-    ),
-    duplex(
-        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-        Callers::Operators,
-        Data::Nobodys,
-    ),
-];
-
-const fn unary(path: &'static str, callers: Callers, data: Data) -> Row {
-    Row { path, callers, data, shape: Shape::Unary }
+macro_rules! table {
+    ($($service:literal { $(
+        $method:ident: $shape:ident, $callers:ident, $data:ident, $access:ident $(($scope:ident))?;
+    )* })*) => {
+        /// Every RPC that can be called. The most frequent come first.
+        pub const TABLE: &[Row] = &[$($(
+            Row {
+                path: concat!("/", $service, "/", stringify!($method)),
+                callers: Callers::$callers,
+                data: Data::$data,
+                access: table!(@access $access $($scope)?),
+                shape: table!(@shape $shape),
+            },
+        )*)*];
+    };
+    (@access open) => { Access::Open };
+    (@access token) => { Access::Token };
+    (@access with $scope:ident) => { Access::Scope(Scope::$scope) };
+    (@shape unary) => { Shape::Unary };
+    (@shape stream) => { Shape::Stream };
+    (@shape duplex) => { Shape::Duplex };
 }
 
-const fn stream(path: &'static str, callers: Callers, data: Data) -> Row {
-    Row { path, callers, data, shape: Shape::Stream }
-}
-
-const fn duplex(path: &'static str, callers: Callers, data: Data) -> Row {
-    Row { path, callers, data, shape: Shape::Duplex }
+// Of each RPC: its shape, who may call it, whose data it is about, and the token that it needs.
+table! {
+    "entente.points.v1.PointsService" {
+        Earn: unary, Partners, Own, with(PointsEarn);
+        EarnStream: duplex, Partners, Own, with(PointsEarn);
+        Burn: unary, Partners, Own, with(PointsBurn);
+        Authorize: unary, Partners, Own, with(PointsBurn);
+        Capture: unary, Partners, Own, with(PointsBurn);
+        Void: unary, Partners, Own, with(PointsBurn);
+        Reverse: unary, Partners, Own, with(PointsBurn);
+        Exchange: unary, Partners, Own, with(PointsBurn);
+        Transfer: unary, Partners, Own, with(PointsBurn);
+        Donate: unary, Partners, Own, with(PointsBurn);
+        GetOperation: unary, Partners, Own, with(PointsRead);
+        QuoteEarn: unary, Partners, Own, with(PointsRead);
+        QuoteBurn: unary, Partners, Own, with(PointsRead);
+    }
+    "entente.member.v1.MemberService" {
+        EnrolMember: unary, Partners, Own, with(MembersLink);
+        GetBalance: unary, Partners, Own, with(MembersRead);
+        ListOperations: unary, Partners, Own, with(MembersRead);
+    }
+    "entente.partner.v1.PartnerService" {
+        CreatePartner: unary, Operators, Anyones, with(PartnersWrite);
+        GetPartner: unary, Both, Named, with(PartnersRead);
+        ListPartners: unary, Operators, Anyones, with(PartnersRead);
+        SuspendPartner: unary, Operators, Anyones, with(SecurityWrite);
+        ResumePartner: unary, Operators, Anyones, with(SecurityWrite);
+        ListTerms: unary, Both, Named, with(PartnersRead);
+        GetTermsInForce: unary, Both, Named, with(PartnersRead);
+    }
+    "entente.proposal.v1.ProposalService" {
+        Propose: unary, Operators, Anyones, with(ActsPropose);
+        Approve: unary, Operators, Anyones, with(ActsApprove);
+        Reject: unary, Operators, Anyones, with(ActsApprove);
+        GetProposal: unary, Operators, Anyones, with(PartnersRead);
+        ListProposals: unary, Operators, Anyones, with(PartnersRead);
+    }
+    "entente.settlement.v1.SettlementService" {
+        GetPosition: unary, Both, Named, with(SettlementRead);
+        CloseWindow: unary, Operators, Anyones, with(SettlementWrite);
+        ListWindows: unary, Both, Nobodys, with(SettlementRead);
+        GetStatement: stream, Both, Named, with(SettlementRead);
+        RecordPayment: unary, Operators, Anyones, with(SettlementWrite);
+    }
+    "entente.event.v1.EventService" {
+        Watch: stream, Partners, Own, with(EventsRead);
+    }
+    "entente.event.v1.WebhookService" {
+        RegisterWebhook: unary, Partners, Own, with(WebhooksWrite);
+        ListWebhooks: unary, Partners, Own, with(EventsRead);
+        DeleteWebhook: unary, Partners, Own, with(WebhooksWrite);
+        ListDeliveries: unary, Partners, Own, with(EventsRead);
+        ReplayDelivery: unary, Partners, Own, with(WebhooksWrite);
+    }
+    "entente.identity.v1.TokenService" {
+        IssueToken: unary, Both, Nobodys, open;
+        RevokeToken: unary, Both, Nobodys, token;
+        GetJwks: unary, Both, Nobodys, open;
+    }
+    "entente.identity.v1.KeyService" {
+        RotateKey: unary, Both, Nobodys, with(KeysWrite);
+        RevokeKey: unary, Both, Named, with(KeysWrite);
+        ListKeys: unary, Both, Named, with(PartnersRead);
+    }
+    "entente.identity.v1.OperatorService" {
+        ListOperators: unary, Operators, Nobodys, with(PartnersRead);
+    }
+    "entente.ledger.v1.LedgerService" {
+        GetLedger: unary, Both, Nobodys, with(LedgerRead);
+        AdvanceClock: unary, Operators, Nobodys, with(LedgerWrite);
+    }
+    "grpc.health.v1.Health" {
+        Check: unary, Both, Nobodys, open;
+        Watch: stream, Both, Nobodys, open;
+    }
+    "grpc.reflection.v1.ServerReflection" {
+        ServerReflectionInfo: duplex, Operators, Nobodys, open;
+    }
+    "grpc.reflection.v1alpha.ServerReflection" {
+        ServerReflectionInfo: duplex, Operators, Nobodys, open;
+    }
 }
 
 #[cfg(test)]
@@ -157,6 +201,7 @@ mod tests {
     use prost_types::FileDescriptorSet;
 
     use super::*;
+    use crate::authorization::scope::possible;
 
     /// Path and shape of every RPC of a descriptor set.
     fn described(encoded: &[u8]) -> BTreeMap<String, Shape> {
@@ -197,6 +242,25 @@ mod tests {
             assert!(row.data != Data::Anyones || row.callers == Callers::Operators, "{}", row.path);
             assert!(row.data != Data::Own || row.callers == Callers::Partners, "{}", row.path);
         }
+    }
+
+    #[test]
+    fn whoever_may_call_can_have_the_scope_and_only_few_calls_need_no_token() {
+        let roles = [Role::Partner, Role::Operator];
+        for row in TABLE {
+            for role in roles.into_iter().filter(|role| row.callers.include(*role)) {
+                let had = match row.access {
+                    Access::Scope(scope) => possible(role).include(scope),
+                    Access::Open | Access::Token => true,
+                };
+                assert!(had, "{} {role}", row.path);
+            }
+        }
+        let open = TABLE.iter().filter(|row| row.access == Access::Open);
+        let ours: Vec<_> =
+            open.map(|row| row.path).filter(|path| path.contains("entente")).collect();
+        let tokens = "/entente.identity.v1.TokenService";
+        assert_eq!(ours, [format!("{tokens}/IssueToken"), format!("{tokens}/GetJwks")]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod limits;
 mod secret;
+mod tokens;
 mod webhooks;
 mod workers;
 
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub use limits::{Limits, PostingLimits};
 pub use secret::DatabaseUrl;
+pub use tokens::TokenSettings;
 pub use webhooks::WebhookSettings;
 pub use workers::WorkerSettings;
 
@@ -52,8 +54,6 @@ pub struct Config {
     pub hub_key: Option<PathBuf>,
     /// The folder of keys that must not be in the database; made at the first start.
     pub keys: PathBuf,
-    /// Allows an address that is not loopback though callers show certificates and no tokens.
-    pub certificates_only: bool,
     /// For how many days an operator's proposal can be approved.
     pub proposal_days: u16,
     /// Limits of the edge.
@@ -64,6 +64,8 @@ pub struct Config {
     pub workers: WorkerSettings,
     /// Webhooks.
     pub webhooks: WebhookSettings,
+    /// Tokens.
+    pub tokens: TokenSettings,
 }
 
 /// Flags: what is set here wins.
@@ -87,9 +89,6 @@ pub struct Overrides {
     /// See [`Config::keys`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keys: Option<PathBuf>,
-    /// See [`Config::certificates_only`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub certificates_only: Option<bool>,
 }
 
 /// Why there is no configuration.
@@ -132,12 +131,12 @@ impl Default for Config {
             hub_certificate: None,
             hub_key: None,
             keys: "keys".into(),
-            certificates_only: false,
             proposal_days: 7,
             limits: Limits::default(),
             posting: PostingLimits::default(),
             workers: WorkerSettings::default(),
             webhooks: WebhookSettings::default(),
+            tokens: TokenSettings::default(),
         }
     }
 }
@@ -184,20 +183,12 @@ impl Config {
         if !self.plain_listen.ip().is_loopback() {
             return range("plain_listen", &self.plain_listen, "a loopback address");
         }
-        for (name, address) in
-            [("partner_listen", self.partner_listen), ("operator_listen", self.operator_listen)]
-        {
-            if !address.ip().is_loopback() && !self.certificates_only {
-                let expected = "a loopback address, unless certificates_only allows to serve \
-                                without tokens";
-                return range(name, &address, expected);
-            }
-        }
         within("proposal_days", &self.proposal_days, 1..=365)?;
         self.limits.check()?;
         self.posting.check()?;
         self.workers.check()?;
-        self.webhooks.check()
+        self.webhooks.check()?;
+        self.tokens.check()
     }
 }
 
@@ -211,6 +202,7 @@ fn environment() -> Env {
             "posting" => PostingLimits::NAMES.contains(&name),
             "workers" => WorkerSettings::NAMES.contains(&name),
             "webhooks" => WebhookSettings::NAMES.contains(&name),
+            "tokens" => TokenSettings::NAMES.contains(&name),
             _ => false,
         })
     };
@@ -219,7 +211,7 @@ fn environment() -> Env {
 }
 
 /// The values that are not in a table.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 10] = [
     "partner_listen",
     "operator_listen",
     "plain_listen",
@@ -229,7 +221,6 @@ const NAMES: [&str; 11] = [
     "hub_certificate",
     "hub_key",
     "keys",
-    "certificates_only",
     "proposal_days",
 ];
 

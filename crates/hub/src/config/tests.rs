@@ -62,13 +62,16 @@ fn a_variable_that_is_not_ours_is_left_alone_and_a_misspelled_file_is_refused() 
 }
 
 #[test]
-fn an_address_that_others_reach_needs_consent() {
+fn what_is_out_of_range_is_refused() {
     in_jail(|jail| {
         for (file, good) in [
-            ("partner_listen = '0.0.0.0:7443'", false),
-            ("operator_listen = '[::]:7443'", false),
-            ("partner_listen = '0.0.0.0:7443'\ncertificates_only = true", true),
-            ("plain_listen = '0.0.0.0:7480'\ncertificates_only = true", false),
+            ("partner_listen = '0.0.0.0:7443'\noperator_listen = '[::]:7443'", true),
+            ("plain_listen = '0.0.0.0:7480'", false),
+            ("certificates_only = true", false),
+            ("[tokens]\nlife_s = 901", false),
+            ("[tokens]\nlife_s = 0", false),
+            ("[tokens]\nissuer = 'http://entente.example'", false),
+            ("[tokens]\nissuer = 'https://hub.example'\nlife_s = 60", true),
             ("[limits]\nconnections = 0", false),
             ("[limits]\nmax_deadline_ms = 60000", false),
             ("[limits]\ndefault_deadline_ms = 20000\nmax_deadline_ms = 10000", false),
@@ -93,12 +96,16 @@ fn the_environment_can_set_every_value() {
         trust_domain: Some("entente.example".to_owned()),
         hub_certificate: Some("hub.pem".into()),
         hub_key: Some("hub.key".into()),
+        tokens: TokenSettings {
+            issuer: Some("https://entente.example".to_owned()),
+            ..TokenSettings::default()
+        },
         ..Config::default()
     };
     let all: Dict = Figment::from(Serialized::defaults(&all)).extract().expect("a table");
     let ours: BTreeSet<_> = NAMES
         .iter()
-        .chain(&["limits", "posting", "workers", "webhooks"])
+        .chain(&["limits", "posting", "workers", "webhooks", "tokens"])
         .map(ToString::to_string)
         .collect();
     assert_eq!(names(&all), ours);
@@ -107,6 +114,7 @@ fn the_environment_can_set_every_value() {
         ("posting", &PostingLimits::NAMES[..]),
         ("workers", &WorkerSettings::NAMES[..]),
         ("webhooks", &WebhookSettings::NAMES[..]),
+        ("tokens", &TokenSettings::NAMES[..]),
     ] {
         let table = all[table].as_dict().expect("a table");
         assert_eq!(names(table), ours.iter().map(ToString::to_string).collect());

@@ -9,6 +9,7 @@ mod advance_clock;
 mod members;
 mod partners;
 mod proposals;
+mod security;
 mod settlement;
 mod terms;
 mod webhooks;
@@ -29,6 +30,8 @@ pub use proposals::{Act, AnyAct, Approval, Approve, By, Propose, Reject};
 pub(crate) use proposals::{
     in_full as proposal_in_full, in_list as proposal_in_list, proposal_unknown,
 };
+pub(crate) use security::record as record_security_event;
+pub use security::{GrantRoles, RegisterKey, RevokeKey, RotateKey};
 pub use settlement::RecordPayment;
 pub use terms::PublishTerms;
 pub(crate) use webhooks::webhook_unknown;
@@ -36,6 +39,7 @@ pub use webhooks::{DeleteWebhook, RegisterWebhook, ReplayDelivery};
 pub use write::{Answer, Claim, Locks, Write};
 
 use crate::{
+    caller::Role,
     catalogue::CatalogueCache,
     error::{Refused, RpcError},
     method::WriteRequest,
@@ -114,7 +118,29 @@ impl Controls {
         T: Send + 'static,
         F: Future<Output = Result<T, Ended>> + Send,
     {
-        run_in(&self.operators, once).await
+        self.run_for(Role::Operator, once).await
+    }
+
+    /// The same, for a caller of a role.
+    pub async fn run_for<T, F>(
+        &self,
+        role: Role,
+        once: impl FnMut() -> F + Send + 'static,
+    ) -> Result<T, RpcError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Ended>> + Send,
+    {
+        let places = match role {
+            Role::Partner => &self.partners,
+            Role::Operator => &self.operators,
+        };
+        run_in(places, once).await
+    }
+
+    /// Who the partners are.
+    pub(crate) fn catalogue(&self) -> &CatalogueCache {
+        &self.catalogue
     }
 }
 

@@ -15,7 +15,7 @@ use tonic::{
 
 use super::{accept::Acceptor, body, places::Places, tls::ListenerTls};
 use crate::{
-    authorization,
+    authorization::{self, Door},
     caller::Role,
     config::Limits,
     deadline,
@@ -49,7 +49,7 @@ impl Edge {
         role: Role,
         routes: Routes,
         tls: watch::Receiver<Arc<ListenerTls>>,
-        limits: &Limits,
+        (limits, door): (&Limits, &Door),
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
@@ -65,7 +65,7 @@ impl Edge {
         };
         let accepting = tokio::spawn(acceptor.run(listener, stopped.clone()));
         let in_flight = InFlight::default();
-        let server = server(layered(routes, limits, &in_flight), limits);
+        let server = server(layered(routes, limits, door, &in_flight), limits);
         let stopping = async move {
             let mut stopped = stopped;
             let _ = stopped.wait_for(|stop| *stop).await;
@@ -108,12 +108,12 @@ impl Drop for Edge {
 }
 
 /// From the outside in: count and time, bound and dress, authorize, apply the deadline.
-fn layered(routes: Routes, limits: &Limits, in_flight: &InFlight) -> Routes {
-    use axum::middleware::{from_fn, from_fn_with_state};
+fn layered(routes: Routes, limits: &Limits, door: &Door, in_flight: &InFlight) -> Routes {
+    use axum::middleware::from_fn_with_state;
     let router = routes
         .into_axum_router()
         .layer(from_fn_with_state(limits.clone(), deadline::bound))
-        .layer(from_fn(authorization::authorize))
+        .layer(from_fn_with_state(door.clone(), authorization::authorize))
         .layer(from_fn_with_state(limits.clone(), body::dress))
         .layer(from_fn_with_state(in_flight.clone(), observe::call));
     Routes::from(router)

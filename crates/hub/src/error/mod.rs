@@ -19,7 +19,10 @@ use prost::Message;
 use tonic::Status;
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt, pb};
 
-use crate::ids;
+use crate::{
+    authorization::{OperatorRole, Scope},
+    ids,
+};
 
 pub use reason::{Rule, name, rule};
 pub(crate) use store::is_unreachable;
@@ -83,6 +86,34 @@ impl Refused {
     #[must_use]
     pub fn unauthenticated() -> Self {
         Self::new(ErrorReason::Unauthenticated, "the hub does not know this identity")
+    }
+
+    /// For a token that is missing, not good on this connection, or revoked: which of these is not
+    /// told.
+    #[must_use]
+    pub fn token() -> Self {
+        let message = "the call carries no token that is good on this connection";
+        Self::new(ErrorReason::TokenRefused, message)
+    }
+
+    /// For an assertion with anything wrong in it: what is not told.
+    #[must_use]
+    pub fn assertion() -> Self {
+        Self::new(ErrorReason::AssertionRefused, "the assertion is not accepted")
+    }
+
+    /// For a token that is not good for a call.
+    #[must_use]
+    pub fn scope_missing(scope: Scope) -> Self {
+        let message = "the token, or its holder, has not the scope that this needs";
+        Self::new(ErrorReason::ScopeMissing, message).with("scope", scope.name())
+    }
+
+    /// For an operator who has not the role that an act needs.
+    #[must_use]
+    pub fn role_missing(role: OperatorRole) -> Self {
+        let message = "the operator has not the role that this act needs";
+        Self::new(ErrorReason::RoleMissing, message).with("role", role.name())
     }
 
     /// For a caller that may not do this.

@@ -19,13 +19,15 @@ pub struct Rule {
 /// The rule of a reason. No wildcard: a new reason does not compile until it has one.
 #[must_use]
 pub const fn rule(reason: ErrorReason) -> Rule {
-    use Code::{AlreadyExists, FailedPrecondition, NotFound};
+    use Code::{AlreadyExists, FailedPrecondition, NotFound, PermissionDenied as Denied};
     use ErrorReason as R;
     match reason {
         R::Unspecified | R::Internal => again(Code::Internal, 1_000),
         R::Malformed => not_kept(Code::InvalidArgument),
-        R::Unauthenticated => not_kept(Code::Unauthenticated),
-        R::NotAllowed | R::OwnProposal => not_kept(Code::PermissionDenied),
+        R::Unauthenticated | R::TokenRefused | R::TokenExpired | R::AssertionRefused => {
+            not_kept(Code::Unauthenticated)
+        }
+        R::NotAllowed | R::ScopeMissing | R::RoleMissing | R::OwnProposal => not_kept(Denied),
         R::ShuttingDown => again(Code::Unavailable, 1_000),
         R::Overloaded => again(Code::Unavailable, 250),
         R::TooManyStreams | R::StreamUnread => again(Code::ResourceExhausted, 1_000),
@@ -38,13 +40,15 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         | R::TermsUnknown
         | R::WebhookUnknown
         | R::DeliveryUnknown
+        | R::KeyUnknown
+        | R::OperatorUnknown
         | R::ProposalUnknown => not_kept(NotFound),
         R::PartnerSuspended => again(FailedPrecondition, 60_000),
         R::WindowNotClosed | R::NotASimulation | R::ClockBackwards | R::EndpointNotAllowed => {
             not_kept(FailedPrecondition)
         }
-        R::TooManyWebhooks => not_kept(Code::ResourceExhausted),
-        R::PartnerExists => kept(AlreadyExists),
+        R::TooManyWebhooks | R::TooManyKeys => not_kept(Code::ResourceExhausted),
+        R::PartnerExists | R::KeyTaken => kept(AlreadyExists),
         R::NetDebitCapExceeded => kept(Code::ResourceExhausted),
         R::TransferLimitReached => again(Code::ResourceExhausted, 3_600_000),
         R::ReceiptCredited

@@ -5,6 +5,7 @@
 
 mod amount;
 pub mod event;
+pub mod identity;
 pub mod member;
 mod page;
 pub mod partner;

@@ -6,7 +6,7 @@ use entente_store::proposals::{Choice, EndKind};
 use prost::Message;
 
 use super::{Violations, printable, request_id};
-use crate::{control::AnyAct, error::Refused};
+use crate::{authorization::OperatorRole, control::AnyAct, error::Refused};
 
 const MAX_REASON_CHARS: usize = 256;
 
@@ -26,6 +26,8 @@ pub struct Proposed {
     pub reason: String,
     /// What the act is, by its number in the contract.
     pub kind: i16,
+    /// The role that both operators need.
+    pub role: OperatorRole,
     /// The act, encoded.
     pub act: Vec<u8>,
 }
@@ -46,7 +48,7 @@ pub fn propose(request: &ProposeRequest) -> Result<Proposed, Refused> {
     match (id, reason, AnyAct::parse(act, SOME_ID)) {
         (Some(id), Some(reason), Ok(parsed)) => {
             let kind = i16::try_from(i32::from(parsed.kind())).unwrap_or(i16::MAX);
-            Ok(Proposed { id, reason, kind, act: encoded })
+            Ok(Proposed { id, reason, kind, role: parsed.role(), act: encoded })
         }
         (_, _, Ok(_)) => Err(violations.refused()),
         (_, _, Err(refused)) => Err(violations.and(refused.inside("act"))),

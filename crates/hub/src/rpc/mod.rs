@@ -2,6 +2,7 @@
 
 mod earn_stream;
 mod events;
+mod identity;
 mod ledger;
 mod member;
 mod partner;
@@ -11,6 +12,7 @@ mod settlement;
 mod webhook;
 
 pub use events::Events;
+pub use identity::{Keys, Operators, Tokens};
 pub use ledger::Clock;
 pub use member::Members;
 pub use partner::Partners;

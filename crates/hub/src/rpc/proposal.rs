@@ -74,9 +74,11 @@ impl ProposalService for Proposals {
         &self,
         request: Request<ProposeRequest>,
     ) -> Result<Response<ProposeResponse>, Status> {
+        let permit = Permit::of(&request)?;
         let by = by(&request)?;
         let asked = parse::proposal::propose(request.get_ref()).map_err(RpcError::from)?;
-        let parse::proposal::Proposed { id, reason, kind, act } = asked;
+        let parse::proposal::Proposed { id, reason, kind, role, act } = asked;
+        permit.needs(role).map_err(RpcError::from)?;
         let claim = Claim::of_operator(id, request.get_ref());
         let propose = Propose { id, kind, act, reason, by, life: self.life };
         Ok(Response::new(self.controls.write(claim, propose).await?))
@@ -86,11 +88,13 @@ impl ProposalService for Proposals {
         &self,
         request: Request<ApproveRequest>,
     ) -> Result<Response<ApproveResponse>, Status> {
+        let permit = Permit::of(&request)?;
         let by = by(&request)?;
         let asked = request.get_ref();
         let (id, proposal) = parse::proposal::approve(asked).map_err(RpcError::from)?;
         let approval = Approval { proposal, by };
-        Ok(Response::new(self.controls.approve(asked, id, approval).await?))
+        let may = |role| permit.needs(role);
+        Ok(Response::new(self.controls.approve(asked, id, approval, may).await?))
     }
 
     async fn reject(

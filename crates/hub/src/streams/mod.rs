@@ -10,7 +10,9 @@ use entente_ledger::PartnerId;
 use tokio::{sync::watch, time::Instant};
 use tonic::Request;
 
-use crate::{config::Limits, edge::ConnectInfo, error::Refused};
+use crate::{
+    authorization::Permit, config::Limits, edge::ConnectInfo, error::Refused, security::SessionEnd,
+};
 
 pub use outbox::{Inbox, Outbox, Stalled};
 pub use places::{Place, Places};
@@ -23,11 +25,13 @@ pub struct Streams {
     draining: watch::Receiver<bool>,
 }
 
-/// When a stream ends whatever its client wants: the hub drains, or the certificate ends.
+/// When a stream ends whatever its client wants: the hub drains, or the certificate or the token
+/// ends.
 #[derive(Debug)]
 pub struct Ending {
     draining: watch::Receiver<bool>,
     valid_until: Option<Instant>,
+    session: Option<SessionEnd>,
 }
 
 impl Streams {
@@ -49,7 +53,8 @@ impl Streams {
         let (outbox, inbox) = outbox::outbox(self.unread, place);
         let connection = request.extensions().get::<ConnectInfo>();
         let valid_until = connection.map(|connection| connection.valid_until);
-        Ok((outbox, inbox, Ending { draining: self.draining.clone(), valid_until }))
+        let session = request.extensions().get::<Permit>().and_then(Permit::session_end);
+        Ok((outbox, inbox, Ending { draining: self.draining.clone(), valid_until, session }))
     }
 }
 
@@ -62,11 +67,18 @@ impl Ending {
                 None => std::future::pending().await,
             }
         };
+        let session = async {
+            match self.session {
+                Some(session) => session.reached().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
             // The hub keeps the sender as long as it runs.
             _ = self.draining.wait_for(|draining| *draining) => Refused::shutting_down(),
             () = certificate => Refused::unauthenticated(),
+            refused = session => refused,
         }
     }
 }
@@ -81,9 +93,11 @@ mod tests {
     async fn a_stream_ends_with_its_certificate_or_with_the_hub() {
         let (drain, draining) = watch::channel(false);
         let valid_until = Some(Instant::now() + Duration::from_hours(1));
-        let ending = Ending { draining: draining.clone(), valid_until };
+        let session = None;
+        let ending = Ending { draining: draining.clone(), valid_until, session };
         assert_eq!(ending.reached().await.reason(), ErrorReason::Unauthenticated);
-        let ending = tokio::spawn(Ending { draining, valid_until: None }.reached());
+        let ending = Ending { draining, valid_until: None, session: None };
+        let ending = tokio::spawn(ending.reached());
         drain.send_replace(true);
         assert_eq!(ending.await.expect("no panic").reason(), ErrorReason::ShuttingDown);
     }

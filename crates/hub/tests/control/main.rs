@@ -4,4 +4,5 @@ mod bounds;
 mod members;
 mod once;
 mod partners;
+mod signing;
 mod stage;

@@ -149,13 +149,16 @@ impl Stage {
 
     pub(crate) fn services(&self) -> Services {
         let (ready, finished) = (Arc::clone(&self.ready), Arc::clone(&self.finished));
-        Services::builder().with(LedgerServiceServer::new(Telltale(Arc::clone(&self.seen)))).build(
-            Arc::new(move || {
-                let ready = ready.load(Ordering::SeqCst);
-                Box::pin(async move { ready })
-            }),
-            Box::pin(async move { finished.store(true, Ordering::SeqCst) }),
-        )
+        Services::builder()
+            .unguarded()
+            .with(LedgerServiceServer::new(Telltale(Arc::clone(&self.seen))))
+            .build(
+                Arc::new(move || {
+                    let ready = ready.load(Ordering::SeqCst);
+                    Box::pin(async move { ready })
+                }),
+                Box::pin(async move { finished.store(true, Ordering::SeqCst) }),
+            )
     }
 
     pub(crate) async fn hub(&self, limits: Limits) -> Hub {

@@ -13,7 +13,7 @@ use entente_identity::{Identity, Name, TrustDomain};
 use self::life::{AuthorityArgs, RenewArgs, RevokeArgs};
 use self::list::ListArgs;
 use crate::clock;
-use crate::connect::Who;
+use crate::connect::{FIRST_OPERATOR, SECOND_OPERATOR, Who};
 use crate::output::say;
 
 /// How people name the hub.
@@ -35,7 +35,7 @@ Examples:
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES)]
 pub(crate) enum PkiCommand {
-    /// Make a trust domain: the hub's root and certificate, the operators' CA, one operator.
+    /// Make a trust domain: the hub's root and certificate, the operators' CA, two operators.
     Init(InitArgs),
     /// Make a CA for a partner.
     PartnerCa(PartnerCaArgs),
@@ -104,9 +104,13 @@ pub(crate) struct InitArgs {
     /// A name or address by which the hub is reached; may be repeated.
     #[arg(long = "host", value_name = "NAME", default_values = ["localhost", "127.0.0.1", "::1"])]
     hosts: Vec<String>,
-    /// The first operator.
-    #[arg(long, default_value = "ops")]
-    operator: Name,
+    /// An operator; may be repeated. Sensitive acts need two.
+    #[arg(
+        long = "operator",
+        value_name = "NAME",
+        default_values = [FIRST_OPERATOR, SECOND_OPERATOR]
+    )]
+    operators: Vec<Name>,
 }
 
 /// Whose CA.
@@ -176,12 +180,18 @@ fn init(args: &InitArgs) -> anyhow::Result<()> {
     let (folder, overwrite) = (&args.folder.certificates, args.replace.policy());
     let domain = args.trust_domain.clone();
     let made = DomainDirectory::init(folder, domain, &args.hosts, clock::now(), overwrite)?;
-    let operator = Identity::Operator(args.operator.clone());
-    made.issue(&operator, None, clock::now(), overwrite)?;
+    let operators = args.operators.iter().cloned().map(Identity::Operator);
+    let operators: Vec<_> = operators.collect();
+    for operator in &operators {
+        made.issue(operator, None, clock::now(), overwrite)?;
+    }
     say(&format!("made the trust domain {} in {}", made.trust_domain(), folder.display()))?;
     written("the root that clients pin", &made.ca_certificate(&Identity::Hub))?;
     written("the hub's certificate", &made.certificate(&Identity::Hub))?;
-    written(&format!("{operator}'s certificate"), &made.certificate(&operator))
+    for operator in &operators {
+        written(&format!("{operator}'s certificate"), &made.certificate(operator))?;
+    }
+    Ok(())
 }
 
 fn partner_ca(args: &PartnerCaArgs) -> anyhow::Result<()> {

@@ -5,9 +5,9 @@ use entente_client::Refusal;
 use serde_json::{Value, json};
 
 use crate::agreement::AgreementFile;
-use crate::commands::terms;
+use crate::commands::{key, operator, terms};
 use crate::connect::Connection;
-use crate::output::{Table, act_kind, proposal_state, time_text};
+use crate::output::{Table, act_kind, operator_role, proposal_state, time_text};
 
 /// Prints all that is known of it.
 pub(super) fn full(connection: &Connection, proposal: &Proposal) -> anyhow::Result<()> {
@@ -82,6 +82,13 @@ fn act_text(act: &Act) -> String {
             attach.target_member_reference,
             attach.target_partner,
         ),
+        Some(OneAct::RegisterKey(register)) => {
+            format!("{} signs assertions by the key {}", register.owner, register.jwk)
+        }
+        Some(OneAct::GrantRoles(grant)) => {
+            let roles: Vec<_> = grant.roles().map(operator_role).collect();
+            format!("operator/{} has the roles: {}", grant.operator, roles.join(", "))
+        }
         None => "an act that this version does not know".to_owned(),
     }
 }
@@ -99,6 +106,14 @@ fn act_json(act: &Act) -> Value {
             "target_partner": attach.target_partner,
             "target_member_reference": attach.target_member_reference,
         }}),
+        Some(OneAct::RegisterKey(register)) => json!({ "register_key": {
+            "owner": register.owner,
+            "jwk": register.jwk,
+        }}),
+        Some(OneAct::GrantRoles(grant)) => json!({ "grant_roles": {
+            "operator": grant.operator,
+            "roles": grant.roles().map(operator_role).collect::<Vec<_>>(),
+        }}),
         None => Value::Null,
     }
 }
@@ -111,6 +126,10 @@ fn done_text(answer: &Answer) -> String {
         }
         Answer::AttachReference(attached) if attached.created => "attached".to_owned(),
         Answer::AttachReference(_) => "was attached before".to_owned(),
+        Answer::RegisterKey(registered) => {
+            format!("registered {}", registered.key.clone().unwrap_or_default().kid)
+        }
+        Answer::GrantRoles(_) => "granted".to_owned(),
     }
 }
 
@@ -121,6 +140,12 @@ fn answer(answer: &Answer) -> Value {
         }
         Answer::AttachReference(attached) => {
             json!({ "attach_reference": { "created": attached.created } })
+        }
+        Answer::RegisterKey(registered) => {
+            json!({ "register_key": registered.key.as_ref().map(key::shown) })
+        }
+        Answer::GrantRoles(granted) => {
+            json!({ "grant_roles": granted.operator.as_ref().map(operator::shown) })
         }
     }
 }

@@ -15,7 +15,10 @@ use prost::Message;
 
 use super::{Approval, Approve};
 use crate::{
-    control::{Answer, AttachReference, Claim, Controls, PublishTerms, Write},
+    authorization::OperatorRole,
+    control::{
+        Answer, AttachReference, Claim, Controls, GrantRoles, PublishTerms, RegisterKey, Write,
+    },
     error::{Refused, RpcError},
     method::WriteRequest,
     parse::{self, Violations},
@@ -33,7 +36,7 @@ pub trait Act: Write {
 struct Unfounded(Refused);
 
 macro_rules! acts {
-    ($($(#[$doc:meta])* $act:ident = $field:literal by $parse:path;)*) => {
+    ($($(#[$doc:meta])* $act:ident = $field:literal by $parse:path, for $role:ident;)*) => {
         /// Any act, parsed.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum AnyAct {
@@ -75,6 +78,14 @@ macro_rules! acts {
                 }
             }
 
+            /// The role that both operators need.
+            #[must_use]
+            pub const fn role(&self) -> OperatorRole {
+                match self {
+                    $(Self::$act(_) => OperatorRole::$role,)*
+                }
+            }
+
             async fn approved(
                 self,
                 controls: &Controls,
@@ -82,7 +93,8 @@ macro_rules! acts {
                 approval: Approval,
             ) -> Result<ApproveResponse, RpcError> {
                 match self {
-                    $(Self::$act(act) => {
+                    $(Self::$act(mut act) => {
+                        act.approved_by(&approval);
                         controls.write(claim, Approve { approval, act: *act }).await
                     })*
                 }
@@ -101,18 +113,45 @@ macro_rules! acts {
 
 acts! {
     /// Adds a version of a partner's terms.
-    PublishTerms = "publish_terms" by parse::partner::publish;
+    PublishTerms = "publish_terms" by parse::partner::publish, for Onboarding;
     /// Gives a member a second brand's reference.
-    AttachReference = "attach_reference" by parse::member::attach;
+    AttachReference = "attach_reference" by parse::member::attach, for Onboarding;
+    /// Adds a key by which a partner or an operator signs assertions.
+    RegisterKey = "register_key" by parse::identity::register, for Onboarding;
+    /// Sets the roles of an operator.
+    GrantRoles = "grant_roles" by parse::identity::grant, for Security;
+}
+
+/// Notes in an act who approves it, where the trail of security events has to tell.
+trait ApprovedBy {
+    fn approved_by(&mut self, _: &Approval) {}
+}
+
+impl ApprovedBy for PublishTerms {}
+
+impl ApprovedBy for AttachReference {}
+
+impl ApprovedBy for RegisterKey {
+    fn approved_by(&mut self, approval: &Approval) {
+        self.by = approval.by.actor();
+    }
+}
+
+impl ApprovedBy for GrantRoles {
+    fn approved_by(&mut self, approval: &Approval) {
+        self.by = approval.by.actor();
+    }
 }
 
 impl Controls {
-    /// Applies a proposal's act under the approval's request id.
+    /// Applies a proposal's act under the approval's request id, if the approver `may`, by the role
+    /// that the act needs.
     pub async fn approve(
         &self,
         request: &ApproveRequest,
         request_id: RequestId,
         approval: Approval,
+        may: impl Fn(OperatorRole) -> Result<(), Refused>,
     ) -> Result<ApproveResponse, RpcError> {
         let claim = Claim::of_operator(request_id, request);
         let proposed = entente_store::proposals::get(&self.pool, approval.proposal).await?;
@@ -123,7 +162,7 @@ impl Controls {
             }
             None => Err(super::proposal_unknown()),
         };
-        match act {
+        match act.and_then(|act| may(act.role()).map(|()| act)) {
             Ok(act) => act.approved(self, claim, approval).await,
             Err(refused) => self.write(claim, Unfounded(refused)).await,
         }

@@ -12,7 +12,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use super::wire;
-use crate::caller::OperatorName;
+use crate::{caller::OperatorName, security::Actor};
 
 /// An operator, and the certificate in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,14 @@ pub struct By {
     pub operator: OperatorName,
     /// From which certificate.
     pub certificate: Option<Thumbprint>,
+}
+
+impl By {
+    /// The same, for the events of what is done.
+    pub(super) fn actor(&self) -> Actor {
+        let Self { operator, certificate } = self;
+        Actor { name: format!("operator/{operator}"), certificate: *certificate }
+    }
 }
 
 /// Records that somebody proposed, approved or ended what a proposal is now.
