@@ -89,15 +89,50 @@ fn reason(name: &str) -> ErrorReason {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.reason {
-            ErrorReason::Unspecified => write!(f, "{:?}: {}", self.code, self.message)?,
-            _ => write!(f, "{}: {}", self.reason_name(), self.message)?,
+            ErrorReason::Unspecified => write!(f, "{:?}", self.code)?,
+            _ => write!(f, "{}", self.reason_name())?,
+        }
+        // Where fields are named, the message names them too, and says less of each.
+        if self.violations.is_empty() {
+            write!(f, ": {}", self.message)?;
         }
         for (name, value) in &self.metadata {
             write!(f, "; {name} = {value}")?;
         }
-        for Violation { field, description } in &self.violations {
-            write!(f, "; {field}: {description}")?;
+        for (place, Violation { field, description }) in self.violations.iter().enumerate() {
+            write!(f, "{} {field}: {description}", if place == 0 { ":" } else { ";" })?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_to_mend_and_says_it_once() {
+        let violation = |field: &str, description: &str| Violation {
+            field: field.to_owned(),
+            description: description.to_owned(),
+        };
+        let malformed = Refusal {
+            reason: ErrorReason::Malformed,
+            code: Code::InvalidArgument,
+            message: "the request is malformed: url, kinds".to_owned(),
+            metadata: BTreeMap::new(),
+            violations: vec![violation("url", "a URL"), violation("kinds", "known kinds")],
+            retry_after: None,
+        };
+        assert_eq!(malformed.to_string(), "MALFORMED: url: a URL; kinds: known kinds");
+        let metadata = BTreeMap::from([("available".to_owned(), "7".to_owned())]);
+        let poor = Refusal {
+            reason: ErrorReason::PointsInsufficient,
+            message: "too few".to_owned(),
+            metadata,
+            violations: Vec::new(),
+            ..malformed
+        };
+        assert_eq!(poor.to_string(), "POINTS_INSUFFICIENT: too few; available = 7");
     }
 }

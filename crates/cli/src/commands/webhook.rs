@@ -88,7 +88,7 @@ pub(crate) struct DeliveriesArgs {
 pub(crate) struct ReplayArgs {
     /// The endpoint's id.
     webhook_id: String,
-    /// The event's id.
+    /// The event's id, or --all.
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     event_id: Option<String>,
     /// Every dead delivery, at most 10,000.
@@ -110,6 +110,17 @@ pub(crate) enum State {
     Dead,
 }
 
+/// The kinds of events that there are.
+const KINDS: [EventKind; 7] = [
+    EventKind::Operation,
+    EventKind::Refusal,
+    EventKind::HoldExpired,
+    EventKind::CapThreshold,
+    EventKind::TermsInForce,
+    EventKind::WindowClosed,
+    EventKind::PointsExpiring,
+];
+
 /// A kind of events, as people type it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kind(EventKind);
@@ -120,7 +131,10 @@ impl FromStr for Kind {
     fn from_str(text: &str) -> anyhow::Result<Self> {
         let name = format!("EVENT_KIND_{}", text.to_uppercase().replace('-', "_"));
         let kind = EventKind::from_str_name(&name).filter(|kind| *kind != EventKind::Unspecified);
-        kind.map(Self).ok_or_else(|| anyhow::anyhow!("{text:?} is no kind of events"))
+        kind.map(Self).ok_or_else(|| {
+            let known = KINDS.map(|kind| event_kind(kind.into())).join(", ");
+            anyhow::anyhow!("no kind of events; there are {known}")
+        })
     }
 }
 
@@ -208,12 +222,16 @@ async fn deliveries(args: DeliveriesArgs) -> anyhow::Result<()> {
         deliveries.append(&mut page.deliveries);
         page_token = page.next_page_token;
         if page_token.is_empty() {
-            return show(&args.connection, &deliveries);
+            return show(&args.connection, &deliveries, args.state);
         }
     }
 }
 
-fn show(connection: &Connection, deliveries: &[Delivery]) -> anyhow::Result<()> {
+fn show(
+    connection: &Connection,
+    deliveries: &[Delivery],
+    state: Option<State>,
+) -> anyhow::Result<()> {
     let json: Vec<Value> = deliveries.iter().map(delivery).collect();
     connection.output.show(&json, |_| {
         let columns = ["event", "kind", "state", ">attempts", "last failure", "next or last"];
@@ -221,7 +239,7 @@ fn show(connection: &Connection, deliveries: &[Delivery]) -> anyhow::Result<()> 
         for delivery in deliveries {
             let failure = match (delivery_failure(delivery.last_failure), delivery.last_status) {
                 (failure, 0) => failure.to_owned(),
-                (failure, status) => format!("{failure} {status}"),
+                (_, status) => format!("answered {status}"),
             };
             table.row([
                 delivery.event_id.clone(),
@@ -232,7 +250,11 @@ fn show(connection: &Connection, deliveries: &[Delivery]) -> anyhow::Result<()> 
                 time_text(delivery.next_attempt_at.as_ref()),
             ]);
         }
-        table.text("everything was delivered")
+        table.text(match state {
+            None => "everything was delivered",
+            Some(State::Pending) => "nothing is pending",
+            Some(State::Dead) => "nothing was given up",
+        })
     })
 }
 
@@ -260,6 +282,7 @@ async fn replay(args: ReplayArgs) -> anyhow::Result<()> {
     let answer = args.connection.client().await?.replay_delivery(request).await?;
     let json = json!({ "delivery_count": answer.delivery_count });
     args.connection.output.show(&json, |_| match answer.delivery_count {
+        0 => "no delivery is dead".to_owned(),
         1 => "1 delivery is sent again".to_owned(),
         more => format!("{} deliveries are sent again", points(more)),
     })
@@ -271,7 +294,9 @@ mod tests {
 
     #[test]
     fn a_kind_is_typed_as_it_is_shown() {
-        for kind in [EventKind::Operation, EventKind::HoldExpired, EventKind::PointsExpiring] {
+        let numbered = (0..).map_while(|number| EventKind::try_from(number).ok());
+        assert!(numbered.skip(1).eq(KINDS), "the list is complete");
+        for kind in KINDS {
             let shown = event_kind(kind.into());
             assert_eq!(shown.parse::<Kind>().expect("a kind").0, kind, "{shown}");
         }

@@ -72,7 +72,8 @@ impl Write for RegisterWebhook {
         _: &Catalogue,
     ) -> Result<Result<Answer<Self::Request>, Refused>, StoreError> {
         if !self.allowed {
-            let message = "the endpoint is not one that the operators allow";
+            let message =
+                "an endpoint is https, at a host that the operators allow, without a user";
             return Ok(Err(Refused::new(ErrorReason::EndpointNotAllowed, message)));
         }
         let created_at = control.now();

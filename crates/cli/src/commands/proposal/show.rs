@@ -38,7 +38,9 @@ pub(super) fn json(proposal: &Proposal) -> Value {
 }
 
 fn head(proposal: &Proposal) -> String {
-    let mut table = Table::new(&["proposal", &proposal.proposal]);
+    // A title is shown in capitals; an id is to be copied as it is.
+    let mut table = Table::new(&["proposal", ""]);
+    table.row(["id".to_owned(), proposal.proposal.clone()]);
     let mut row = |name: &str, value: String| {
         if !value.is_empty() {
             table.row([name.to_owned(), value]);
