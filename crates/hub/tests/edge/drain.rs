@@ -88,6 +88,6 @@ async fn a_hub_that_cannot_serve_does_not_start() {
     assert!(matches!(start(busy).await, Err(StartError::Listen { .. })));
 
     let mut open = stage.config(Limits::default());
-    open.partner_listen = "0.0.0.0:0".parse().expect("an address");
+    open.plain_listen = "0.0.0.0:0".parse().expect("an address");
     assert!(matches!(start(open).await, Err(StartError::Config(_))));
 }
