@@ -4,7 +4,8 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const SERVICES: [&str; 13] = [
+const SERVICES: [&str; 14] = [
+    "entente/audit/v1/audit_service.proto",
     "entente/error/v1/error_reason.proto",
     "entente/event/v1/event_service.proto",
     "entente/event/v1/webhook_service.proto",

@@ -2,6 +2,13 @@
 
 /// The packages of the contract, nested as the generated code expects them.
 pub mod entente {
+    /// The trail of security events.
+    pub mod audit {
+        /// Version 1.
+        pub mod v1 {
+            tonic::include_proto!("entente.audit.v1");
+        }
+    }
     /// Why a call was refused.
     pub mod error {
         /// Version 1.
@@ -75,9 +82,9 @@ pub mod entente {
 }
 
 pub use entente::{
-    error::v1 as error, event::v1 as event, identity::v1 as identity, ledger::v1 as ledger,
-    member::v1 as member, partner::v1 as partner, points::v1 as points, proposal::v1 as proposal,
-    settlement::v1 as settlement, r#type::v1 as types,
+    audit::v1 as audit, error::v1 as error, event::v1 as event, identity::v1 as identity,
+    ledger::v1 as ledger, member::v1 as member, partner::v1 as partner, points::v1 as points,
+    proposal::v1 as proposal, settlement::v1 as settlement, r#type::v1 as types,
 };
 
 /// The contract as an encoded `google.protobuf.FileDescriptorSet`: for reflection, for naming

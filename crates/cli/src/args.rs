@@ -3,8 +3,8 @@
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    check, config, earn, key, ledger, member, migrate, operator, partner, pki, proposal, serve,
-    settle, terms, watch, webhook,
+    audit, check, config, earn, key, ledger, member, migrate, operator, partner, pki, proposal,
+    serve, settle, terms, watch, webhook,
 };
 use crate::{bench, demo};
 
@@ -103,6 +103,8 @@ pub(crate) enum Command {
     /// Close windows, read positions and statements, record payments.
     #[command(subcommand)]
     Settle(settle::SettleCommand),
+    /// Read the trail of security events: tokens, keys, certificates, proposals, suspensions.
+    Audit(audit::AuditArgs),
     /// Read the ledger's kind and clock; move the clock of a simulation.
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),

@@ -1,6 +1,7 @@
 //! One method for each RPC of the contract. What each does, and by which reasons it is refused, is
 //! said in the contract.
 
+use entente_api::audit::audit_service_client::AuditServiceClient;
 use entente_api::event::webhook_service_client::WebhookServiceClient;
 use entente_api::identity::key_service_client::KeyServiceClient;
 use entente_api::identity::operator_service_client::OperatorServiceClient;
@@ -11,7 +12,7 @@ use entente_api::partner::partner_service_client::PartnerServiceClient;
 use entente_api::points::points_service_client::PointsServiceClient;
 use entente_api::proposal::proposal_service_client::ProposalServiceClient;
 use entente_api::settlement::settlement_service_client::SettlementServiceClient;
-use entente_api::{event, identity, ledger, member, partner, points, proposal, settlement};
+use entente_api::{audit, event, identity, ledger, member, partner, points, proposal, settlement};
 use tonic::Streaming;
 
 use crate::error::UnknownOutcome;
@@ -147,6 +148,11 @@ calls! { KeyServiceClient:
 calls! { OperatorServiceClient:
     /// Lists operators.
     list_operators(identity::ListOperatorsRequest) -> identity::ListOperatorsResponse;
+}
+
+calls! { AuditServiceClient:
+    /// Lists security events, the latest first.
+    list_security_events(audit::ListSecurityEventsRequest) -> audit::ListSecurityEventsResponse;
 }
 
 calls! { LedgerServiceClient:

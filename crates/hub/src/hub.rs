@@ -2,13 +2,19 @@
 
 use std::{future::Future, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
-use tokio::{sync::watch, task::JoinHandle, time::Instant};
+use jiff::Timestamp;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+    time::Instant,
+};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
+    authorization::Door,
     caller::Role,
     config::{Config, ConfigError},
-    edge::{Certificates, CertificatesError, Edge},
+    edge::{Asked, Certificates, CertificatesError, Connections, Edge, InForce, Loader, Reloading},
     observe,
     plain::{Plain, Readiness},
     services::Services,
@@ -20,6 +26,9 @@ const HEALTH_EVERY: Duration = Duration::from_secs(1);
 /// How long the services get to end even when the calls took all of the drain timeout.
 const FINISH_AT_LEAST: Duration = Duration::from_secs(1);
 
+/// How many wishes to load certificates wait; each is met by the same loading.
+const RELOADS: usize = 8;
+
 /// A running hub. Dropping it cuts every connection; [`Hub::drain`] ends it in an orderly way.
 pub struct Hub {
     addresses: Addresses,
@@ -28,6 +37,8 @@ pub struct Hub {
     operators: Edge,
     plain: Plain,
     draining: watch::Sender<bool>,
+    reload: mpsc::Sender<Asked>,
+    open: Connections,
     tasks: Tasks,
     finish: Finish,
 }
@@ -86,30 +97,32 @@ impl Hub {
     /// Starts the hub: when this returns, it is connected to and answers.
     pub async fn start(config: &Config, services: Services) -> Result<Self, StartError> {
         config.check()?;
-        let certificates = Certificates::of(config);
-        let loaded = certificates.load()?;
-        same_trust_domain(config, &loaded.trust_domain)?;
+        // First, so that what is wrong with certificates at the start is seen there too.
         let metrics = observe::metrics();
+        let (loader, loaded) = Loader::start(Certificates::of(config), time_of_day())?;
+        same_trust_domain(config, &loader.trust_domain())?;
 
         let draining = services.draining;
         let readiness = Readiness::new(services.ready, draining.subscribe());
         let plain = Plain::start(config.plain_listen, readiness.clone(), metrics).await;
         let plain = plain.map_err(cannot_listen(config.plain_listen))?;
 
-        let (partner_tls, partner_tls_now) = watch::channel(Arc::clone(&loaded.partners));
-        let (operator_tls, operator_tls_now) = watch::channel(Arc::clone(&loaded.operators));
+        let in_force = InForce::new(loaded);
         let door = services.door;
-        let start = async |address, role, routes, tls| {
+        let start = async |address, role, routes| {
+            let tls = (in_force.of(role), services.open.clone());
             let started = Edge::start(address, role, routes, tls, (&config.limits, &door)).await;
             started.map_err(cannot_listen(address))
         };
         let (partners, operators) = (services.partners, services.operators);
-        let partners =
-            start(config.partner_listen, Role::Partner, partners, partner_tls_now).await?;
-        let operators =
-            start(config.operator_listen, Role::Operator, operators, operator_tls_now).await?;
+        let partners = start(config.partner_listen, Role::Partner, partners).await?;
+        let operators = start(config.operator_listen, Role::Operator, operators).await?;
 
-        let reloading = tokio::spawn(certificates.keep_loading(loaded, partner_tls, operator_tls));
+        let (reload, asked) = mpsc::channel(RELOADS);
+        let (open, events) = (services.open.clone(), services.certificate_events);
+        let reloading = Reloading::new(loader, in_force.clone(), open, events, asked);
+        let reloading = tokio::spawn(reloading.run());
+        let denying = tokio::spawn(cut_denied(door, services.open.clone()));
         let health = tokio::spawn(keep_health(services.health, services.names, readiness));
         let addresses = Addresses {
             partners: partners.address(),
@@ -129,7 +142,9 @@ impl Hub {
             operators,
             plain,
             draining,
-            tasks: Tasks(vec![reloading, health]),
+            reload,
+            open: services.open,
+            tasks: Tasks(vec![reloading, denying, health]),
             finish: services.finish,
         })
     }
@@ -138,6 +153,22 @@ impl Hub {
     #[must_use]
     pub const fn addresses(&self) -> Addresses {
         self.addresses
+    }
+
+    /// The connections that are open.
+    #[must_use]
+    pub fn open(&self) -> &Connections {
+        &self.open
+    }
+
+    /// Loads the certificates at once, as for a SIGHUP, and answers when that is done. What cannot
+    /// be loaded is logged, and what was in force before stays.
+    pub async fn reload(&self) {
+        let (done, loaded) = oneshot::channel();
+        if self.reload.send(done).await.is_ok() {
+            // The task lives as long as the hub.
+            let _ = loaded.await;
+        }
     }
 
     /// Stops accepting, lets the calls that have begun end, and then what runs behind them: all
@@ -157,6 +188,11 @@ impl Hub {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "certificates are of the time of day")]
+fn time_of_day() -> Timestamp {
+    Timestamp::now()
+}
+
 fn same_trust_domain(config: &Config, found: &str) -> Result<(), StartError> {
     match &config.trust_domain {
         Some(configured) if configured != found => {
@@ -168,6 +204,17 @@ fn same_trust_domain(config: &Config, found: &str) -> Result<(), StartError> {
 
 fn cannot_listen(address: SocketAddr) -> impl Fn(io::Error) -> StartError {
     move |source| StartError::Listen { address, source }
+}
+
+/// Cuts the connections of certificates that come to be denied, for ever.
+async fn cut_denied(door: Door, open: Connections) {
+    let Door::Guarded(guard) = door else { return };
+    let mut in_force = guard.follow();
+    // The guard lives as long as the services, which the hub outlives only while it drains.
+    while in_force.changed().await.is_ok() {
+        let now = Arc::clone(&in_force.borrow_and_update());
+        open.cut(|info| now.denies_certificate(&info.thumbprint), "the certificate is denied");
+    }
 }
 
 /// Tells grpc.health.v1 what readiness is, for the hub as a whole and for each service.

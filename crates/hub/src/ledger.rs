@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use entente_api::{
+    audit::audit_service_server::AuditServiceServer,
     event::{
         event_service_server::EventServiceServer, webhook_service_server::WebhookServiceServer,
     },
@@ -23,7 +24,7 @@ use jiff::SignedDuration;
 use sqlx::PgPool;
 
 use crate::{
-    Config, ReadyCheck, Services,
+    Config, ReadyCheck, Services, audit,
     catalogue::CatalogueCache,
     config::{ConfigError, Limits},
     control::Controls,
@@ -34,8 +35,8 @@ use crate::{
     posting::{Posting, PostingTasks, Quotes},
     reading::Reading,
     rpc::{
-        Clock, Events, Keys, Members, Operators, Partners, Points, Proposals, Settlement, Tokens,
-        Webhooks,
+        Audit, Clock, Events, Keys, Members, Operators, Partners, Points, Proposals, Settlement,
+        Tokens, Webhooks,
     },
     security::{Domain, Guard, Issuer, Signer, SignerError, time_of_day},
     services::ServicesBuilder,
@@ -193,9 +194,10 @@ impl Ledger {
             desk,
             pool: pool.clone(),
             catalogue: known(),
-            page_tokens,
+            page_tokens: Arc::clone(&page_tokens),
         };
         let builder = with_identity(builder, issuer, &controls, &pool);
+        let audit = Audit { pool: pool.clone(), page_tokens };
         let clock = Clock { controls, pool: pool.clone(), catalogue: known() };
         let points = PointsServiceServer::new(points);
         builder
@@ -206,7 +208,9 @@ impl Ledger {
             .with(SettlementServiceServer::new(settlement))
             .with(EventServiceServer::new(events))
             .with(WebhookServiceServer::new(webhooks))
+            .with(AuditServiceServer::new(audit))
             .with(LedgerServiceServer::new(clock))
+            .telling(audit::certificates(pool.clone()))
             .build(ready(pool), ended(workers, tasks))
     }
 }

@@ -1,7 +1,8 @@
 //! What is seen of a call from outside: its count, its time, and one line in the log.
 //!
-//! Labels are the table's paths and gRPC codes, so that their number is bounded. No reference, no
-//! amount and no token reaches a metric or a log.
+//! Labels are the table's paths and gRPC codes, so that their number is bounded; only what tells when
+//! certificates end names partners and operators. No reference, no amount and no token reaches a
+//! metric or a log.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -99,6 +100,18 @@ fn describe() {
         "Connections turned away before HTTP/2, by listener and reason"
     );
     metrics::describe_gauge!("entente_connections", "Open connections, by listener");
+    metrics::describe_gauge!(
+        "entente_certificate_days_left",
+        "Days until something ends: kind is hub, ca, crl, or client, as last seen of a caller"
+    );
+    metrics::describe_gauge!(
+        "entente_certificates_bad",
+        "1 where an owner's files are bad and not in force, 0 once they are good"
+    );
+    metrics::describe_counter!(
+        "entente_certificate_events_total",
+        "Certificates loaded, kept because new ones are bad, left out, removed, connections cut"
+    );
 }
 
 /// Counts a connection that came to nothing.
@@ -106,6 +119,24 @@ pub(crate) fn connection_refused(role: Role, reason: &'static str) {
     let listener = listener(role);
     metrics::counter!("entente_connections_refused_total", "listener" => listener, "reason" => reason)
         .increment(1);
+}
+
+/// Says when a certificate or list ends; owners are as many as there are partners and operators.
+pub(crate) fn certificate_ends(owner: &str, kind: &'static str, left_seconds: i64) {
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and days are few")]
+    let days = left_seconds as f64 / 86_400.0;
+    metrics::gauge!("entente_certificate_days_left", "owner" => owner.to_owned(), "kind" => kind)
+        .set(days);
+}
+
+/// Says whether an owner's files are bad.
+pub(crate) fn certificates_bad(owner: &str, bad: bool) {
+    metrics::gauge!("entente_certificates_bad", "owner" => owner.to_owned()).set(f64::from(bad));
+}
+
+/// Counts what happened to certificates.
+pub(crate) fn certificates_loaded(result: &'static str) {
+    metrics::counter!("entente_certificate_events_total", "result" => result).increment(1);
 }
 
 /// Counts an open connection in, or out.

@@ -15,7 +15,13 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 use tower::Service;
 
-use crate::{authorization::Door, hub::Finish, plain::ReadyCheck, security::Guard};
+use crate::{
+    authorization::Door,
+    edge::{CertificateEvents, Connections},
+    hub::Finish,
+    plain::ReadyCheck,
+    security::Guard,
+};
 
 /// The services of both listeners, composed.
 pub struct Services {
@@ -27,6 +33,8 @@ pub struct Services {
     pub(crate) finish: Finish,
     pub(crate) draining: watch::Sender<bool>,
     pub(crate) door: Door,
+    pub(crate) open: Connections,
+    pub(crate) certificate_events: CertificateEvents,
 }
 
 /// Composes services. Health is on both listeners, reflection on the operators' alone.
@@ -37,6 +45,8 @@ pub struct ServicesBuilder {
     health: HealthReporter,
     draining: watch::Sender<bool>,
     door: Door,
+    open: Connections,
+    certificate_events: CertificateEvents,
 }
 
 impl Services {
@@ -50,8 +60,16 @@ impl Services {
         operators.add_service(server);
         reflection(&mut operators);
         let draining = watch::Sender::new(false);
-        let (names, door) = (Vec::new(), Door::Unopened);
-        ServicesBuilder { partners, operators, names, health, draining, door }
+        ServicesBuilder {
+            partners,
+            operators,
+            names: Vec::new(),
+            health,
+            draining,
+            door: Door::Unopened,
+            open: Connections::default(),
+            certificate_events: CertificateEvents::default(),
+        }
     }
 }
 
@@ -60,6 +78,19 @@ impl ServicesBuilder {
     #[must_use]
     pub fn draining(&self) -> watch::Receiver<bool> {
         self.draining.subscribe()
+    }
+
+    /// The connections that will be open, for those who have to cut some.
+    #[must_use]
+    pub fn open(&self) -> Connections {
+        self.open.clone()
+    }
+
+    /// Tells somebody what happens to certificates.
+    #[must_use]
+    pub fn telling(mut self, events: CertificateEvents) -> Self {
+        self.certificate_events = events;
+        self
     }
 
     /// Checks tokens by this guard. Without one, only what needs no token can be called.
@@ -110,6 +141,8 @@ impl ServicesBuilder {
             finish,
             draining: self.draining,
             door: self.door,
+            open: self.open,
+            certificate_events: self.certificate_events,
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod pki;
 pub mod roots;
 pub mod spiffe;
 pub mod tls;
+pub mod trust;
 pub mod verifier;
 
 pub use certificate::{ClientCertificate, Thumbprint};

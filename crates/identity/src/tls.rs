@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::NoServerSessionStorage;
@@ -14,6 +15,7 @@ use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::certificate::parse;
 use crate::pem::{FileError, read_certificates, read_key};
 use crate::verifier::EntenteClientVerifier;
 
@@ -64,6 +66,28 @@ impl Credentials {
         &self.chain
     }
 
+    /// The last second in which the leaf is valid; `None` if it is malformed.
+    pub fn not_after(&self) -> Option<Timestamp> {
+        let leaf = parse(self.chain.first()?).ok()?;
+        Timestamp::from_second(leaf.validity().not_after.timestamp()).ok()
+    }
+
+    /// Whether the leaf was signed, perhaps through others that are sent with it, by one of the
+    /// roots. Its dates and names are not looked at.
+    pub fn leads_to(&self, roots: &[CertificateDer<'_>]) -> bool {
+        let mut under = self.chain.iter();
+        let Some(mut below) = under.next() else { return false };
+        loop {
+            if roots.iter().any(|root| root == below || is_signed_by(below, root)) {
+                return true;
+            }
+            match under.next() {
+                Some(above) if is_signed_by(below, above) => below = above,
+                _ => return false,
+            }
+        }
+    }
+
     /// Appends a certificate to what is sent.
     pub fn append(&mut self, certificate: CertificateDer<'static>) {
         self.chain.push(certificate);
@@ -91,6 +115,11 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials").field("origin", &self.origin).finish_non_exhaustive()
     }
+}
+
+fn is_signed_by(below: &CertificateDer<'_>, above: &CertificateDer<'_>) -> bool {
+    let (Ok(below), Ok(above)) = (parse(below), parse(above)) else { return false };
+    below.issuer() == above.subject() && below.verify_signature(Some(above.public_key())).is_ok()
 }
 
 /// The cryptography of every connection, named rather than taken from the process's default.

@@ -58,6 +58,15 @@ impl EntenteClientVerifier {
         })
     }
 
+    /// Whether a chain that was admitted once would be admitted now; if not, why not.
+    pub fn still_admits(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> Result<(), String> {
+        let Some((leaf, above)) = chain.split_first() else {
+            return Err(CertificateError::Malformed.to_string());
+        };
+        let verified = self.verify_client_cert(leaf, above, now);
+        verified.map(drop).map_err(|error| explain_tls(&error))
+    }
+
     /// Who is at the other end of a connection, from the chain that the finished handshake of this
     /// verifier yields (`ServerConnection::peer_certificates`).
     pub fn caller(&self, chain: &[CertificateDer<'_>]) -> Result<ClientCertificate, Refused> {
@@ -128,12 +137,15 @@ impl ClientCertVerifier for EntenteClientVerifier {
 /// Why a handshake failed, in words for the hub's log: our own reason, if it is ours.
 pub fn explain(error: &io::Error) -> String {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
-    match tls {
-        Some(TlsError::InvalidCertificate(TlsCertificateError::Other(OtherError(ours)))) => {
+    tls.map_or_else(|| error.to_string(), explain_tls)
+}
+
+fn explain_tls(error: &TlsError) -> String {
+    match error {
+        TlsError::InvalidCertificate(TlsCertificateError::Other(OtherError(ours))) => {
             ours.to_string()
         }
-        Some(other) => other.to_string(),
-        None => error.to_string(),
+        other => other.to_string(),
     }
 }
 

@@ -180,6 +180,21 @@ impl TestHub {
         Box::pin(serve(&self.database, self.certificates.path(), &self.given)).await
     }
 
+    /// The running hub.
+    ///
+    /// # Panics
+    /// When it was drained.
+    pub fn hub(&self) -> &Hub {
+        self.hub.as_ref().expect("it runs")
+    }
+
+    /// Loads the certificates at once.
+    pub async fn reload(&self) {
+        if let Some(hub) = &self.hub {
+            hub.reload().await;
+        }
+    }
+
     /// A client of a partner of the cast at another hub's address.
     pub async fn partner_at(&self, code: &str, address: SocketAddr) -> Client {
         self.client(&Identity::Partner(name(code)), address).await

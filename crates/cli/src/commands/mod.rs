@@ -1,5 +1,6 @@
 //! One file for each subcommand.
 
+pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod earn;
@@ -37,6 +38,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Webhook(command) => webhook::run(command).await,
         Command::Operator(command) => operator::run(command).await,
         Command::Key(command) => key::run(command).await,
+        Command::Audit(args) => audit::run(args).await,
         Command::Ledger(command) => ledger::run(command).await,
         Command::Check(args) => check::run(args).await,
         Command::Bench(args) => bench::run(args).await,

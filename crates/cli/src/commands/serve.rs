@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use entente_embedded::{Embedded, Options};
+use entente_hub::Hub;
 use entente_hub::config::{Config, DatabaseUrl, Overrides};
 use entente_hub::security::bootstrap;
 use entente_identity::{Identity, Name, pki::DomainDirectory};
@@ -101,13 +102,19 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         "partners   https://{}\noperators  https://{}\nplain      http://{}",
         addresses.partners, addresses.operators, addresses.plain,
     ))?;
-    if args.until_input_ends {
-        tokio::select! {
-            asked = stop::asked_for() => asked?,
-            ended = stop::input_ended() => ended?,
+    let stopped = async {
+        if args.until_input_ends {
+            tokio::select! {
+                asked = stop::asked_for() => asked,
+                ended = stop::input_ended() => ended,
+            }
+        } else {
+            stop::asked_for().await
         }
-    } else {
-        stop::asked_for().await?;
+    };
+    tokio::select! {
+        stopped = stopped => stopped?,
+        never = reload_on_hangup(&hub) => never?,
     }
     hub.drain().await;
     if let Some(database) = database {
@@ -121,4 +128,17 @@ fn with_keys(domain: &DomainDirectory) -> anyhow::Result<Vec<Name>> {
     let mut partners = domain.partners()?;
     partners.retain(|code| domain.assertion_jwk(&Identity::Partner(code.clone())).exists());
     Ok(partners)
+}
+
+/// Loads the certificates whenever a SIGHUP comes, without waiting for the hub to see the change.
+async fn reload_on_hangup(hub: &Hub) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut hangups = signal(SignalKind::hangup())?;
+        while hangups.recv().await.is_some() {
+            hub.reload().await;
+        }
+    }
+    std::future::pending().await
 }

@@ -62,7 +62,7 @@ impl<'a> Asked<'a> {
 /// In order: the connection's certificate, the table's row, the token, its scope.
 async fn permit(door: &Door, asked: Asked<'_>) -> Result<(Permit, &'static Row), Refused> {
     let connection = asked.connection.ok_or_else(Refused::unauthenticated)?;
-    if connection.valid_until <= Instant::now() {
+    if connection.fate.is_cut() || connection.valid_until <= Instant::now() {
         return Err(Refused::unauthenticated());
     }
     let row = table::row(asked.path).ok_or_else(Refused::not_allowed)?;
@@ -116,7 +116,10 @@ mod tests {
     use entente_identity::Thumbprint;
 
     use super::*;
-    use crate::caller::{Caller, OperatorName};
+    use crate::{
+        caller::{Caller, OperatorName},
+        edge::Fate,
+    };
 
     const EARN: &str = "/entente.points.v1.PointsService/Earn";
     const SUSPEND: &str = "/entente.partner.v1.PartnerService/SuspendPartner";
@@ -136,6 +139,7 @@ mod tests {
             thumbprint: Thumbprint::from_bytes([0; 32]),
             valid_until: Instant::now() + left,
             peer: SocketAddr::from(([127, 0, 0, 1], 1)),
+            fate: Fate::default(),
         };
         let request = Request::post(path).extension(connection).body(Body::empty());
         request.expect("a request")

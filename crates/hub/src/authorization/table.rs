@@ -163,6 +163,9 @@ table! {
         ListDeliveries: unary, Partners, Own, with(EventsRead);
         ReplayDelivery: unary, Partners, Own, with(WebhooksWrite);
     }
+    "entente.audit.v1.AuditService" {
+        ListSecurityEvents: unary, Operators, Anyones, with(AuditRead);
+    }
     "entente.identity.v1.TokenService" {
         IssueToken: unary, Both, Nobodys, open;
         RevokeToken: unary, Both, Nobodys, token;

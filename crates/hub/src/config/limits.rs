@@ -16,6 +16,9 @@ pub struct Limits {
     pub connections_per_caller: usize,
     /// How long a TLS handshake may take.
     pub handshake_timeout_ms: u64,
+    /// After how long a client is asked to connect anew, which ends no call; so a renewed certificate
+    /// is in use after that.
+    pub connection_age_ms: u64,
     /// The longest request.
     pub max_message_bytes: usize,
     /// All headers of a request together.
@@ -50,10 +53,11 @@ pub struct PostingLimits {
 }
 
 impl Limits {
-    pub(super) const NAMES: [&str; 12] = [
+    pub(super) const NAMES: [&str; 13] = [
         "connections",
         "connections_per_caller",
         "handshake_timeout_ms",
+        "connection_age_ms",
         "max_message_bytes",
         "max_header_bytes",
         "concurrent_streams",
@@ -69,6 +73,12 @@ impl Limits {
     #[must_use]
     pub const fn handshake_timeout(&self) -> Duration {
         Duration::from_millis(self.handshake_timeout_ms)
+    }
+
+    /// [`Self::connection_age_ms`].
+    #[must_use]
+    pub const fn connection_age(&self) -> Duration {
+        Duration::from_millis(self.connection_age_ms)
     }
 
     /// [`Self::stream_unread_ms`].
@@ -105,6 +115,7 @@ impl Limits {
         within("limits.connections", &self.connections, 1..=65_536)?;
         within("limits.connections_per_caller", &self.connections_per_caller, 1..=65_536)?;
         within("limits.handshake_timeout_ms", &self.handshake_timeout_ms, 10..=60_000)?;
+        within("limits.connection_age_ms", &self.connection_age_ms, 10..=86_400_000)?;
         within("limits.max_message_bytes", &self.max_message_bytes, 1_024..=4_194_304)?;
         within("limits.max_header_bytes", &self.max_header_bytes, 4_096..=1_048_576)?;
         within("limits.concurrent_streams", &self.concurrent_streams, 1..=1_024)?;
@@ -139,6 +150,7 @@ impl Default for Limits {
             connections: 1_024,
             connections_per_caller: 256,
             handshake_timeout_ms: 5_000,
+            connection_age_ms: 300_000,
             max_message_bytes: 1_048_576,
             max_header_bytes: 16_384,
             concurrent_streams: 128,

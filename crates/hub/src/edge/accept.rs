@@ -4,6 +4,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use entente_identity::Identity;
 use jiff::Timestamp;
+use rustls_pki_types::UnixTime;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, mpsc, watch},
@@ -13,6 +14,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{
     connection::{ConnectInfo, Connection},
+    open::{Connections, Fate},
     places::Places,
     tls::ListenerTls,
 };
@@ -31,6 +33,7 @@ pub(crate) struct Acceptor {
     pub(crate) tls: watch::Receiver<Arc<ListenerTls>>,
     pub(crate) places: Places,
     pub(crate) handshake_timeout: Duration,
+    pub(crate) open: Connections,
     pub(crate) kill: watch::Receiver<bool>,
     pub(crate) accepted: mpsc::Sender<io::Result<Connection>>,
 }
@@ -44,6 +47,8 @@ enum Unfit {
     Handshake(#[from] io::Error),
     #[error("the certificate names nobody that this listener serves")]
     Nobody,
+    #[error("the certificate would not be admitted any more: {0}")]
+    Outdated(String),
     #[error("the caller has its share of connections already")]
     Share,
 }
@@ -96,7 +101,16 @@ impl Acceptor {
         let stream = finished.map_err(|_| Unfit::Slow)??;
         let info = self.identify(&tls, &stream, peer).ok_or(Unfit::Nobody)?;
         let place = self.places.give(place, info.caller.clone()).ok_or(Unfit::Share)?;
-        Ok(Connection::new(stream, info, self.kill.clone(), place))
+        let chain = stream.get_ref().1.peer_certificates().ok_or(Unfit::Nobody)?;
+        let registered = self.open.enter(info.clone(), chain);
+        // What came into force since the handshake began has asked about the open connections
+        // before this one was among them, or will.
+        let newest = Arc::clone(&self.tls.borrow());
+        if !Arc::ptr_eq(&tls, &newest) {
+            let admitted = newest.verifier.still_admits(chain, UnixTime::now());
+            admitted.map_err(Unfit::Outdated)?;
+        }
+        Ok(Connection::new(stream, info, self.kill.clone(), place, registered))
     }
 
     /// Who is at the other end. The verifier has checked the chain; this reads the leaf.
@@ -118,9 +132,11 @@ impl Acceptor {
         #[expect(clippy::disallowed_methods, reason = "certificates are of the time of day")]
         let now = Timestamp::now();
         let left = certificate.not_after.duration_since(now);
+        observe::certificate_ends(&caller.to_string(), "client", left.as_secs());
         let left = Duration::try_from(left).ok()?;
         let valid_until = Instant::now() + left;
-        Some(ConnectInfo { caller, thumbprint: certificate.thumbprint, valid_until, peer })
+        let (thumbprint, fate) = (certificate.thumbprint, Fate::default());
+        Some(ConnectInfo { caller, thumbprint, valid_until, peer, fate })
     }
 }
 
@@ -130,6 +146,7 @@ impl Unfit {
             Self::Slow => "timeout",
             Self::Handshake(_) => "handshake",
             Self::Nobody => "identity",
+            Self::Outdated(_) => "outdated",
             Self::Share => "share",
         }
     }

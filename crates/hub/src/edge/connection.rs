@@ -6,6 +6,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use entente_identity::Thumbprint;
@@ -18,8 +19,14 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
-use super::places::Place;
+use super::{
+    open::{Fate, Registered},
+    places::Place,
+};
 use crate::{caller::Caller, observe};
+
+/// How long a connection that was cut may still carry answers to what it had accepted.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What is known of a connection. It is an extension of every request that comes over it.
 #[derive(Debug, Clone)]
@@ -32,6 +39,8 @@ pub struct ConnectInfo {
     pub valid_until: Instant,
     /// From where.
     pub peer: SocketAddr,
+    /// Whether it was cut.
+    pub fate: Fate,
 }
 
 /// A connection whose handshake is done. It holds its place under the cap until it is dropped, and
@@ -42,6 +51,7 @@ pub(crate) struct Connection {
     /// `None` once the kill switch was thrown.
     alive: Option<Killed>,
     _place: Place,
+    _registered: Registered,
 }
 
 type Killed = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -52,13 +62,29 @@ impl Connection {
         info: ConnectInfo,
         mut kill: watch::Receiver<bool>,
         place: Place,
+        registered: Registered,
     ) -> Self {
-        // The edge keeps the sender as long as it runs; when it is gone, so is the connection.
+        let fate = info.fate.clone();
+        let cut = async move {
+            fate.cut().await;
+            tokio::time::sleep(LAST_WORDS).await;
+        };
         let killed: Killed = Box::pin(async move {
-            let _ = kill.wait_for(|killed| *killed).await;
+            tokio::select! {
+                // The edge keeps the sender as long as it runs; when it is gone, so is the
+                // connection.
+                _ = kill.wait_for(|killed| *killed) => {}
+                () = cut => {}
+            }
         });
         observe::connections(info.caller.role(), 1.0);
-        Self { stream: Box::new(stream), info, alive: Some(killed), _place: place }
+        Self {
+            stream: Box::new(stream),
+            info,
+            alive: Some(killed),
+            _place: place,
+            _registered: registered,
+        }
     }
 
     /// The stream, unless the switch was thrown. Asked before every read and write, since a peer

@@ -7,11 +7,16 @@
 mod accept;
 mod body;
 mod connection;
+mod events;
+mod open;
 mod places;
 mod serve;
 mod tls;
 
 pub(crate) use body::{Keeping, answer};
 pub use connection::ConnectInfo;
+pub use events::{CertificateEvent, CertificateEvents, What};
+pub use open::{Connections, Fate};
 pub(crate) use serve::Edge;
+pub(crate) use tls::{Asked, InForce, Loader, Reloading};
 pub use tls::{Certificates, CertificatesError};

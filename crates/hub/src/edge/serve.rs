@@ -13,7 +13,7 @@ use tonic::{
     transport::{Server, server::Router},
 };
 
-use super::{accept::Acceptor, body, places::Places, tls::ListenerTls};
+use super::{accept::Acceptor, body, open::Connections, places::Places, tls::ListenerTls};
 use crate::{
     authorization::{self, Door},
     caller::Role,
@@ -48,7 +48,7 @@ impl Edge {
         address: SocketAddr,
         role: Role,
         routes: Routes,
-        tls: watch::Receiver<Arc<ListenerTls>>,
+        (tls, open): (watch::Receiver<Arc<ListenerTls>>, Connections),
         (limits, door): (&Limits, &Door),
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
@@ -60,6 +60,7 @@ impl Edge {
             tls,
             places: Places::new(limits.connections, limits.connections_per_caller),
             handshake_timeout: limits.handshake_timeout(),
+            open,
             kill: killed,
             accepted,
         };
@@ -119,13 +120,15 @@ fn layered(routes: Routes, limits: &Limits, door: &Door, in_flight: &InFlight) -
     Routes::from(router)
 }
 
-/// HTTP/2 with its limits. tonic's own defaults switch the cap on locally reset streams off.
+/// HTTP/2 with its limits. tonic's own defaults switch the cap on locally reset streams off; its grace
+/// for connections past their age would cut calls short.
 fn server(routes: Routes, limits: &Limits) -> Router {
     Server::builder()
         .max_concurrent_streams(Some(limits.concurrent_streams))
         .http2_max_header_list_size(Some(limits.max_header_bytes))
         .http2_max_local_error_reset_streams(Some(1_024))
         .http2_max_pending_accept_reset_streams(Some(20))
+        .max_connection_age(limits.connection_age())
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .max_frame_size(Some(16_384))

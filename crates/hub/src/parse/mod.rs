@@ -4,6 +4,7 @@
 //! once. No description repeats what was sent: it came from outside, and may be personal.
 
 mod amount;
+pub mod audit;
 pub mod event;
 pub mod identity;
 pub mod member;

@@ -1,5 +1,6 @@
 //! The services of the contract, each thin: parse, call, map.
 
+mod audit;
 mod earn_stream;
 mod events;
 mod identity;
@@ -11,6 +12,7 @@ mod proposal;
 mod settlement;
 mod webhook;
 
+pub use audit::Audit;
 pub use events::Events;
 pub use identity::{Keys, Operators, Tokens};
 pub use ledger::Clock;

@@ -105,7 +105,7 @@ impl Guard {
     }
 
     /// What tells of changes.
-    pub(super) fn follow(&self) -> watch::Receiver<Arc<InForce>> {
+    pub(crate) fn follow(&self) -> watch::Receiver<Arc<InForce>> {
         self.0.in_force.subscribe()
     }
 

@@ -11,7 +11,11 @@ use tokio::{sync::watch, time::Instant};
 use tonic::Request;
 
 use crate::{
-    authorization::Permit, config::Limits, edge::ConnectInfo, error::Refused, security::SessionEnd,
+    authorization::Permit,
+    config::Limits,
+    edge::{ConnectInfo, Fate},
+    error::Refused,
+    security::SessionEnd,
 };
 
 pub use outbox::{Inbox, Outbox, Stalled};
@@ -25,13 +29,14 @@ pub struct Streams {
     draining: watch::Receiver<bool>,
 }
 
-/// When a stream ends whatever its client wants: the hub drains, or the certificate or the token
-/// ends.
+/// When a stream ends whatever its client wants: the hub drains, the certificate or the token ends,
+/// or the connection is cut.
 #[derive(Debug)]
 pub struct Ending {
     draining: watch::Receiver<bool>,
     valid_until: Option<Instant>,
     session: Option<SessionEnd>,
+    fate: Fate,
 }
 
 impl Streams {
@@ -53,8 +58,10 @@ impl Streams {
         let (outbox, inbox) = outbox::outbox(self.unread, place);
         let connection = request.extensions().get::<ConnectInfo>();
         let valid_until = connection.map(|connection| connection.valid_until);
+        let fate = connection.map(|connection| connection.fate.clone()).unwrap_or_default();
         let session = request.extensions().get::<Permit>().and_then(Permit::session_end);
-        Ok((outbox, inbox, Ending { draining: self.draining.clone(), valid_until, session }))
+        let draining = self.draining.clone();
+        Ok((outbox, inbox, Ending { draining, valid_until, session, fate }))
     }
 }
 
@@ -79,6 +86,7 @@ impl Ending {
             _ = self.draining.wait_for(|draining| *draining) => Refused::shutting_down(),
             () = certificate => Refused::unauthenticated(),
             refused = session => refused,
+            () = self.fate.cut() => Refused::unauthenticated(),
         }
     }
 }
@@ -93,10 +101,10 @@ mod tests {
     async fn a_stream_ends_with_its_certificate_or_with_the_hub() {
         let (drain, draining) = watch::channel(false);
         let valid_until = Some(Instant::now() + Duration::from_hours(1));
-        let session = None;
-        let ending = Ending { draining: draining.clone(), valid_until, session };
+        let (session, fate) = (None, Fate::default());
+        let ending = Ending { draining: draining.clone(), valid_until, session, fate };
         assert_eq!(ending.reached().await.reason(), ErrorReason::Unauthenticated);
-        let ending = Ending { draining, valid_until: None, session: None };
+        let ending = Ending { draining, valid_until: None, session: None, fate: Fate::default() };
         let ending = tokio::spawn(ending.reached());
         drain.send_replace(true);
         assert_eq!(ending.await.expect("no panic").reason(), ErrorReason::ShuttingDown);

@@ -235,5 +235,8 @@ async fn calls_are_counted_by_method_and_code() {
                 code=\"OK\"}";
     assert!(metrics.contains(line), "{metrics}");
     assert!(metrics.contains("entente_call_seconds_bucket"), "{metrics}");
-    assert!(!metrics.contains("harbor"), "metrics name no partner");
+    let of_calls = metrics.lines().filter(|line| !line.starts_with("entente_certificate"));
+    assert_eq!(of_calls.filter(|line| line.contains("harbor")).count(), 0, "no partner is named");
+    let ends = "entente_certificate_days_left{owner=\"partner/harbor-hotels\",kind=\"ca\"}";
+    assert!(metrics.contains(ends), "{metrics}");
 }

@@ -14,6 +14,7 @@ use crate::jwt::SigningKey;
 use crate::pem::{FileError, read, read_certificates, read_crls};
 use crate::roots::{IdentityRoots, Roots};
 use crate::spiffe::{Identity, Name, TrustDomain};
+use crate::trust::{Owner, Read, Trust};
 
 /// A folder with the authorities, certificates and keys of one trust domain.
 #[derive(Clone, Debug)]
@@ -232,6 +233,27 @@ impl DomainDirectory {
         }
         roots.pin_operators(roots_at(&self.path("operators-ca"))?)?;
         Ok(roots)
+    }
+
+    /// What is read for each owner that has files here, and for those `known` that still have a
+    /// folder: one whose CA is missing is damaged, one without a folder is gone.
+    pub fn read_roots(&self, known: &Trust) -> Result<Read, PkiError> {
+        let mut read = Read::new();
+        let roots = |stem: &Path| roots_at(stem).map_err(|error| error.to_string());
+        read.insert(Owner::Operators, roots(&self.path("operators-ca")));
+        for code in self.partners()? {
+            let stem = self.ca_stem(&Identity::Partner(code.clone()));
+            read.insert(Owner::Partner(code), roots(&stem));
+        }
+        for set in known.sets() {
+            if let Owner::Partner(code) = set.owner()
+                && self.path("partners").join(code.as_str()).exists()
+            {
+                let stem = self.ca_stem(&Identity::Partner(code.clone()));
+                read.entry(set.owner().clone()).or_insert_with(|| roots(&stem));
+            }
+        }
+        Ok(read)
     }
 
     /// The roots of one identity alone.
