@@ -2,7 +2,7 @@
 """What a partner's systems do in a day beside single purchases, with grpcio and the protos alone: a
 stream of earns, exchanges, a gift, a donation, and the events that tell of all of it.
 
-    pip install grpcio grpcio-tools
+    pip install grpcio grpcio-tools cryptography
     python3 examples/python/a_day.py --certificates DIR --partner harbor-hotels --charity green-grocer
 
 The partner's terms have to agree on exchanges in both directions and on gifts, and the charity's on
@@ -15,7 +15,7 @@ import pathlib
 import tempfile
 import uuid
 
-from first_earn import channel, expect_refusal, generate_stubs, money, show
+from first_earn import assert_member, channel, expect_refusal, generate_stubs, money, show
 
 
 def new_id():
@@ -25,7 +25,7 @@ def new_id():
 class Day:
     """One partner's day."""
 
-    def __init__(self, hub_channel, charity):
+    def __init__(self, hub_channel, certificates, partner, charity):
         load = importlib.import_module
         self.points = load("entente.points.v1.points_service_pb2")
         self.events = load("entente.event.v1.event_service_pb2")
@@ -42,8 +42,9 @@ class Day:
         self.charity = charity
         self.giver, self.friend = (f"py-{uuid.uuid4().hex[:8]}" for _ in range(2))
         for reference in (self.giver, self.friend):
-            request = members.EnrolMemberRequest(request_id=new_id(), member_reference=reference)
-            mem.EnrolMember(request, timeout=5)
+            assertion = assert_member(certificates, partner, reference)
+            request = members.LinkMemberRequest(request_id=new_id(), member_assertion=assertion)
+            mem.LinkMember(request, timeout=5)
 
     def purchase(self, amount):
         return self.points.EarnRequest(
@@ -135,7 +136,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         generate_stubs(folder)
         with channel(given.hub, given.certificates, given.partner) as hub_channel:
-            Day(hub_channel, given.charity).play()
+            Day(hub_channel, given.certificates, given.partner, given.charity).play()
     print("done")
 
 

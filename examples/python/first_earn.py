@@ -40,8 +40,8 @@ def base64url(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def assertion(certificates, partner):
-    """A JWT by which the partner's registered Ed25519 key says who calls: good once, for a minute."""
+def sign(certificates, partner, typ, claims):
+    """A JWT by the partner's registered Ed25519 key, for this hub: good once, and for a minute."""
     domain = (certificates / "trust-domain").read_text().strip()
     pem = (certificates / "partners" / partner / "client-assertion.key").read_bytes()
     key = serialization.load_pem_private_key(pem, password=None)
@@ -49,12 +49,24 @@ def assertion(certificates, partner):
     # The key's name is its RFC 7638 thumbprint: of its required members, in this order.
     jwk = f'{{"crv":"Ed25519","kty":"OKP","x":"{base64url(public)}"}}'
     kid = base64url(hashlib.sha256(jwk.encode()).digest())
-    header = {"typ": "client-authentication+jwt", "alg": "EdDSA", "kid": kid}
     identity, now = f"spiffe://{domain}/partner/{partner}", int(time.time())
-    claims = {"iss": identity, "sub": identity, "aud": f"https://{domain}", "iat": now}
-    claims |= {"exp": now + 60, "jti": str(uuid.uuid4())}
-    signed = ".".join(base64url(json.dumps(part).encode()) for part in (header, claims))
+    common = {"iss": identity, "sub": identity, "aud": f"https://{domain}"}
+    common |= {"iat": now, "exp": now + 60, "jti": str(uuid.uuid4())}
+    header = {"typ": typ, "alg": "EdDSA", "kid": kid}
+    signed = ".".join(base64url(json.dumps(part).encode()) for part in (header, common | claims))
     return f"{signed}.{base64url(key.sign(signed.encode()))}"
+
+
+def assertion(certificates, partner):
+    """Says who calls."""
+    return sign(certificates, partner, "client-authentication+jwt", {})
+
+
+def assert_member(certificates, partner, reference):
+    """Says of a member of the partner's own who it is, and what it has agreed to just now."""
+    consent = {"wording_version": "1", "at": int(time.time())}
+    claims = {"sub": reference, "consent": consent}
+    return sign(certificates, partner, "member-link+jwt", claims)
 
 
 def ssl_credentials(certificates, partner):
@@ -140,8 +152,8 @@ def show(name, answer):
     print(f"{name}: {operation.points} points; {left}; terms {operation.terms_version}{replayed}")
 
 
-def play(hub_channel):
-    """Enrols a member, earns, burns, reverses and reads; asserts what the contract promises."""
+def play(hub_channel, certificates, partner):
+    """Links a member, earns, burns, reverses and reads; asserts what the contract promises."""
     points = importlib.import_module("entente.points.v1.points_service_pb2")
     points_grpc = importlib.import_module("entente.points.v1.points_service_pb2_grpc")
     members = importlib.import_module("entente.member.v1.member_service_pb2")
@@ -160,8 +172,9 @@ def play(hub_channel):
     print(f"terms {terms.version} of {terms.partner}: {agreement.currency}, {category}")
 
     reference = f"py-{uuid.uuid4().hex[:8]}"
-    enrolment = members.EnrolMemberRequest(request_id=str(uuid.uuid4()), member_reference=reference)
-    print(f"enrol {reference}: token {mem.EnrolMember(enrolment, timeout=5).member_token}")
+    assertion = assert_member(certificates, partner, reference)
+    link = members.LinkMemberRequest(request_id=str(uuid.uuid4()), member_assertion=assertion)
+    print(f"link {reference}: token {mem.LinkMember(link, timeout=5).member_token}")
 
     # Make the id once and keep it: whatever happens on the way, the same request has one effect.
     earn = points.EarnRequest(
@@ -219,7 +232,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         generate_stubs(folder)
         with channel(given.hub, given.certificates, given.partner) as hub_channel:
-            play(hub_channel)
+            play(hub_channel, given.certificates, given.partner)
     print("done")
 
 

@@ -4,7 +4,10 @@ use entente_client::{
     api::{
         error::ErrorReason,
         ledger::AdvanceClockRequest,
-        member::{EnrolMemberRequest, GetBalanceRequest},
+        member::{
+            CreateLinkCodeRequest, GetBalanceRequest, LinkMemberRequest, UnlinkRequest,
+            unlink_request::Link,
+        },
         partner::{CreatePartnerRequest, GetPartnerRequest},
         points::{
             BurnRequest, CaptureRequest, DonateRequest, EarnRequest, ExchangeRequest,
@@ -65,7 +68,14 @@ fn bad_ids() -> Vec<Case> {
         let void = VoidRequest { request_id: bad(), authorization_request_id: bad() };
         let reverse = ReverseRequest { request_id: bad(), original_request_id: id(), part: None };
         let asked = GetOperationRequest { request_id: bad() };
-        let enrol = EnrolMemberRequest { request_id: bad(), member_reference: "guest".to_owned() };
+        let unlink = UnlinkRequest { request_id: bad(), link: Some(Link::LinkCodeId(bad())) };
+        let link = LinkMemberRequest { request_id: bad(), member_assertion: "signed".to_owned() };
+        let code = CreateLinkCodeRequest {
+            request_id: bad(),
+            member_reference: "guest".to_owned(),
+            target_partner: "Nobody".to_owned(),
+            allow_merge: false,
+        };
         let give = TransferRequest { request_id: bad(), ..give("guest", "friend", 1) };
         let donate = DonateRequest { request_id: bad(), ..donate("guest", GROCER, 1) };
         cases.push((("points", "Transfer"), give.encode_to_vec(), &["request_id"][..]));
@@ -81,7 +91,13 @@ fn bad_ids() -> Vec<Case> {
             ),
             (("points", "Reverse"), reverse.encode_to_vec(), &["request_id"][..]),
             (("points", "GetOperation"), asked.encode_to_vec(), &["request_id"][..]),
-            (("member", "EnrolMember"), enrol.encode_to_vec(), &["request_id"][..]),
+            (("member", "LinkMember"), link.encode_to_vec(), &["request_id"][..]),
+            (("member", "Unlink"), unlink.encode_to_vec(), &["request_id", "link_code_id"][..]),
+            (
+                ("member", "CreateLinkCode"),
+                code.encode_to_vec(),
+                &["request_id", "target_partner"][..],
+            ),
         ]);
     }
     cases

@@ -8,7 +8,10 @@ use entente_client::{
         error::ErrorReason,
         event::{DeleteWebhookRequest, EventKind, RegisterWebhookRequest, ReplayDeliveryRequest},
         identity::{RevokeKeyRequest, RotateKeyRequest},
-        member::{AttachReferenceRequest, EnrolMemberRequest},
+        member::{
+            AttachReferenceRequest, ConfirmLinkRequest, CreateLinkCodeRequest, LinkMemberRequest,
+            RedeemLinkCodeRequest, RedeemLinkCodeResponse, UnlinkRequest, unlink_request::Link,
+        },
         partner::{
             Agreement, CreatePartnerRequest, ExchangeRate, PublishTermsRequest,
             ResumePartnerRequest, SuspendPartnerRequest,
@@ -28,10 +31,10 @@ use entente_identity::jwt::SigningKey;
 use entente_testkit::{
     TestHub,
     cast::{
-        GROCER, HARBOR, ROVER, agreement, burn, donate, earn, enrol, give, money, publish,
-        wire_time,
+        GROCER, HARBOR, ROVER, agreement, burn, donate, earn, enrol, give, link, money, publish,
+        redeem, wire_time,
     },
-    morning,
+    morning, signer,
 };
 use prost::Message;
 use prost_types::FileDescriptorSet;
@@ -240,13 +243,7 @@ fn writes_of_exchanges() -> Vec<Write> {
 
 /// Every write of a partner, in an order in which all are accepted.
 fn writes_of_partners() -> Vec<Write> {
-    let enrolled =
-        EnrolMemberRequest { request_id: new_request_id(), member_reference: "new".to_owned() };
-    let mut writes = vec![write(
-        ("member", "EnrolMember"),
-        &enrolled,
-        &[("member_reference", |r| r.member_reference = "newer".into())],
-    )];
+    let mut writes = writes_of_links();
     writes.extend(writes_of_reversals());
     writes.extend(writes_of_holds());
     writes.extend(writes_of_burns());
@@ -255,14 +252,14 @@ fn writes_of_partners() -> Vec<Write> {
     writes
 }
 
-/// After the member `new` was enrolled.
+/// After the member `linked` was linked.
 fn writes_of_gifts() -> Vec<Write> {
     let donation =
         DonateRequest { receipt_reference: "R-5".to_owned(), ..donate("guest", GROCER, 10) };
     vec![
         write(
             ("points", "Transfer"),
-            &give("guest", "new", 10),
+            &give("guest", "linked", 10),
             &[
                 ("from_member_reference", |r| r.from_member_reference = nobody()),
                 ("to_member_reference", |r| r.to_member_reference = nobody()),
@@ -278,6 +275,101 @@ fn writes_of_gifts() -> Vec<Write> {
                 ("points", |r| r.points = 11),
                 ("receipt_reference", |r| r.receipt_reference.clear()),
             ],
+        ),
+    ]
+}
+
+/// A code that Harbor made for Rover, and the number to match.
+struct Code {
+    id: String,
+    code: String,
+}
+
+/// A write whose changes need more than its message.
+fn with_changes<M: Message>(rpc: Rpc, accepted: &M, changed: &[(&'static str, M)]) -> Write {
+    let changed = changed.iter().map(|(field, message)| (*field, message.encode_to_vec()));
+    Write { rpc, accepted: accepted.encode_to_vec(), changed: changed.collect() }
+}
+
+/// The member `linked` is linked, and a code is made for it.
+fn writes_of_links() -> Vec<Write> {
+    let harbor = signer(HARBOR);
+    let link = link(&harbor, "linked");
+    let other = LinkMemberRequest { request_id: link.request_id.clone(), ..cast_link("other") };
+    let create = CreateLinkCodeRequest {
+        request_id: new_request_id(),
+        member_reference: "linked".to_owned(),
+        target_partner: GROCER.to_owned(),
+        allow_merge: false,
+    };
+    vec![
+        with_changes(("member", "LinkMember"), &link, &[("member_assertion", other)]),
+        write(
+            ("member", "CreateLinkCode"),
+            &create,
+            &[
+                ("member_reference", |r| r.member_reference = nobody()),
+                ("target_partner", |r| r.target_partner = no_partner()),
+                ("allow_merge", |r| r.allow_merge = true),
+            ],
+        ),
+    ]
+}
+
+fn cast_link(reference: &str) -> LinkMemberRequest {
+    link(&signer(HARBOR), reference)
+}
+
+/// At Rover, what takes the code.
+fn write_of_redeeming(code: &Code) -> Write {
+    let rover = signer(ROVER);
+    let accepted = redeem(&rover, "rider", &code.code);
+    let with_id = |changed: RedeemLinkCodeRequest| RedeemLinkCodeRequest {
+        request_id: accepted.request_id.clone(),
+        ..changed
+    };
+    let changed = [
+        ("member_assertion", with_id(redeem(&rover, "racer", &code.code))),
+        ("code", with_id(redeem(&rover, "rider", "2222-2222"))),
+    ];
+    with_changes(("member", "RedeemLinkCode"), &accepted, &changed)
+}
+
+/// At Harbor again: what confirms the code, takes the link back, and removes Harbor's own.
+fn writes_of_confirming(code: &Code, number: i32) -> Vec<Write> {
+    let confirming = |reference: &str| ConfirmLinkRequest {
+        request_id: String::new(),
+        member_assertion: cast_link(reference).member_assertion,
+        link_code_id: code.id.clone(),
+        number,
+    };
+    let request_id = new_request_id();
+    let accepted = ConfirmLinkRequest { request_id, ..confirming("guest") };
+    let with_id = |changed: ConfirmLinkRequest| ConfirmLinkRequest {
+        request_id: accepted.request_id.clone(),
+        ..changed
+    };
+    let other = new_request_id();
+    let changed = [
+        ("member_assertion", with_id(confirming("other"))),
+        (
+            "link_code_id",
+            with_id(ConfirmLinkRequest { link_code_id: other, ..confirming("guest") }),
+        ),
+        ("number", with_id(ConfirmLinkRequest { number: 109 - number, ..confirming("guest") })),
+    ];
+    let unlink = |link| UnlinkRequest { request_id: new_request_id(), link: Some(link) };
+    vec![
+        with_changes(("member", "ConfirmLink"), &accepted, &changed),
+        write(
+            ("member", "Unlink"),
+            &unlink(Link::LinkCodeId(code.id.clone())),
+            &[("link_code_id", |r| r.link = Some(Link::LinkCodeId(new_request_id())))],
+        ),
+        write(
+            ("member", "Unlink"),
+            &unlink(Link::MemberReference("linked".to_owned())),
+            &[("member_reference", |r| r.link = Some(Link::MemberReference(nobody())))],
         ),
     ]
 }
@@ -503,23 +595,25 @@ async fn a_reused_id_names_the_field_that_differs_whatever_the_write() {
         .await
         .unwrap();
 
-    let enrol = |request_id: String| {
-        EnrolMemberRequest { request_id, member_reference: nobody() }.encode_to_vec()
+    let unlink = |request_id: String| {
+        let link = Some(Link::MemberReference(nobody()));
+        UnlinkRequest { request_id, link }.encode_to_vec()
     };
     let suspend = |request_id: String| {
         SuspendPartnerRequest { request_id, partner: no_partner() }.encode_to_vec()
     };
     let wire = Wire::partner(&hub, HARBOR).await;
-    assert_once(&wire, &writes_of_partners(), (("member", "EnrolMember"), enrol)).await;
+    assert_once(&wire, &writes_of_partners(), (("member", "Unlink"), unlink)).await;
     let webhook_id = harbor.register_webhook(registering()).await.unwrap().webhook_id;
     let writes = writes_of_webhooks(&webhook_id);
-    assert_once(&wire, &writes, (("member", "EnrolMember"), enrol)).await;
+    assert_once(&wire, &writes, (("member", "Unlink"), unlink)).await;
+    links_once(&hub, (("member", "Unlink"), unlink)).await;
     let grocer = partner(GROCER);
     let wire = Wire::partner(&hub, GROCER).await;
     let key = SigningKey::generate().unwrap();
     let own = SigningKey::from_pem_file(&hub.trust_domain().assertion_key(&grocer)).unwrap();
     let writes = writes_of_keys(&rotation(&hub, &grocer, &own, &key), key.public_key().kid());
-    assert_once(&wire, &writes, (("member", "EnrolMember"), enrol)).await;
+    assert_once(&wire, &writes, (("member", "Unlink"), unlink)).await;
     let wire = Wire::operator(&hub).await;
     let other: (Rpc, fn(String) -> Vec<u8>) = (("partner", "SuspendPartner"), suspend);
     assert_once(&wire, &writes_of_operators(), other).await;
@@ -527,6 +621,29 @@ async fn a_reused_id_names_the_field_that_differs_whatever_the_write() {
     assert_once(&wire, &proposed, other).await;
     assert_once(&Wire::second_operator(&hub).await, &[approved], other).await;
     hub.close().await;
+}
+
+/// A code from its making to its end.
+async fn links_once(hub: &TestHub, other: (Rpc, fn(String) -> Vec<u8>)) {
+    let create = CreateLinkCodeRequest {
+        request_id: new_request_id(),
+        member_reference: "guest".to_owned(),
+        target_partner: ROVER.to_owned(),
+        allow_merge: false,
+    };
+    let id = create.request_id.clone();
+    let code = hub.partner(HARBOR).await.create_link_code(create).await.unwrap().code;
+    let code = Code { id, code };
+    let redeem = write_of_redeeming(&code);
+    let (at_harbor, at_rover) = (Wire::partner(hub, HARBOR).await, Wire::partner(hub, ROVER).await);
+    let answer = at_rover.call(redeem.rpc, &redeem.accepted).await.unwrap();
+    let number = RedeemLinkCodeResponse::decode(answer.as_slice()).unwrap().number;
+    // The same request again was answered before, and so are those that differ from it.
+    for (field, message) in &redeem.changed {
+        let refusal = at_rover.call(redeem.rpc, message).await.expect_err(field);
+        assert_refused(&refusal, ErrorReason::RequestIdReused, &[("field", field)], field);
+    }
+    assert_once(&at_harbor, &writes_of_confirming(&code, number), other).await;
 }
 
 /// (method, field) of every field beside `request_id` of every write of the contract: a write's
@@ -557,6 +674,8 @@ fn every_field_of_every_write_is_changed_by_some_case() {
     let writes = writes.chain(writes_of_keys(&RotateKeyRequest::default(), ""));
     let (proposed, approved) = writes_about_proposals();
     let writes = writes.chain(proposed).chain([approved]);
+    let code = Code { id: new_request_id(), code: "BCDF-2345".to_owned() };
+    let writes = writes.chain([write_of_redeeming(&code)]).chain(writes_of_confirming(&code, 42));
     let changed: BTreeSet<_> = writes
         .flat_map(|write| {
             let method = write.rpc.1.to_owned();

@@ -1,6 +1,6 @@
 //! What is due happens though nobody calls: holds and lots end, and months are made ahead.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use entente_client::api::partner::{Agreement, Funding};
 use entente_testkit::{
@@ -8,6 +8,7 @@ use entente_testkit::{
     cast::{self, HARBOR, agreement_in, earn, enrol},
 };
 use sqlx::PgPool;
+use tokio::sync::Semaphore;
 
 use crate::steps::{at, authorize, cents, swept, until};
 
@@ -24,9 +25,12 @@ async fn with_members_for(lot_life_days: i32) -> TestHub {
     let lasting = Agreement { lot_life_days, ..agreement_in("EUR", Funding::AtIssue) };
     cast::onboard(&hub.operator().await, HARBOR, lasting).await;
     let harbor = hub.partner(HARBOR).await;
+    // A hub links few members at once, and on a busy machine the others would wait past their deadlines.
+    let places = Arc::new(Semaphore::new(16));
     let earning = (0..MEMBERS).map(|n| {
-        let harbor = harbor.clone();
+        let (harbor, places) = (harbor.clone(), Arc::clone(&places));
         tokio::spawn(async move {
+            let _place = places.acquire().await.unwrap();
             let reference = format!("member-{n}");
             enrol(&harbor, &reference).await;
             harbor.earn(earn(&reference, cents(10_000), "EUR")).await.unwrap();

@@ -4,7 +4,7 @@ use entente_client::{
     Client,
     api::{
         error::ErrorReason,
-        member::{EnrolMemberRequest, GetBalanceRequest, ListOperationsRequest},
+        member::{GetBalanceRequest, ListOperationsRequest},
         partner::Funding,
         points::{
             AuthorizeRequest, CaptureRequest, GetOperationRequest, QuoteBurnRequest,
@@ -17,6 +17,7 @@ use entente_client::{
 use entente_testkit::{
     TestHub,
     cast::{self, GROCER, HARBOR, PARTNERS, ROVER, agreement, agreement_in, burn, earn, money},
+    signer,
 };
 use prost::Message;
 
@@ -68,7 +69,7 @@ async fn all_answers(harbor: &Wire) -> Vec<(Rpc, Vec<u8>)> {
         original_request_id: burned.request_id.clone(),
         part: None,
     };
-    let enrol = EnrolMemberRequest { request_id: new_request_id(), member_reference: guest() };
+    let enrol = cast::link(&signer(HARBOR), "guest");
     let quote_earn = QuoteEarnRequest {
         member_reference: guest(),
         spend: Some(money(1_000_000, "EUR")),
@@ -81,7 +82,7 @@ async fn all_answers(harbor: &Wire) -> Vec<(Rpc, Vec<u8>)> {
     let asked = GetOperationRequest { request_id: burned.request_id.clone() };
     let balance = GetBalanceRequest { member_reference: guest() };
     let requests: [(Rpc, Vec<u8>); 13] = [
-        (("member", "EnrolMember"), enrol.encode_to_vec()),
+        (("member", "LinkMember"), enrol.encode_to_vec()),
         (("points", "Earn"), earn("guest", 1_000_000, "EUR").encode_to_vec()),
         (("points", "QuoteEarn"), quote_earn.encode_to_vec()),
         (("points", "QuoteBurn"), quote_burn.encode_to_vec()),

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use entente_client::{Assertions, Client, Options};
+use entente_client::{Assertions, Client, MemberSigner, Options};
 use entente_identity::{Identity, Name, pki::DomainDirectory};
 
 use crate::output::Format;
@@ -90,6 +90,11 @@ impl Connection {
         let key = options.assertion_key.context("there is no key for assertions")?;
         let (certificate, issuer) = (options.certificate, options.issuer);
         Ok(Assertions { key, certificate, issuer })
+    }
+
+    /// Signs what the calling partner asserts of its members, by the same key.
+    pub(crate) fn signer(&self) -> anyhow::Result<MemberSigner> {
+        Ok(MemberSigner::open(&self.assertions()?)?)
     }
 
     fn options(&self) -> anyhow::Result<Options> {

@@ -6,8 +6,8 @@
 use std::{env, error::Error as StdError, path::PathBuf};
 
 use entente_client::{
-    Client, Error, Options,
-    api::{member, points, types},
+    Client, Error, MemberSigner, Options,
+    api::{points, types},
     new_request_id,
 };
 
@@ -27,12 +27,10 @@ async fn main() -> Result<(), Box<dyn StdError>> {
     .assertion_key(own.join("client-assertion.key"));
     let client = Client::connect(options).await?;
 
+    // The member was authenticated here, and has agreed to take part.
     let member_reference = "guest-1".to_owned();
-    let enrolment = member::EnrolMemberRequest {
-        request_id: new_request_id(),
-        member_reference: member_reference.clone(),
-    };
-    client.enrol_member(enrolment).await?;
+    let consent = MemberSigner::consent("wording-1");
+    client.link(new_request_id(), &member_reference, &consent).await?;
 
     // Make the id once and keep it with the booking: the same request again has no second effect.
     let earn = points::EarnRequest {

@@ -2,7 +2,10 @@
 
 use tonic::transport::Channel;
 
-use crate::{AuthorizedChannel, Error, Options, Retry, connector};
+use entente_api::member::{LinkMemberRequest, LinkMemberResponse};
+use entente_identity::jwt::Consent;
+
+use crate::{AuthorizedChannel, Error, MemberSigner, Options, OptionsError, Retry, connector};
 
 /// One identity's connection to one hub. Clones share the connection.
 #[derive(Clone, Debug)]
@@ -10,6 +13,7 @@ pub struct Client {
     pub(crate) channel: AuthorizedChannel,
     pub(crate) endpoint: String,
     pub(crate) retry: Retry,
+    pub(crate) signer: Option<MemberSigner>,
 }
 
 impl Client {
@@ -20,22 +24,22 @@ impl Client {
     /// `Options` for bad files and addresses, `Transport` where no hub answers.
     pub async fn connect(options: Options) -> Result<Self, Error> {
         let channel = connector::channel(&options).await?;
-        let channel = match options.assertions() {
+        let (channel, signer) = match options.assertions() {
             Some(assertions) => {
-                // Signed once here, so that bad files are told apart from a hub that is away.
-                assertions.sign()?;
-                AuthorizedChannel::new(channel, assertions)
+                // Opened once here, so that bad files are told apart from a hub that is away.
+                let signer = MemberSigner::open(&assertions)?;
+                (AuthorizedChannel::new(channel, assertions), Some(signer))
             }
-            None => AuthorizedChannel::bare(channel),
+            None => (AuthorizedChannel::bare(channel), None),
         };
-        Ok(Self { channel, endpoint: options.endpoint, retry: options.retry })
+        Ok(Self { channel, endpoint: options.endpoint, retry: options.retry, signer })
     }
 
     /// A client on a channel that the caller made and secured; its calls carry no token.
     #[must_use]
     pub fn over(channel: Channel, endpoint: impl Into<String>, retry: Retry) -> Self {
         let channel = AuthorizedChannel::bare(channel);
-        Self { channel, endpoint: endpoint.into(), retry }
+        Self { channel, endpoint: endpoint.into(), retry, signer: None }
     }
 
     /// The connection itself, for the generated clients of the contract: its calls carry the token,
@@ -43,6 +47,29 @@ impl Client {
     #[must_use]
     pub fn channel(&self) -> AuthorizedChannel {
         self.channel.clone()
+    }
+
+    /// The same connection, of a partner that signs what it asserts of its members.
+    #[must_use]
+    pub fn signing(&self, signer: MemberSigner) -> Self {
+        Self { signer: Some(signer), ..self.clone() }
+    }
+
+    /// Links a member of our own: signs the assertion and sends it. After an unknown outcome the same
+    /// id may be sent again; the assertion will be a fresh one.
+    ///
+    /// # Errors
+    /// `Options` when the client does not sign.
+    pub async fn link(
+        &self,
+        request_id: String,
+        reference: &str,
+        consent: &Consent,
+    ) -> Result<LinkMemberResponse, Error> {
+        let signer = self.signer.as_ref().ok_or(OptionsError::NoAssertionKey)?;
+        let member_assertion =
+            signer.assert_member(reference, consent).map_err(OptionsError::AssertionKey)?;
+        self.link_member(LinkMemberRequest { request_id, member_assertion }).await
     }
 
     /// The same connection with other deadlines and attempts.

@@ -93,6 +93,9 @@ pub enum OptionsError {
     /// The certificates do not fit together.
     #[error(transparent)]
     Tls(#[from] ConfigError),
+    /// The call needs an assertion, and there is no key to sign one.
+    #[error("no assertion key is given")]
+    NoAssertionKey,
 }
 
 /// An error with all its causes, each said once.

@@ -10,6 +10,7 @@ mod options;
 mod refusal;
 mod retry;
 mod rpc;
+mod signer;
 mod token;
 mod watch;
 
@@ -17,11 +18,13 @@ pub use authorized::AuthorizedChannel;
 pub use client::Client;
 pub use earn_stream::{EarnOutcome, EarnOutcomes, EarnSink, Resume, StreamEnded};
 pub use entente_api as api;
+pub use entente_identity::jwt::{Consent, SigningKey};
 pub use error::{Error, OptionsError, TransportError, UnknownOutcome};
 pub use operators::Operators;
 pub use options::{Options, Retry};
 pub use refusal::{Refusal, Violation};
 pub use rpc::StatementStream;
+pub use signer::MemberSigner;
 pub use token::Assertions;
 pub use watch::{Watch, Watched};
 

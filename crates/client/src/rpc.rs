@@ -65,8 +65,18 @@ calls! { PointsServiceClient:
 }
 
 calls! { MemberServiceClient:
-    /// Gives a member a wallet.
-    enrol_member(member::EnrolMemberRequest) -> member::EnrolMemberResponse;
+    /// Links a member, by an assertion; [`Client::link`] signs one.
+    link_member(member::LinkMemberRequest) -> member::LinkMemberResponse;
+    /// Tells whether a reference is linked.
+    check_link(member::CheckLinkRequest) -> member::CheckLinkResponse;
+    /// Removes a link, or takes one back.
+    unlink(member::UnlinkRequest) -> member::UnlinkResponse;
+    /// Makes a code by which a member is linked at another brand.
+    create_link_code(member::CreateLinkCodeRequest) -> member::CreateLinkCodeResponse;
+    /// Takes a code that a member typed.
+    redeem_link_code(member::RedeemLinkCodeRequest) -> member::RedeemLinkCodeResponse;
+    /// Confirms a code that was redeemed.
+    confirm_link(member::ConfirmLinkRequest) -> member::ConfirmLinkResponse;
     /// Tells what a member has.
     get_balance(member::GetBalanceRequest) -> member::GetBalanceResponse;
     /// Lists the caller's own operations.

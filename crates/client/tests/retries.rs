@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use entente_api::error::ErrorReason;
 use entente_api::member::member_service_server::{MemberService, MemberServiceServer};
 use entente_api::member::{
-    EnrolMemberRequest, EnrolMemberResponse, GetBalanceRequest, GetBalanceResponse,
-    ListOperationsRequest, ListOperationsResponse,
+    CheckLinkRequest, CheckLinkResponse, ConfirmLinkRequest, ConfirmLinkResponse,
+    CreateLinkCodeRequest, CreateLinkCodeResponse, GetBalanceRequest, GetBalanceResponse,
+    LinkMemberRequest, LinkMemberResponse, ListOperationsRequest, ListOperationsResponse,
+    RedeemLinkCodeRequest, RedeemLinkCodeResponse, UnlinkRequest, UnlinkResponse,
 };
 use entente_client::{Client, Error, Retry, new_request_id};
 use tokio::net::TcpListener;
@@ -32,17 +34,49 @@ struct Script {
 
 #[tonic::async_trait]
 impl MemberService for Script {
-    async fn enrol_member(
+    async fn link_member(
         &self,
-        request: Request<EnrolMemberRequest>,
-    ) -> Result<Response<EnrolMemberResponse>, Status> {
+        request: Request<LinkMemberRequest>,
+    ) -> Result<Response<LinkMemberResponse>, Status> {
         self.seen.lock().expect("no test panics here").push(request.into_inner().request_id);
         let turn = self.turns.lock().expect("no test panics here").pop_front();
         match turn {
             Some(Turn::Refuse(status)) => Err(status),
             Some(Turn::Silence) => std::future::pending().await,
-            Some(Turn::Answer) | None => Ok(Response::new(EnrolMemberResponse::default())),
+            Some(Turn::Answer) | None => Ok(Response::new(LinkMemberResponse::default())),
         }
+    }
+
+    async fn check_link(
+        &self,
+        _: Request<CheckLinkRequest>,
+    ) -> Result<Response<CheckLinkResponse>, Status> {
+        Err(Status::unimplemented("not in this script"))
+    }
+
+    async fn unlink(&self, _: Request<UnlinkRequest>) -> Result<Response<UnlinkResponse>, Status> {
+        Err(Status::unimplemented("not in this script"))
+    }
+
+    async fn create_link_code(
+        &self,
+        _: Request<CreateLinkCodeRequest>,
+    ) -> Result<Response<CreateLinkCodeResponse>, Status> {
+        Err(Status::unimplemented("not in this script"))
+    }
+
+    async fn redeem_link_code(
+        &self,
+        _: Request<RedeemLinkCodeRequest>,
+    ) -> Result<Response<RedeemLinkCodeResponse>, Status> {
+        Err(Status::unimplemented("not in this script"))
+    }
+
+    async fn confirm_link(
+        &self,
+        _: Request<ConfirmLinkRequest>,
+    ) -> Result<Response<ConfirmLinkResponse>, Status> {
+        Err(Status::unimplemented("not in this script"))
     }
 
     async fn get_balance(
@@ -89,12 +123,12 @@ async fn serve(script: Script) -> Client {
 }
 
 /// Enrols once against `turns`: the outcome, and the request ids that the server saw.
-async fn play(turns: Vec<Turn>) -> (Result<EnrolMemberResponse, Error>, Vec<String>) {
+async fn play(turns: Vec<Turn>) -> (Result<LinkMemberResponse, Error>, Vec<String>) {
     let script = Script { turns: Arc::new(Mutex::new(turns.into())), ..Script::default() };
     let client = serve(script.clone()).await;
     let request =
-        EnrolMemberRequest { request_id: new_request_id(), member_reference: "guest-1".to_owned() };
-    let outcome = client.enrol_member(request).await;
+        LinkMemberRequest { request_id: new_request_id(), member_assertion: "signed".to_owned() };
+    let outcome = client.link_member(request).await;
     let seen = script.seen.lock().expect("no test panics here").clone();
     (outcome, seen)
 }
@@ -173,6 +207,6 @@ async fn a_hub_that_is_away_is_told_apart_from_a_refusal() {
     drop(listener);
     let channel = Endpoint::from_shared(address.clone()).expect("an address").connect_lazy();
     let client = Client::over(channel, address, quick());
-    let outcome = client.enrol_member(EnrolMemberRequest::default()).await;
+    let outcome = client.link_member(LinkMemberRequest::default()).await;
     assert!(matches!(outcome, Err(Error::Transport(_))), "{outcome:?}");
 }

@@ -31,6 +31,7 @@ use crate::{
     feed::{EventKey, Feed, Heads, KeptHeads},
     hub::Finish,
     key_file::KeyError,
+    linking::{LinkKey, Linking},
     page_token::PageTokens,
     posting::{Posting, PostingTasks, Quotes},
     reading::Reading,
@@ -65,6 +66,7 @@ pub struct Ledger {
     windows: PgPool,
     catalogue: Arc<CatalogueCache>,
     page_tokens: Arc<PageTokens>,
+    linking: Arc<Linking>,
     posting: Posting,
     tasks: PostingTasks,
     feed: Feed,
@@ -116,6 +118,7 @@ impl Ledger {
         let (sender, key) = (Sender::new(&config.webhooks)?, WebhookKey::open(&config.keys)?);
         let desk = Desk::new(pool.clone(), feed.clone(), sender, key, &config.webhooks);
         let issuer = issuer(config, &pool).await?;
+        let linking = Arc::new(linking(config, pool.clone(), issuer.guard())?);
         let sweeps = Posting::sweeps(&own, &catalogue, &heads);
         let workers = Workers::new()
             .with(Months::new(own.clone(), config.workers.months_every()))
@@ -135,6 +138,7 @@ impl Ledger {
             windows,
             catalogue,
             page_tokens,
+            linking,
             posting,
             tasks,
             feed,
@@ -151,9 +155,18 @@ impl Ledger {
     pub fn services(self) -> Services {
         let Self { pool, windows, catalogue, page_tokens, posting, tasks, feed, desk, .. } = self;
         let (workers, limits, issuer) = (self.workers, self.limits, self.issuer);
+        let linking = self.linking;
         let builder = Services::builder().guarded(issuer.guard().clone());
         let known = || Arc::clone(&catalogue);
         let controls = Controls::new(pool.clone(), known());
+        let members = Members {
+            controls: controls.clone(),
+            posting: posting.clone(),
+            reading: Reading::new(pool.clone(), known()),
+            linking,
+            catalogue: known(),
+            page_tokens: Arc::clone(&page_tokens),
+        };
         let points = Points {
             posting,
             quotes: Quotes::new(pool.clone(), known(), 8),
@@ -161,12 +174,6 @@ impl Ledger {
             catalogue: known(),
             streams: Streams::new(&limits, builder.draining()),
             line_deadline: limits.default_deadline(),
-        };
-        let members = Members {
-            controls: controls.clone(),
-            reading: Reading::new(pool.clone(), known()),
-            catalogue: known(),
-            page_tokens: Arc::clone(&page_tokens),
         };
         let partners = Partners {
             controls: controls.clone(),
@@ -251,6 +258,12 @@ async fn issuer(config: &Config, pool: &PgPool) -> Result<Arc<Issuer>, OpenError
     let guard = Guard::load(pool.clone(), Domain { trust_domain, issuer }).await?;
     let signer = Arc::new(signer);
     Ok(Arc::new(Issuer::new(pool.clone(), guard, signer, config.tokens.life())))
+}
+
+/// What verifies member assertions.
+fn linking(config: &Config, pool: PgPool, guard: &Guard) -> Result<Linking, OpenError> {
+    let key = LinkKey::open(&config.keys)?;
+    Ok(Linking::new(pool, guard.clone(), key, config.linking.clone()))
 }
 
 /// Two for each writer, which may load the catalogue in the middle of a batch, and some for the

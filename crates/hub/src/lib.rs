@@ -15,6 +15,7 @@ pub mod hub;
 mod ids;
 pub mod key_file;
 pub mod ledger;
+pub mod linking;
 pub mod method;
 mod notices;
 pub mod observe;

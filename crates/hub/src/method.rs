@@ -88,10 +88,18 @@ writes! {
     Transfer = 10: points::TransferRequest => TransferResponse;
     /// Give points to a charity.
     Donate = 11: points::DonateRequest => DonateResponse;
-    /// Give a partner's member a wallet.
-    EnrolMember = 20: member::EnrolMemberRequest => EnrolMemberResponse;
     /// Give a member a second brand's reference.
     AttachReference = 21: member::AttachReferenceRequest => AttachReferenceResponse;
+    /// Link a partner's member.
+    LinkMember = 22: member::LinkMemberRequest => LinkMemberResponse;
+    /// Make a code for another brand.
+    CreateLinkCode = 23: member::CreateLinkCodeRequest => CreateLinkCodeResponse;
+    /// Type one.
+    RedeemLinkCode = 24: member::RedeemLinkCodeRequest => RedeemLinkCodeResponse;
+    /// Confirm one.
+    ConfirmLink = 25: member::ConfirmLinkRequest => ConfirmLinkResponse;
+    /// Remove a link.
+    Unlink = 26: member::UnlinkRequest => UnlinkResponse;
     /// Add a brand.
     CreatePartner = 40: partner::CreatePartnerRequest => CreatePartnerResponse;
     /// Stop a partner's earns, burns and authorizations.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use entente_api::{
-    member::{ExpiringPoints, GetBalanceResponse},
+    member::{CheckLinkResponse, ExpiringPoints, GetBalanceResponse},
     points::EarnResponse,
     types,
 };
@@ -15,10 +15,10 @@ use entente_loyalty::{Member, Partner, State};
 use entente_store::{
     ResolvedLink, StoreError,
     batch::{MemberNeeds, Snapshot},
+    linking::find_link,
     member::{self, ListedOperation, OperationPlace},
-    resolve_links,
 };
-use jiff::tz::Offset;
+use jiff::{Timestamp, tz::Offset};
 use prost::Message;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
@@ -27,7 +27,7 @@ use crate::{
     catalogue::CatalogueCache,
     control::member_unknown,
     error::{Refused, RpcError},
-    parse::MemberReference,
+    parse::{MemberReference, wire_timestamp},
     posting::{COALITION, wire_balances},
 };
 
@@ -84,6 +84,25 @@ impl Reading {
         task.await.map_err(RpcError::internal)?
     }
 
+    /// Whether a partner's reference is linked, and by what.
+    pub async fn link(
+        &self,
+        partner: PartnerId,
+        reference: MemberReference,
+    ) -> Result<CheckLinkResponse, RpcError> {
+        let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
+        let link = find_link(&mut *connection, partner, reference.as_str()).await?;
+        let Some(link) = link else { return Ok(CheckLinkResponse::default()) };
+        let now = entente_store::clock::read(&mut *connection).await?.1;
+        let held_back = link.burns_others_from.filter(|until| now < *until);
+        Ok(CheckLinkResponse {
+            linked: true,
+            member_token: link.link_token.to_string(),
+            linked_at: Some(wire_timestamp(link.linked_at)),
+            burns_others_from: held_back.map(wire_timestamp),
+        })
+    }
+
     /// A partner's accepted operations, newest first, of one member or of all.
     pub async fn operations(
         &self,
@@ -96,10 +115,9 @@ impl Reading {
             Some(reference) => {
                 // Given back before the next is asked for: whoever holds one never waits for two.
                 let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
-                let key = (partner, reference.into_string());
-                let links = resolve_links(&mut connection, std::slice::from_ref(&key)).await?;
-                let link = links.get(&key).ok_or_else(member_unknown)?;
-                Some((link.cell, link.member))
+                let link = find_link(&mut *connection, partner, reference.as_str()).await?;
+                let link = link.ok_or_else(member_unknown)?;
+                Some((link.cell, link.member, link.linked_at))
             }
             None => None,
         };
@@ -110,7 +128,7 @@ impl Reading {
     async fn list(
         &self,
         partner: PartnerId,
-        member: Option<(Cell, MemberId)>,
+        member: Option<(Cell, MemberId, Timestamp)>,
         after: Option<OperationPlace>,
         limit: u16,
     ) -> Result<Vec<ListedOperation>, StoreError> {
@@ -129,7 +147,7 @@ fn balance(
     partner: &Partner,
     link: &ResolvedLink,
     mut state: State<'_>,
-    now: jiff::Timestamp,
+    now: Timestamp,
 ) -> Result<GetBalanceResponse, RpcError> {
     if !state.members.contains_key(&link.member) {
         return Err(RpcError::fault("a linked member has no wallet"));

@@ -84,10 +84,12 @@ fn priced(
     }
 }
 
-/// The free points that are burned next, by lot. Points that more lots hold than one command may
-/// touch are too many, also where even those do not suffice.
+/// The free points that leave the member next, by lot: also those that are exchanged, given or
+/// donated. Where burning is held back, they are the partner's own alone. Points that more lots hold
+/// than one command may touch are too many, also where even those do not suffice.
 pub(crate) fn legs(draft: &Draft<'_>, points: Points) -> Result<Vec<HoldLeg>, Refusal> {
-    let mut legs = Vec::new();
+    let held_back = draft.held_back();
+    let (mut legs, mut others) = (Vec::new(), Points::ZERO);
     let mut rest = points;
     for (id, free) in draft.burn_order()? {
         if rest.is_zero() {
@@ -97,6 +99,10 @@ pub(crate) fn legs(draft: &Draft<'_>, points: Points) -> Result<Vec<HoldLeg>, Re
             return Err(Refusal::AmountTooLarge);
         }
         let lot = draft.lot(id)?;
+        if held_back.is_some() && lot.issuer != draft.operation.partner {
+            others = others.plus(free)?;
+            continue;
+        }
         let taken = rest.min(free);
         rest = rest.minus(taken)?;
         legs.push(HoldLeg {
@@ -109,10 +115,14 @@ pub(crate) fn legs(draft: &Draft<'_>, points: Points) -> Result<Vec<HoldLeg>, Re
             refunded: Points::ZERO,
         });
     }
-    if rest.is_positive() {
-        return Err(Refusal::PointsInsufficient { available: points.minus(rest)? });
+    if rest > others {
+        let available = points.minus(rest)?.plus(others)?;
+        return Err(Refusal::PointsInsufficient { available });
     }
-    Ok(legs)
+    match held_back {
+        Some(until) if rest.is_positive() => Err(Refusal::BurnHeldBack { until }),
+        Some(_) | None => Ok(legs),
+    }
 }
 
 fn hold(draft: &Draft<'_>, terms: &Terms, legs: Vec<HoldLeg>, state: HoldState) -> Hold {

@@ -148,6 +148,12 @@ impl<'d> Draft<'d> {
         self.journal.given_in_month.entry(key).or_insert(before);
     }
 
+    /// Until when the partner may spend only what it issued.
+    pub(crate) fn held_back(&self) -> Option<Timestamp> {
+        let until = self.member.held_back.get(&self.operation.partner).copied();
+        until.filter(|until| self.now() < *until)
+    }
+
     /// The lots that can be burned, by earliest expiry, then oldest, with their free points.
     pub(crate) fn burn_order(&self) -> Result<Vec<(LotId, Points)>, Refusal> {
         let mut order = Vec::new();

@@ -121,6 +121,13 @@ pub enum Refusal {
         /// What is available.
         available: Points,
     },
+    /// The member was linked at the partner a short time ago, so that only points that the partner
+    /// issued can be spent there. Not kept. Cure: spend fewer, or the same id after that time.
+    #[error("points of other issuers can be spent here from {until} on")]
+    BurnHeldBack {
+        /// Until when.
+        until: Timestamp,
+    },
     /// More points than the terms let the giver still give this month (UTC). Not kept. Cure: give at
     /// most the rest, or the same id next month.
     #[error("the member may give {rest} more points this month")]
@@ -144,10 +151,13 @@ pub enum Refusal {
 
 impl Refusal {
     /// Whether the refusal is the request id's final outcome. Not kept are a suspension, which
-    /// operators may end, and a limit that ends by itself.
+    /// operators may end, and what ends by itself: a limit, and a time of holding back.
     #[must_use]
     pub const fn is_final(&self) -> bool {
-        !matches!(self, Self::PartnerSuspended | Self::TransferLimitReached { .. })
+        !matches!(
+            self,
+            Self::PartnerSuspended | Self::BurnHeldBack { .. } | Self::TransferLimitReached { .. }
+        )
     }
 }
 

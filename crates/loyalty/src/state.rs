@@ -67,6 +67,9 @@ pub struct Member {
     /// What the member gave to others at a partner in a calendar month (UTC), by its first day;
     /// loaded where a command gives.
     pub given_in_month: BTreeMap<(PartnerId, Date), Points>,
+    /// Until when a partner may spend only points that it issued: the member was linked there a short
+    /// time ago. Read with the link that a command names.
+    pub held_back: BTreeMap<PartnerId, Timestamp>,
     /// Lots to write.
     pub changed_lots: BTreeSet<LotId>,
     /// Holds to write.
@@ -90,6 +93,7 @@ impl Member {
             debts: BTreeMap::new(),
             earned_in_year: BTreeMap::new(),
             given_in_month: BTreeMap::new(),
+            held_back: BTreeMap::new(),
             changed_lots: BTreeSet::new(),
             changed_holds: BTreeSet::new(),
             changed_debts: BTreeSet::new(),

@@ -138,7 +138,16 @@ pub async fn operations(
            FROM page p
            LEFT JOIN requests r ON r.partner_id = $1 AND r.request_id = p.request_id
                 AND r.cell = p.cell AND r.seq = p.seq
-           LEFT JOIN links l ON l.member_id = p.member_id AND l.partner_id = $1
+           LEFT JOIN LATERAL (
+               SELECT n.link_token FROM links n
+               WHERE n.member_id = p.member_id AND n.partner_id = $1
+                 AND n.linked_at <= p.posted_at
+               UNION ALL
+               SELECT f.link_token FROM former_links f
+               WHERE f.member_id = p.member_id AND f.partner_id = $1
+                 AND f.linked_at <= p.posted_at AND p.posted_at < f.unlinked_at
+               LIMIT 1
+           ) l ON true
            ORDER BY p.posted_at, p.cell, p.seq"#,
         partner.0,
         range.from.to_sqlx() as _,
@@ -186,7 +195,16 @@ pub async fn notices(
            FROM page p
            LEFT JOIN operations o ON p.kind = ANY ($7) AND p.body IS NOT NULL
                 AND o.cell = p.cell AND o.seq = p.seq AND o.posted_at = p.posted_at
-           LEFT JOIN links l ON l.member_id = o.member_id AND l.partner_id = $1
+           LEFT JOIN LATERAL (
+               SELECT n.link_token FROM links n
+               WHERE n.member_id = o.member_id AND n.partner_id = $1
+                 AND n.linked_at <= o.posted_at
+               UNION ALL
+               SELECT f.link_token FROM former_links f
+               WHERE f.member_id = o.member_id AND f.partner_id = $1
+                 AND f.linked_at <= o.posted_at AND o.posted_at < f.unlinked_at
+               LIMIT 1
+           ) l ON true
            ORDER BY p.posted_at, p.cell, p.seq, p.ordinal"#,
         partner.0,
         range.from.to_sqlx() as _,

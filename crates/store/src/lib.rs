@@ -9,6 +9,7 @@ pub mod control;
 mod error;
 pub mod feed;
 mod ledger;
+pub mod linking;
 pub mod member;
 pub mod notices;
 pub mod proposals;

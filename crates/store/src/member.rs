@@ -23,6 +23,9 @@ pub struct NewLink<'a> {
     pub link_token: Uuid,
     /// When.
     pub linked_at: Timestamp,
+    /// From when points of other issuers can be spent there, unless an earlier link of the two says
+    /// later; `None` for at once.
+    pub burns_others_from: Option<Timestamp>,
 }
 
 /// A link that stands in the way of a new one.
@@ -54,21 +57,26 @@ pub struct ListedOperation {
     pub answer: Vec<u8>,
 }
 
-/// Makes a link; `false` when the reference is taken, or the member has another at the partner.
+/// Makes a link; `false` when the reference is taken, or the member has another at the partner. What
+/// was held back through an earlier link of the two stays held back.
 pub async fn insert_link(
     executor: impl PgExecutor<'_>,
     link: &NewLink<'_>,
 ) -> Result<bool, StoreError> {
     let inserted = sqlx::query!(
-        "INSERT INTO links (partner_id, reference, cell, member_id, link_token, linked_at)
-         VALUES ($1, $2, $3, $4, $5, $6)
+        "INSERT INTO links (partner_id, reference, cell, member_id, link_token, linked_at,
+                            burns_others_from)
+         SELECT $1, $2, $3, $4, $5, $6,
+                GREATEST($7, (SELECT until FROM hold_backs
+                              WHERE partner_id = $1 AND member_id = $4 AND until > $6))
          ON CONFLICT DO NOTHING",
         link.partner.0,
         link.reference,
         link.cell.0,
         link.member.0,
         link.link_token,
-        link.linked_at.to_sqlx() as _
+        link.linked_at.to_sqlx() as _,
+        link.burns_others_from.map(ToSqlx::to_sqlx) as _
     )
     .execute(executor)
     .await?;
@@ -131,12 +139,13 @@ pub async fn operations_of_partner(
     Ok(rows.fetch_all(executor).await?.into_iter().map(Row::listed).collect())
 }
 
-/// The same for one member: its operations are in one cell, so their numbers order them. A transfer
-/// is listed for both members, as the operation of the one who gave.
+/// The same for one member, since it was linked: what was done under an earlier link says nothing to
+/// this one. Its operations are in one cell, so their numbers order them. A transfer is listed for
+/// both members, as the operation of the one who gave.
 pub async fn operations_of_member(
     executor: impl PgExecutor<'_>,
     partner: PartnerId,
-    (cell, member): (Cell, MemberId),
+    (cell, member, linked_at): (Cell, MemberId, Timestamp),
     after: Option<OperationPlace>,
     limit: u16,
 ) -> Result<Vec<ListedOperation>, StoreError> {
@@ -146,13 +155,14 @@ pub async fn operations_of_member(
         r#"SELECT o.posted_at AS "posted_at: jiff_sqlx::Timestamp", o.cell, o.seq, r.answer
            FROM operations o JOIN requests r USING (partner_id, request_id)
            WHERE o.cell = $1 AND o.member_id = $2 AND o.partner_id = $3 AND NOT o.refused
-             AND o.seq < $4
+             AND o.seq < $4 AND o.posted_at >= $6
            ORDER BY o.seq DESC LIMIT $5"#,
         cell.0,
         member.0,
         partner.0,
         after.seq.0,
-        i64::from(limit)
+        i64::from(limit),
+        linked_at.to_sqlx() as _
     );
     Ok(rows.fetch_all(executor).await?.into_iter().map(Row::listed).collect())
 }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use entente_ledger::{Cell, MemberId, PartnerId, RequestId, Seq};
+use jiff::Timestamp;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -133,6 +134,16 @@ pub struct ResolvedLink {
     pub cell: Cell,
     /// What names the member to the partner.
     pub link_token: Uuid,
+    /// Until when only points that the partner issued can be spent there; `None` where all can.
+    pub burns_others_from: Option<Timestamp>,
+}
+
+impl ResolvedLink {
+    /// Whether another look found the same link: it names the same member by the same token.
+    #[must_use]
+    pub fn is_still(&self, found: &Self) -> bool {
+        (self.member, self.link_token) == (found.member, found.link_token)
+    }
 }
 
 /// The members behind partners' references, for those that are linked.
@@ -143,35 +154,40 @@ pub async fn resolve_links(
     let (partners, references): (Vec<i32>, Vec<String>) =
         keys.iter().map(|(partner, reference)| (partner.0, reference.clone())).unzip();
     let rows = sqlx::query!(
-        "SELECT l.partner_id, l.reference, l.cell, l.member_id, l.link_token
-         FROM UNNEST($1::integer[], $2::text[]) AS k (partner_id, reference)
-         JOIN links l USING (partner_id, reference)",
+        r#"SELECT l.partner_id, l.reference, l.cell, l.member_id, l.link_token,
+                  l.burns_others_from AS "burns_others_from: jiff_sqlx::Timestamp"
+           FROM UNNEST($1::integer[], $2::text[]) AS k (partner_id, reference)
+           JOIN links l USING (partner_id, reference)"#,
         &partners,
         &references
     )
     .fetch_all(connection)
     .await?;
-    let link = |row: (i16, Uuid, Uuid)| ResolvedLink {
-        cell: Cell(row.0),
-        member: MemberId(row.1),
-        link_token: row.2,
-    };
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let key = (PartnerId(row.partner_id), row.reference);
-            (key, link((row.cell, row.member_id, row.link_token)))
-        })
-        .collect())
+    let link = rows.into_iter().map(|row| {
+        let link = ResolvedLink {
+            cell: Cell(row.cell),
+            member: MemberId(row.member_id),
+            link_token: row.link_token,
+            burns_others_from: row.burns_others_from.map(jiff_sqlx::Timestamp::to_jiff),
+        };
+        ((PartnerId(row.partner_id), row.reference), link)
+    });
+    Ok(link.collect())
 }
 
-/// An operation of a partner that another command names, and how it is linked to that partner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// An operation of a partner that another command names, and how the partner knew its member.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedOriginal {
     /// The operation.
     pub original: Original,
-    /// The member, as the partner knows it.
-    pub link: ResolvedLink,
+    /// Whose points it changed: that member's for ever, linked or not.
+    pub member: MemberId,
+    /// The member's cell.
+    pub cell: Cell,
+    /// The answer that it was given, which names the member by the token of that time.
+    pub answer: Vec<u8>,
+    /// The partner's reference of the member, and its token, where they are linked now.
+    pub linked: Option<(String, Uuid)>,
 }
 
 /// The operations behind a partner's request ids, for those that changed a member's points.
@@ -182,12 +198,13 @@ pub async fn resolve_originals(
     let (partners, ids): (Vec<i32>, Vec<Uuid>) =
         keys.iter().map(|(partner, id)| (partner.0, id.0)).unzip();
     let rows = sqlx::query!(
-        r#"SELECT r.partner_id, r.request_id, r.method, r.refused, r.cell AS "cell!",
-                  r.seq AS "seq!", r.authorized_by, l.member_id, l.link_token
+        r#"SELECT r.partner_id, r.request_id, r.method, r.refused, r.answer, r.cell AS "cell!",
+                  r.seq AS "seq!", r.member_id AS "member_id!", r.authorized_by,
+                  l.reference AS "reference?", l.link_token AS "link_token?"
          FROM UNNEST($1::integer[], $2::uuid[]) AS k (partner_id, request_id)
          JOIN requests r USING (partner_id, request_id)
-         JOIN links l ON l.member_id = r.member_id AND l.partner_id = r.partner_id
-         WHERE r.cell IS NOT NULL"#,
+         LEFT JOIN links l ON l.member_id = r.member_id AND l.partner_id = r.partner_id
+         WHERE r.cell IS NOT NULL AND r.member_id IS NOT NULL"#,
         &partners,
         &ids
     )
@@ -198,13 +215,14 @@ pub async fn resolve_originals(
         let request_id = RequestId(row.request_id);
         let kind = original_kind(row.method, row.refused, row.authorized_by.map(Seq));
         let original = Original { seq: Seq(row.seq), request_id, kind };
-        let link = ResolvedLink {
+        let resolved = ResolvedOriginal {
+            original,
             member: MemberId(row.member_id),
             cell: Cell(row.cell),
-            link_token: row.link_token,
+            answer: if row.refused { Vec::new() } else { row.answer },
+            linked: row.reference.zip(row.link_token),
         };
-        let key = (PartnerId(row.partner_id), request_id);
-        originals.insert(key, ResolvedOriginal { original, link });
+        originals.insert((PartnerId(row.partner_id), request_id), resolved);
     }
     Ok(originals)
 }

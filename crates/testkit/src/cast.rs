@@ -1,10 +1,10 @@
 //! The cast of every test, and how its requests are written shortly.
 
-use entente_client::{Client, Operators, api, new_request_id};
+use entente_client::{Client, Consent, MemberSigner, Operators, api, new_request_id};
 use jiff::Timestamp;
 
 use api::{
-    member::{AttachReferenceRequest, EnrolMemberRequest, GetBalanceRequest},
+    member::{AttachReferenceRequest, GetBalanceRequest, LinkMemberRequest, RedeemLinkCodeRequest},
     partner::{
         Agreement, CreatePartnerRequest, EarnCategory, EarnRounding, EarnRule, Funding, Gifts,
         PublishTermsRequest,
@@ -103,11 +103,34 @@ pub async fn publish(operator: &Operators, partner: &str, from: Timestamp, agree
     Box::pin(operator.publish_terms(request)).await.expect("terms are published");
 }
 
-/// Enrols a member by the partner's own reference.
+/// Links a member by the partner's own reference.
 pub async fn enrol(partner: &Client, reference: &str) {
-    let request =
-        EnrolMemberRequest { request_id: new_request_id(), member_reference: reference.to_owned() };
-    partner.enrol_member(request).await.expect("a member is enrolled");
+    let linked = partner.link(new_request_id(), reference, &consent()).await;
+    linked.expect("a member is linked");
+}
+
+/// A consent that a member gave just now.
+pub fn consent() -> Consent {
+    MemberSigner::consent("2026-03")
+}
+
+/// A link of a member of whoever signs.
+///
+/// # Panics
+/// When the system gives no random bytes.
+pub fn link(signer: &MemberSigner, reference: &str) -> LinkMemberRequest {
+    let member_assertion = signer.assert_member(reference, &consent()).expect("an assertion");
+    LinkMemberRequest { request_id: new_request_id(), member_assertion }
+}
+
+/// A code that was typed at the brand that signs.
+///
+/// # Panics
+/// When the system gives no random bytes.
+pub fn redeem(signer: &MemberSigner, reference: &str, code: &str) -> RedeemLinkCodeRequest {
+    let member_assertion = signer.assert_code(reference, &consent(), code).expect("an assertion");
+    let (request_id, code) = (new_request_id(), code.to_owned());
+    RedeemLinkCodeRequest { request_id, member_assertion, code }
 }
 
 /// Gives a member of `from` the same reference at another brand.

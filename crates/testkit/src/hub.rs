@@ -5,7 +5,10 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 use entente_client::{Client, Operators, Options, Retry, api};
 use entente_hub::{
     Config, Hub, Ledger,
-    config::{DatabaseUrl, Limits, PostingLimits, TokenSettings, WebhookSettings, WorkerSettings},
+    config::{
+        DatabaseUrl, Limits, LinkingSettings, PostingLimits, TokenSettings, WebhookSettings,
+        WorkerSettings,
+    },
     hub::Addresses,
     security::bootstrap,
 };
@@ -16,7 +19,7 @@ use entente_identity::{
 use jiff::Timestamp;
 use tempfile::TempDir;
 
-use crate::{Database, cast};
+use crate::{Database, cast, signing};
 
 /// The operator of every test, who proposes what needs two.
 pub const OPERATOR: &str = "amelia";
@@ -44,6 +47,7 @@ struct Given {
     posting: PostingLimits,
     webhooks: WebhookSettings,
     tokens: TokenSettings,
+    linking: LinkingSettings,
 }
 
 impl TestHub {
@@ -76,6 +80,13 @@ impl TestHub {
     /// The same, with other tokens.
     pub async fn issuing(tokens: TokenSettings) -> Self {
         let given = Given { tokens, ..Given::default() };
+        let hub = Self::serving(Database::fresh().await, given).await;
+        Box::pin(hub.enacted()).await
+    }
+
+    /// The same, with other limits of linking.
+    pub async fn linking(linking: LinkingSettings) -> Self {
+        let given = Given { linking, ..Given::default() };
         let hub = Self::serving(Database::fresh().await, given).await;
         Box::pin(hub.enacted()).await
     }
@@ -254,6 +265,7 @@ async fn serve(database: &Database, certificates: &Path, given: &Given) -> Hub {
         posting: given.posting.clone(),
         webhooks: given.webhooks.clone(),
         tokens: given.tokens.clone(),
+        linking: given.linking.clone(),
         ..Config::default()
     };
     let ledger = Ledger::open(&config).await.expect("the ledger opens");
@@ -271,7 +283,7 @@ async fn register(database: &Database, certificates: &Path) {
 
 fn make_trust_domain(folder: &Path) {
     let (now, overwrite) = (cast::real_now(), Overwrite::Refuse);
-    let domain: TrustDomain = "entente.test".parse().expect("a trust domain");
+    let domain: TrustDomain = signing::TRUST_DOMAIN.parse().expect("a trust domain");
     let hosts = ["localhost", "127.0.0.1"];
     let made = DomainDirectory::init(folder, domain, &hosts, now, overwrite);
     let directory = made.expect("a new folder takes a trust domain");
@@ -279,6 +291,7 @@ fn make_trust_domain(folder: &Path) {
         let partner = name(partner);
         directory.make_partner_ca(&partner, now, overwrite).expect("a CA for each partner");
         let identity = Identity::Partner(partner);
+        signing::write_key(&directory.assertion_key(&identity), &identity);
         directory.issue(&identity, None, now, overwrite).expect("a certificate for each");
     }
     for operator in [OPERATOR, SECOND_OPERATOR] {

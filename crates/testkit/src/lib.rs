@@ -5,8 +5,10 @@ mod hub;
 mod postgres;
 mod proxy;
 mod receiver;
+mod signing;
 
 pub use hub::{OPERATOR, SECOND_OPERATOR, TestHub};
 pub use postgres::{Database, morning};
 pub use proxy::Proxy;
 pub use receiver::{Received, Receiver, Reply};
+pub use signing::{TRUST_DOMAIN, signer, signer_by};

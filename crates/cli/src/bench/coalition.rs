@@ -1,10 +1,10 @@
 //! Who takes part: partners with terms, and members whom two of them know.
 
-use entente_api::member::{AttachReferenceRequest, EnrolMemberRequest};
+use entente_api::member::AttachReferenceRequest;
 use entente_api::partner::{CreatePartnerRequest, PublishTermsRequest};
 use entente_api::points::EarnRequest;
 use entente_api::types::Money;
-use entente_client::{Client, Error, Operators, new_request_id};
+use entente_client::{Client, Error, MemberSigner, Operators, new_request_id};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{civil::date, tz::TimeZone};
 use rand::{RngExt as _, rngs::StdRng};
@@ -125,11 +125,8 @@ async fn enrol_one(
     member: usize,
 ) -> Result<Told, Error> {
     let member_reference = reference(member);
-    let enrol = EnrolMemberRequest {
-        request_id: new_request_id(),
-        member_reference: member_reference.clone(),
-    };
-    partners[home].enrol_member(enrol).await?;
+    let consent = MemberSigner::consent("bench-1");
+    partners[home].link(new_request_id(), &member_reference, &consent).await?;
     let next = (home + 1) % partners.len();
     if next != home {
         let attach = AttachReferenceRequest {

@@ -5,15 +5,19 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use entente_api::ledger::{AdvanceClockRequest, GetLedgerRequest};
-use entente_client::{Client, Error, Operators};
+use entente_api::member::LinkMemberResponse;
+use entente_client::{Client, Error, MemberSigner, Operators};
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 
 use super::cast::{Brand, day_text};
-use super::plan::{Caller, Command, Expected, Phase, Plan, Prediction, Step};
+use super::plan::{Caller, Command, Expected, Linked, Phase, Plan, Prediction, Step};
 use super::tally::{Played, Tally};
 use crate::demo::progress::Progress;
 use crate::output::{proto_time, stamp};
+
+/// What the members of the demo agree to.
+const WORDING: &str = "demo-1";
 
 /// How many members are served at once.
 pub(super) const SIDE_BY_SIDE: usize = 64;
@@ -162,6 +166,12 @@ async fn send(step: &Step, clients: &Clients) -> anyhow::Result<Played> {
 /// Whether it was replayed, `None` for a read, and the balances after it.
 pub(crate) type Done = (Option<bool>, Option<entente_api::types::Balances>);
 
+/// Links a member, who agrees to it here and now.
+pub(crate) async fn link(client: &Client, linked: &Linked) -> Result<LinkMemberResponse, Error> {
+    let consent = MemberSigner::consent(WORDING);
+    client.link(linked.request_id.clone(), &linked.member_reference, &consent).await
+}
+
 async fn call(clients: &Clients, step: &Step) -> Result<Done, Error> {
     let (client, both) = (clients.caller(step.caller), &clients.operator);
     macro_rules! send {
@@ -180,7 +190,10 @@ async fn call(clients: &Clients, step: &Step) -> Result<Done, Error> {
         Command::PublishTerms(request) => send!(both publish_terms, request.as_ref().clone()),
         Command::SuspendPartner(request) => send!(suspend_partner, request.clone()),
         Command::ResumePartner(request) => send!(resume_partner, request.clone()),
-        Command::EnrolMember(request) => send!(enrol_member, request.clone()),
+        Command::LinkMember(linked) => {
+            let answer = link(client, linked).await?;
+            Ok((Some(answer.replayed), None))
+        }
         Command::AttachReference(request) => send!(both attach_reference, request.clone()),
         Command::Earn(request) => send!(points earn, request.clone()),
         Command::Burn(request) => send!(points burn, request.clone()),

@@ -150,6 +150,7 @@ fn renew(domain: &DomainDirectory, now: Timestamp) -> anyhow::Result<()> {
         if !good(&identity) {
             domain.issue(&identity, None, now, Overwrite::Replace)?;
         }
+        domain.make_assertion_key(&identity)?;
     }
     Ok(())
 }

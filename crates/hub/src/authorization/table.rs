@@ -126,7 +126,12 @@ table! {
         QuoteBurn: unary, Partners, Own, with(PointsRead);
     }
     "entente.member.v1.MemberService" {
-        EnrolMember: unary, Partners, Own, with(MembersLink);
+        LinkMember: unary, Partners, Own, with(MembersLink);
+        CheckLink: unary, Partners, Own, with(MembersRead);
+        Unlink: unary, Partners, Own, with(MembersLink);
+        CreateLinkCode: unary, Partners, Own, with(MembersLink);
+        RedeemLinkCode: unary, Partners, Own, with(MembersLink);
+        ConfirmLink: unary, Partners, Own, with(MembersLink);
         GetBalance: unary, Partners, Own, with(MembersRead);
         ListOperations: unary, Partners, Own, with(MembersRead);
     }

@@ -3,6 +3,7 @@
 //! Every value has a default or an error that says how to set it. Units are in the names.
 
 mod limits;
+mod linking;
 mod secret;
 mod tokens;
 mod webhooks;
@@ -23,6 +24,7 @@ use limits::within;
 use serde::{Deserialize, Serialize};
 
 pub use limits::{Limits, PostingLimits};
+pub use linking::LinkingSettings;
 pub use secret::DatabaseUrl;
 pub use tokens::TokenSettings;
 pub use webhooks::WebhookSettings;
@@ -62,6 +64,8 @@ pub struct Config {
     pub posting: PostingLimits,
     /// What the hub does by itself.
     pub workers: WorkerSettings,
+    /// Linking of members.
+    pub linking: LinkingSettings,
     /// Webhooks.
     pub webhooks: WebhookSettings,
     /// Tokens.
@@ -135,6 +139,7 @@ impl Default for Config {
             limits: Limits::default(),
             posting: PostingLimits::default(),
             workers: WorkerSettings::default(),
+            linking: LinkingSettings::default(),
             webhooks: WebhookSettings::default(),
             tokens: TokenSettings::default(),
         }
@@ -187,6 +192,7 @@ impl Config {
         self.limits.check()?;
         self.posting.check()?;
         self.workers.check()?;
+        self.linking.check()?;
         self.webhooks.check()?;
         self.tokens.check()
     }
@@ -201,6 +207,7 @@ fn environment() -> Env {
             "limits" => Limits::NAMES.contains(&name),
             "posting" => PostingLimits::NAMES.contains(&name),
             "workers" => WorkerSettings::NAMES.contains(&name),
+            "linking" => LinkingSettings::NAMES.contains(&name),
             "webhooks" => WebhookSettings::NAMES.contains(&name),
             "tokens" => TokenSettings::NAMES.contains(&name),
             _ => false,

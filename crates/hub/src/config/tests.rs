@@ -105,7 +105,7 @@ fn the_environment_can_set_every_value() {
     let all: Dict = Figment::from(Serialized::defaults(&all)).extract().expect("a table");
     let ours: BTreeSet<_> = NAMES
         .iter()
-        .chain(&["limits", "posting", "workers", "webhooks", "tokens"])
+        .chain(&["limits", "posting", "workers", "linking", "webhooks", "tokens"])
         .map(ToString::to_string)
         .collect();
     assert_eq!(names(&all), ours);
@@ -113,6 +113,7 @@ fn the_environment_can_set_every_value() {
         ("limits", &Limits::NAMES[..]),
         ("posting", &PostingLimits::NAMES[..]),
         ("workers", &WorkerSettings::NAMES[..]),
+        ("linking", &LinkingSettings::NAMES[..]),
         ("webhooks", &WebhookSettings::NAMES[..]),
         ("tokens", &TokenSettings::NAMES[..]),
     ] {

@@ -1,15 +1,13 @@
-//! Enrolments and links. They need no head: until the commit nobody knows the new member or link.
+//! References that operators attach. They need no head: until the commit nobody knows the new link.
 
 use entente_api::{
     error::ErrorReason,
-    member::{
-        AttachReferenceRequest, AttachReferenceResponse, EnrolMemberRequest, EnrolMemberResponse,
-    },
+    member::{AttachReferenceRequest, AttachReferenceResponse},
 };
 use entente_ledger::PartnerId;
 use entente_loyalty::{Catalogue, PartnerCode};
 use entente_store::{
-    ResolvedLink, StoreError, catalogue,
+    ResolvedLink, StoreError,
     control::{Control, NoHeads},
     member::{self, NewLink},
     resolve_links,
@@ -18,15 +16,6 @@ use sqlx::PgConnection;
 
 use super::{Answer, Write, partners::partner_unknown};
 use crate::{error::Refused, ids, parse::MemberReference};
-
-/// Gives a partner's member a wallet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EnrolMember {
-    /// The partner that calls.
-    pub partner: PartnerId,
-    /// Its own reference of the member.
-    pub reference: MemberReference,
-}
 
 /// Gives a member of one brand a reference at another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,38 +28,6 @@ pub struct AttachReference {
     pub target_partner: PartnerCode,
     /// this reference.
     pub target_reference: MemberReference,
-}
-
-impl Write for EnrolMember {
-    type Request = EnrolMemberRequest;
-    type Locks = NoHeads;
-
-    async fn act(
-        &self,
-        control: &mut Control<NoHeads>,
-        _: &Catalogue,
-    ) -> Result<Result<Answer<Self::Request>, Refused>, StoreError> {
-        let (cell_count, linked_at) = (control.ledger().cell_count, control.now());
-        let connection = control.connection();
-        if catalogue::is_suspended(&mut *connection, self.partner).await? {
-            let message = "the partner is suspended";
-            return Ok(Err(Refused::new(ErrorReason::PartnerSuspended, message)));
-        }
-        let (member, link_token) = (ids::member(), ids::link_token());
-        let cell = member.cell(cell_count);
-        let (partner, reference) = (self.partner, self.reference.as_str());
-        let link = NewLink { partner, reference, member, cell, link_token, linked_at };
-        let created = member::insert_link(&mut *connection, &link).await?;
-        let link_token = if created {
-            member::insert_wallet(connection, member, cell).await?;
-            link_token
-        } else {
-            let known = known(connection, partner, &self.reference).await?;
-            known.ok_or(StoreError::Claimed)?.link_token
-        };
-        let member_token = link_token.to_string();
-        Ok(Ok(Answer::of(EnrolMemberResponse { member_token, created, replayed: false })))
-    }
 }
 
 impl Write for AttachReference {
@@ -105,6 +62,8 @@ impl Write for AttachReference {
             cell: known.cell,
             link_token: ids::link_token(),
             linked_at,
+            // Two operators have seen to it; what an earlier link holds back stays held back.
+            burns_others_from: None,
         };
         let created = member::insert_link(&mut *connection, &link).await?;
         if !created && let Err(refused) = attached_before(connection, &link).await? {

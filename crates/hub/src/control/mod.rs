@@ -1,11 +1,13 @@
-//! Writes that change no points: partners, terms, enrolments, the clock, payments, and what two
-//! operators do together.
+//! Writes that change no points: partners, terms, links, the clock, payments, and what two operators
+//! do together.
 //!
 //! Each runs in a task of its own that owns its transaction, so a caller that cancels cannot cut it
 //! short. Their number is bounded, and one runs again when the database asks for it. Those with a
 //! request id give it one outcome for ever, in `write.rs`.
 
 mod advance_clock;
+mod events;
+mod linking;
 mod members;
 mod partners;
 mod proposals;
@@ -22,7 +24,8 @@ use entente_store::StoreError;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
-pub use members::{AttachReference, EnrolMember};
+pub use linking::{ConfirmLink, CreateLinkCode, LinkMember, RedeemLinkCode, Unlink, UnlinkBy};
+pub use members::AttachReference;
 pub(crate) use members::{member_unknown, testing_apart};
 pub(crate) use partners::partner_unknown;
 pub use partners::{CreatePartner, ResumePartner, SuspendPartner};

@@ -128,6 +128,13 @@ impl Refused {
         Self::new(ErrorReason::Overloaded, "the hub is overloaded; send the same id again")
     }
 
+    /// For a reference that was linked to another member while the request was on its way.
+    #[must_use]
+    pub fn linked_anew() -> Self {
+        let message = "the reference was linked anew; send the same id again";
+        Self::new(ErrorReason::Overloaded, message)
+    }
+
     /// For a hub that drains.
     #[must_use]
     pub fn shutting_down() -> Self {

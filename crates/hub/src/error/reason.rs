@@ -16,6 +16,12 @@ pub struct Rule {
     pub retry: Option<Duration>,
 }
 
+/// Of what ends by itself, or by somebody else's hand.
+const A_MINUTE: Rule = again(Code::FailedPrecondition, 60_000);
+
+/// Of a caller that has not proved who it is.
+const UNKNOWN: Rule = not_kept(Code::Unauthenticated);
+
 /// The rule of a reason. No wildcard: a new reason does not compile until it has one.
 #[must_use]
 pub const fn rule(reason: ErrorReason) -> Rule {
@@ -24,9 +30,7 @@ pub const fn rule(reason: ErrorReason) -> Rule {
     match reason {
         R::Unspecified | R::Internal => again(Code::Internal, 1_000),
         R::Malformed => not_kept(Code::InvalidArgument),
-        R::Unauthenticated | R::TokenRefused | R::TokenExpired | R::AssertionRefused => {
-            not_kept(Code::Unauthenticated)
-        }
+        R::Unauthenticated | R::TokenRefused | R::TokenExpired | R::AssertionRefused => UNKNOWN,
         R::NotAllowed | R::ScopeMissing | R::RoleMissing | R::OwnProposal => not_kept(Denied),
         R::ShuttingDown => again(Code::Unavailable, 1_000),
         R::Overloaded => again(Code::Unavailable, 250),
@@ -35,6 +39,7 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         R::RequestIdReused => not_kept(AlreadyExists),
         R::PartnerUnknown
         | R::MemberUnknown
+        | R::LinkUnknown
         | R::OperationUnknown
         | R::WindowUnknown
         | R::TermsUnknown
@@ -43,14 +48,14 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         | R::KeyUnknown
         | R::OperatorUnknown
         | R::ProposalUnknown => not_kept(NotFound),
-        R::PartnerSuspended => again(FailedPrecondition, 60_000),
+        R::PartnerSuspended | R::BurnHeldBack | R::LinkNotPending => A_MINUTE,
         R::WindowNotClosed | R::NotASimulation | R::ClockBackwards | R::EndpointNotAllowed => {
             not_kept(FailedPrecondition)
         }
         R::TooManyWebhooks | R::TooManyKeys => not_kept(Code::ResourceExhausted),
         R::PartnerExists | R::KeyTaken => kept(AlreadyExists),
         R::NetDebitCapExceeded => kept(Code::ResourceExhausted),
-        R::TransferLimitReached => again(Code::ResourceExhausted, 3_600_000),
+        R::TransferLimitReached | R::LinkTriesSpent => again(Code::ResourceExhausted, 3_600_000),
         R::ReceiptCredited
         | R::ActivityInFuture
         | R::ActivityTooOld
@@ -79,6 +84,8 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         | R::TestingApart
         | R::ReferenceTaken
         | R::MemberAlreadyLinked
+        | R::LinkCodeRefused
+        | R::MergeNotAllowed
         | R::TermsInPast
         | R::TermsOverlap
         | R::ExchangeCycleGains

@@ -29,6 +29,7 @@ impl Refused {
             Refusal::CaptureExceedsHold { held } => refused.with("held", held),
             Refusal::ReversalExceedsRest { rest } => refused.with("rest", rest),
             Refusal::PointsInsufficient { available } => refused.with("available", available),
+            Refusal::BurnHeldBack { until } => refused.with("until", until),
             Refusal::NetDebitCapExceeded { partner, currency, cap } if partner == caller.id => {
                 let refused = refused.with("partner", &caller.code);
                 refused.with("currency", currency).with("cap_micros", cap)
@@ -84,6 +85,7 @@ fn reason(refusal: &Refusal) -> ErrorReason {
         Refusal::ReversalUnitWrong => ErrorReason::ReversalUnitWrong,
         Refusal::ReversalExceedsRest { .. } => ErrorReason::ReversalExceedsRest,
         Refusal::PointsInsufficient { .. } => ErrorReason::PointsInsufficient,
+        Refusal::BurnHeldBack { .. } => ErrorReason::BurnHeldBack,
         Refusal::TransferLimitReached { .. } => ErrorReason::TransferLimitReached,
         Refusal::NetDebitCapExceeded { .. } => ErrorReason::NetDebitCapExceeded,
     }
@@ -139,6 +141,7 @@ mod tests {
             Refusal::ReversalUnitWrong,
             Refusal::ReversalExceedsRest { rest: 9 },
             Refusal::PointsInsufficient { available: Points(3) },
+            Refusal::BurnHeldBack { until: Timestamp::UNIX_EPOCH },
             Refusal::TransferLimitReached { rest: Points(8), resets_at: Timestamp::UNIX_EPOCH },
             Refusal::NetDebitCapExceeded { partner: PartnerId(1), currency, cap: Micros(5) },
         ]
@@ -195,6 +198,8 @@ mod tests {
             Some("500")
         );
         let resets_at = Timestamp::UNIX_EPOCH;
+        let held_back = told(Refusal::BurnHeldBack { until: resets_at });
+        assert_eq!(held_back.metadata("until"), Some("1970-01-01T00:00:00Z"));
         let limit = told(Refusal::TransferLimitReached { rest: Points(8), resets_at });
         assert_eq!(limit.metadata("rest"), Some("8"));
         assert_eq!(limit.metadata("resets_at"), Some("1970-01-01T00:00:00Z"));

@@ -1,27 +1,99 @@
 //! Requests about members.
 
-use entente_api::member::{AttachReferenceRequest, EnrolMemberRequest};
-use entente_ledger::{PartnerId, RequestId};
+use entente_api::member::{
+    AttachReferenceRequest, ConfirmLinkRequest, CreateLinkCodeRequest, LinkMemberRequest,
+    RedeemLinkCodeRequest, UnlinkRequest, unlink_request::Link,
+};
+use entente_ledger::RequestId;
+use entente_loyalty::PartnerCode;
 
-use super::{MemberReference, Violations, member_reference, partner_code, request_id};
+use super::{Expected, MemberReference, Violations, member_reference, partner_code, request_id};
 use crate::{
-    control::{AttachReference, EnrolMember},
+    control::{AttachReference, UnlinkBy},
     error::Refused,
+    linking::TypedCode,
 };
 
-/// An enrolment by a partner.
-pub fn enrol(
-    partner: PartnerId,
-    request: &EnrolMemberRequest,
-) -> Result<(RequestId, EnrolMember), Refused> {
+/// The longest assertion, as all JWTs.
+const MAX_ASSERTION_BYTES: usize = 4_096;
+
+/// A link by a partner's assertion, which is still to be verified.
+pub fn link(request: &LinkMemberRequest) -> Result<RequestId, Refused> {
+    let mut violations = Violations::default();
+    let id = violations.field("request_id", request_id(&request.request_id));
+    let assertion = violations.field("member_assertion", assertion(&request.member_assertion));
+    match (id, assertion) {
+        (Some(id), Some(())) => Ok(id),
+        _ => Err(violations.refused()),
+    }
+}
+
+/// The end of a link.
+pub fn unlink(request: &UnlinkRequest) -> Result<(RequestId, UnlinkBy), Refused> {
+    let mut violations = Violations::default();
+    let id = violations.field("request_id", request_id(&request.request_id));
+    let by = match &request.link {
+        Some(Link::MemberReference(text)) => {
+            let reference = violations.field("member_reference", member_reference(text));
+            reference.map(UnlinkBy::Reference)
+        }
+        Some(Link::LinkCodeId(text)) => {
+            violations.field("link_code_id", request_id(text)).map(UnlinkBy::Code)
+        }
+        None => violations.field("link", Err("a reference, or the id of a link code".into())),
+    };
+    match (id, by) {
+        (Some(id), Some(by)) => Ok((id, by)),
+        _ => Err(violations.refused()),
+    }
+}
+
+/// What a code is made for.
+pub fn create_code(
+    request: &CreateLinkCodeRequest,
+) -> Result<(RequestId, MemberReference, PartnerCode), Refused> {
     let mut violations = Violations::default();
     let id = violations.field("request_id", request_id(&request.request_id));
     let reference =
         violations.field("member_reference", member_reference(&request.member_reference));
-    match (id, reference) {
-        (Some(id), Some(reference)) => Ok((id, EnrolMember { partner, reference })),
+    let target = violations.field("target_partner", partner_code(&request.target_partner));
+    match (id, reference, target) {
+        (Some(id), Some(reference), Some(target)) => Ok((id, reference, target)),
         _ => Err(violations.refused()),
     }
+}
+
+/// A typed code, with an assertion that is still to be verified.
+pub fn redeem(request: &RedeemLinkCodeRequest) -> Result<(RequestId, TypedCode), Refused> {
+    let mut violations = Violations::default();
+    let id = violations.field("request_id", request_id(&request.request_id));
+    let assertion = violations.field("member_assertion", assertion(&request.member_assertion));
+    let code = TypedCode::typed(&request.code).ok_or("1 to 32 characters".into());
+    let code = violations.field("code", code);
+    match (id, assertion, code) {
+        (Some(id), Some(()), Some(code)) => Ok((id, code)),
+        _ => Err(violations.refused()),
+    }
+}
+
+/// A confirmation: the request's own id and that of the code.
+pub fn confirm(request: &ConfirmLinkRequest) -> Result<(RequestId, RequestId), Refused> {
+    let mut violations = Violations::default();
+    let id = violations.field("request_id", request_id(&request.request_id));
+    let assertion = violations.field("member_assertion", assertion(&request.member_assertion));
+    let code = violations.field("link_code_id", request_id(&request.link_code_id));
+    let good = (10..=99).contains(&request.number);
+    let number = violations.field("number", good.then_some(()).ok_or("two digits".into()));
+    match (id, assertion, code, number) {
+        (Some(id), Some(()), Some(code), Some(())) => Ok((id, code)),
+        _ => Err(violations.refused()),
+    }
+}
+
+/// Whether there is an assertion at all; what is wrong with it, nobody is told.
+fn assertion(text: &str) -> Result<(), Expected> {
+    let good = (1..=MAX_ASSERTION_BYTES).contains(&text.len());
+    good.then_some(()).ok_or("a signed member assertion of at most 4096 bytes".into())
 }
 
 /// A second brand's reference.
@@ -68,17 +140,22 @@ mod tests {
             "the request is malformed: request_id, partner, member_reference, target_partner, \
              target_member_reference"
         );
-        let refused = enrol(PartnerId(1), &EnrolMemberRequest::default()).expect_err("empty");
-        assert_eq!(refused.message(), "the request is malformed: request_id, member_reference");
+        let told = |refused: Refused| refused.message().replace("the request is malformed: ", "");
+        let refused = told(link(&LinkMemberRequest::default()).expect_err("empty"));
+        assert_eq!(refused, "request_id, member_assertion");
+        let refused = told(unlink(&UnlinkRequest::default()).expect_err("empty"));
+        assert_eq!(refused, "request_id, link");
+        let refused = told(create_code(&CreateLinkCodeRequest::default()).expect_err("empty"));
+        assert_eq!(refused, "request_id, member_reference, target_partner");
+        let refused = told(redeem(&RedeemLinkCodeRequest::default()).expect_err("empty"));
+        assert_eq!(refused, "request_id, member_assertion, code");
+        let refused = told(confirm(&ConfirmLinkRequest::default()).expect_err("empty"));
+        assert_eq!(refused, "request_id, member_assertion, link_code_id, number");
     }
 
     #[test]
     fn a_reference_with_a_nul_is_refused() {
-        let request = EnrolMemberRequest {
-            request_id: "7d0c1e1c-6f0b-4d1b-9c59-0d3b1f6f7a10".to_owned(),
-            member_reference: "guest\0".to_owned(),
-        };
-        let refused = enrol(PartnerId(1), &request).expect_err("a NUL");
+        let refused = reference("guest\0").expect_err("a NUL");
         assert_eq!(refused.message(), "the request is malformed: member_reference");
         assert!(reference("guest-1").is_ok());
     }

@@ -23,19 +23,24 @@ pub(super) struct Tokens {
     pub(super) counterparty: Option<Uuid>,
 }
 
-/// The encoded answer to a partner.
-pub(super) fn of_partner(caller: &Partner, tokens: Tokens, decision: &Decision) -> Vec<u8> {
+/// The encoded answer to a partner; what the member has is told to whom it is linked alone.
+pub(super) fn of_partner(
+    caller: &Partner,
+    tokens: Tokens,
+    decision: &Decision,
+    linked: bool,
+) -> Vec<u8> {
     let mut operation = operation(caller, tokens.member, &decision.operation);
     operation.counterparty_token =
         tokens.counterparty.map(|token| token.to_string()).unwrap_or_default();
-    encoded(operation, decision.wallet)
+    encoded(operation, linked.then_some(decision.wallet))
 }
 
 /// The encoded answer of what the hub does by itself.
 pub(super) fn of_hub(catalogue: &Catalogue, decision: &Decision) -> Vec<u8> {
     let issuer = |id| catalogue.partner(id).map_or(COALITION, |partner| partner.code.as_str());
     let operation = wire(&decision.operation, "hub", String::new(), issuer);
-    encoded(operation, decision.wallet)
+    encoded(operation, Some(decision.wallet))
 }
 
 /// An operation as its partner sees it: lots of others are the coalition's.
@@ -53,8 +58,8 @@ pub fn balances(wallet: Wallet) -> types::Balances {
     types::Balances { available, held, debt }
 }
 
-fn encoded(operation: types::Operation, wallet: Wallet) -> Vec<u8> {
-    let balances = Some(balances(wallet));
+fn encoded(operation: types::Operation, wallet: Option<Wallet>) -> Vec<u8> {
+    let balances = wallet.map(balances);
     EarnResponse { operation: Some(operation), balances, replayed: false }.encode_to_vec()
 }
 
@@ -94,6 +99,12 @@ fn wire<'a>(
         counterparty_token: String::new(),
         charity: operation.charity.as_ref().map(ToString::to_string).unwrap_or_default(),
     }
+}
+
+/// The token by which an answer names the operation's member; `None` for what answers no operation.
+pub(super) fn member_token(answer: &[u8]) -> Option<Uuid> {
+    let answer = EarnResponse::decode(answer).ok()?;
+    answer.operation?.member_token.parse().ok()
 }
 
 fn money((Micros(micros), currency): (Micros, Currency)) -> types::Money {

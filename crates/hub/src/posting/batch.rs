@@ -18,7 +18,7 @@ use sqlx::PgPool;
 
 use super::{
     answer, measure, needs,
-    resolver::member_unknown,
+    resolver::{Remembered, member_unknown},
     submission::{Posted, Queued},
     told,
 };
@@ -38,10 +38,13 @@ pub(super) struct Context {
     pub(super) catalogue: Arc<CatalogueCache>,
     /// Who follows the heads hears of each commit.
     pub(super) heads: feed::Heads,
+    /// What the resolver remembers, which may no longer be so.
+    pub(super) links: Remembered,
 }
 
 type Key = (PartnerId, RequestId);
 type Answer = Result<Posted, RpcError>;
+type Links = HashMap<(PartnerId, String), ResolvedLink>;
 
 /// Posts commands in one transaction, and answers them in their order. On an error, nothing is
 /// posted, or the commit's outcome is unknown; either way the same commands may be run again.
@@ -59,6 +62,7 @@ pub(super) async fn run(context: &Context, commands: &[Queued]) -> Result<Vec<An
     let links = batch.links(&references(commands)).await?;
     let wanted = needs::of_members(commands, &catalogue, heads.now);
     let mut loaded = batch.load(&wanted, heads.now).await?;
+    needs::hold_back(&mut loaded, &links);
     let payees = commands.iter().flat_map(|queued| needs::payees(&queued.command, &catalogue));
     let exposures = lock_exposures(&mut batch, &catalogue, &loaded, payees).await?;
 
@@ -67,7 +71,7 @@ pub(super) async fn run(context: &Context, commands: &[Queued]) -> Result<Vec<An
     state.receipts = earlier.credited;
     let mut deciding = Deciding::new(state, &heads, earlier.outcomes);
     let answers: Vec<Answer> =
-        commands.iter().map(|command| deciding.answer(command, &links)).collect();
+        commands.iter().map(|command| deciding.answer(command, &links, &context.links)).collect();
 
     // 4. Write everything. 5. Commit.
     let last = deciding.last.clone();
@@ -147,17 +151,19 @@ impl<'a> Deciding<'a> {
         Self { state, heads, last, outcomes, requests, decisions, notices }
     }
 
-    fn answer(
-        &mut self,
-        queued: &Queued,
-        links: &HashMap<(PartnerId, String), ResolvedLink>,
-    ) -> Answer {
+    fn answer(&mut self, queued: &Queued, links: &Links, remembered: &Remembered) -> Answer {
         if let Some(outcome) = self.outcomes.get(&key(queued)) {
             return replay(&queued.fingerprint, outcome);
         }
+        let partner = queued.command.partner;
         for (reference, found) in &queued.references {
-            if links.get(&(queued.command.partner, reference.clone())) != Some(found) {
-                return Err(member_unknown());
+            match links.get(&(partner, reference.clone())) {
+                Some(link) if link.is_still(found) => {}
+                now => {
+                    remembered.forget(partner, reference);
+                    let anew = now.map(|_| Refused::linked_anew().into());
+                    return Err(anew.unwrap_or_else(member_unknown));
+                }
             }
         }
         for (cell, member) in queued.members() {
@@ -167,7 +173,7 @@ impl<'a> Deciding<'a> {
             // What is due expires first, whatever becomes of the command.
             self.expire_due(cell, member).map_err(RpcError::internal)?;
         }
-        self.decide(queued)
+        self.decide(queued, is_linked(queued, links))
     }
 
     /// Brings a member to the batch's time.
@@ -185,7 +191,8 @@ impl<'a> Deciding<'a> {
         Ok(())
     }
 
-    fn decide(&mut self, queued: &Queued) -> Answer {
+    /// Decides; who is not `linked` is not told what the member has.
+    fn decide(&mut self, queued: &Queued, linked: bool) -> Answer {
         let command = &queued.command;
         let now = self.heads.now;
         let Some(caller) = self.state.catalogue.partner(command.partner) else {
@@ -205,7 +212,7 @@ impl<'a> Deciding<'a> {
                     member: queued.link.link_token,
                     counterparty: queued.receiver.map(|link| link.link_token),
                 };
-                let answer = answer::of_partner(caller, tokens, &decision);
+                let answer = answer::of_partner(caller, tokens, &decision, linked);
                 self.record(fingerprint, decision, answer.clone(), authorized_by);
                 // The request's outcome is the giver's leg; the receiver's is in its cell's feed.
                 if let Some(received) = received {
@@ -309,10 +316,19 @@ fn key(queued: &Queued) -> Key {
 fn references(commands: &[Queued]) -> Vec<(PartnerId, String)> {
     let references = commands.iter().flat_map(|queued| {
         let partner = queued.command.partner;
-        queued.references.iter().map(move |(reference, _)| (partner, reference.clone()))
+        let named = queued.references.iter().map(|(reference, _)| reference);
+        named.chain(&queued.sees_by).map(move |reference| (partner, reference.clone()))
     });
     let distinct: BTreeSet<_> = references.collect();
     distinct.into_iter().collect()
+}
+
+/// Whether the partner is linked to the member by the link that its command knows. A command that
+/// named its member by a reference is.
+fn is_linked(queued: &Queued, links: &Links) -> bool {
+    let link = |reference: &String| links.get(&(queued.command.partner, reference.clone()));
+    let sees = queued.sees_by.as_ref().and_then(link);
+    !queued.references.is_empty() || sees.is_some_and(|link| link.is_still(&queued.link))
 }
 
 /// The receipts that earns ask to credit.

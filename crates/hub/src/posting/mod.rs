@@ -22,6 +22,7 @@ mod writer;
 
 use std::{sync::Arc, time::Duration};
 
+use entente_ledger::PartnerId;
 use sqlx::PgPool;
 use tokio::{
     sync::{oneshot, watch},
@@ -40,10 +41,11 @@ use crate::{
     config::PostingLimits,
     error::{Refused, RpcError},
     feed::Heads,
+    parse::MemberReference,
 };
 use queue::{Queue, Via};
 pub(crate) use resolver::Resolved;
-use resolver::Resolver;
+use resolver::{Remembered, Resolver};
 use submission::Queued;
 
 /// How many references the resolver remembers.
@@ -83,13 +85,16 @@ impl Posting {
     ) -> (Self, PostingTasks) {
         let mut tasks = JoinSet::new();
         let (stop, stopped) = watch::channel(false);
-        let (resolver, resolving) = Resolver::start(pool.clone(), limits, stopped.clone());
+        let links = Remembered::new(REFERENCES);
+        let (resolver, resolving) =
+            Resolver::start(pool.clone(), links.clone(), limits, stopped.clone());
         tasks.spawn(resolving);
         let mut queues = Vec::with_capacity(limits.writers);
         for _ in 0..limits.writers.max(1) {
             let (queue, queued) = queue::queue(limits.queue, limits.lines());
             let (catalogue, heads) = (Arc::clone(catalogue), heads.clone());
-            let context = batch::Context { pool: pool.clone(), catalogue, heads };
+            let (pool, links) = (pool.clone(), links.clone());
+            let context = batch::Context { pool, catalogue, heads, links };
             tasks.spawn(writer::run(context, queued, limits.batch, stopped.clone()));
             queues.push(queue);
         }
@@ -100,13 +105,20 @@ impl Posting {
     #[must_use]
     pub fn sweeps(pool: &PgPool, catalogue: &Arc<CatalogueCache>, heads: &Heads) -> Sweeps {
         let (catalogue, heads) = (Arc::clone(catalogue), heads.clone());
-        Sweeps::new(batch::Context { pool: pool.clone(), catalogue, heads })
+        // A sweep names no reference.
+        let links = Remembered::new(1);
+        Sweeps::new(batch::Context { pool: pool.clone(), catalogue, heads, links })
     }
 
     /// Posts a command, and answers after its commit. A full queue refuses it.
     pub async fn submit(&self, submission: Submission) -> Result<Posted, RpcError> {
         let resolved = self.resolver.resolve(&submission, Via::Call).await?;
         self.enqueue(submission, resolved, Via::Call).await.posted().await
+    }
+
+    /// A reference is no longer what it was remembered as.
+    pub(crate) fn forget(&self, partner: PartnerId, reference: &MemberReference) {
+        self.resolver.forget(partner, reference);
     }
 
     /// What a submission's reference is remembered as.

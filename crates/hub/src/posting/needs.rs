@@ -1,10 +1,13 @@
 //! What a batch's commands need to be read, before any of them is decided.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use entente_ledger::{Cell, MemberId, PartnerId};
 use entente_loyalty::{Action, Catalogue, Command, ExchangeAmount, Original, OriginalKind};
-use entente_store::batch::MemberNeeds;
+use entente_store::{
+    ResolvedLink,
+    batch::{LoadedMembers, MemberNeeds},
+};
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::submission::Queued;
@@ -24,6 +27,19 @@ pub(super) fn of_members(
         }
     }
     needs
+}
+
+/// Tells the members what their links hold back.
+pub(super) fn hold_back(
+    loaded: &mut LoadedMembers,
+    links: &HashMap<(PartnerId, String), ResolvedLink>,
+) {
+    for ((partner, _), link) in links {
+        let member = loaded.members.get_mut(&link.member);
+        if let Some((member, until)) = member.zip(link.burns_others_from) {
+            member.held_back.insert(*partner, until);
+        }
+    }
 }
 
 /// What one command needs of its member.

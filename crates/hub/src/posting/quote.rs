@@ -106,7 +106,11 @@ async fn read<'a>(
     needs::add(&mut needs, command, catalogue, snapshot.now);
     let needs: BTreeMap<(Cell, MemberId), MemberNeeds> =
         BTreeMap::from([((link.cell, link.member), needs)]);
-    let loaded = snapshot.members(&needs).await?;
+    let mut loaded = snapshot.members(&needs).await?;
+    let member = loaded.members.get_mut(&link.member);
+    if let Some((member, until)) = member.zip(link.burns_others_from) {
+        member.held_back.insert(command.partner, until);
+    }
     let partners: BTreeSet<PartnerId> =
         loaded.partners().into_iter().chain([command.partner]).collect();
     Ok(State {

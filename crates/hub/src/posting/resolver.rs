@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use entente_ledger::{PartnerId, RequestId};
 use entente_store::{
-    Outcome, ResolvedLink, StoreError, outcomes, resolve_links, resolve_originals,
+    Outcome, ResolvedLink, ResolvedOriginal, StoreError, outcomes, resolve_links, resolve_originals,
 };
 use quick_cache::sync::Cache;
 use sqlx::PgPool;
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    REFERENCES,
+    answer,
     queue::{self, Queue, Via, Waiting},
-    submission::{Resolution, Submission, Target},
+    submission::{Known, Resolution, Submission, Target},
 };
 use crate::{
     config::PostingLimits,
@@ -23,10 +23,35 @@ use crate::{
 };
 use entente_api::error::ErrorReason;
 
+/// What references are remembered as. Links come and go, on any hub: so each batch reads them again
+/// under the heads, and forgets here what is no longer so.
+#[derive(Debug, Clone)]
+pub(super) struct Remembered(Arc<Cache<(PartnerId, String), ResolvedLink>>);
+
+impl Remembered {
+    /// Nothing yet.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self(Arc::new(Cache::new(capacity)))
+    }
+
+    /// Whatever it was, it is to be looked up again.
+    pub(super) fn forget(&self, partner: PartnerId, reference: &str) {
+        self.0.remove(&(partner, reference.to_owned()));
+    }
+
+    fn get(&self, key: &(PartnerId, String)) -> Option<ResolvedLink> {
+        self.0.get(key)
+    }
+
+    fn insert(&self, key: (PartnerId, String), link: ResolvedLink) {
+        self.0.insert(key, link);
+    }
+}
+
 /// The way to the resolver.
 #[derive(Debug, Clone)]
 pub(super) struct Resolver {
-    links: Arc<Cache<(PartnerId, String), ResolvedLink>>,
+    links: Remembered,
     questions: Queue<Question>,
 }
 
@@ -51,12 +76,12 @@ impl Resolver {
     /// The resolver, and the task that answers it.
     pub(super) fn start(
         pool: PgPool,
+        links: Remembered,
         limits: &PostingLimits,
         stopped: watch::Receiver<bool>,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (questions, asked) = queue::queue(limits.queue, limits.lines());
-        let links = Arc::new(Cache::new(REFERENCES));
-        let task = answer_all(pool, Arc::clone(&links), asked, limits.batch, stopped);
+        let task = answer_all(pool, links.clone(), asked, limits.batch, stopped);
         (Self { links, questions }, task)
     }
 
@@ -72,6 +97,11 @@ impl Resolver {
             Target::Original(_) => return None,
         };
         Some(Resolved::Found(resolution))
+    }
+
+    /// Looks a reference up anew from now on.
+    pub(super) fn forget(&self, partner: PartnerId, reference: &MemberReference) {
+        self.links.forget(partner, reference.as_str());
     }
 
     /// Resolves a submission.
@@ -98,7 +128,7 @@ impl Resolver {
 /// Answers questions, all that wait at once, until no resolver is left.
 async fn answer_all(
     pool: PgPool,
-    links: Arc<Cache<(PartnerId, String), ResolvedLink>>,
+    links: Remembered,
     mut asked: Waiting<Question>,
     batch: usize,
     mut stopped: watch::Receiver<bool>,
@@ -117,7 +147,7 @@ async fn answer_all(
 
 async fn answer(
     pool: &PgPool,
-    links: &Cache<(PartnerId, String), ResolvedLink>,
+    links: &Remembered,
     questions: Vec<Question>,
 ) -> Result<(), (StoreError, Vec<Question>)> {
     let found = match read(pool, &questions).await {
@@ -144,7 +174,7 @@ async fn answer(
             }),
             (None, Target::Original(id)) => originals
                 .get(&(question.partner, id))
-                .map(|found| Resolved::Found(Resolution::Original(*found)))
+                .map(|found| Resolved::Found(Resolution::Original(known(found))))
                 .ok_or_else(operation_unknown),
         };
         let _ = question.reply.send(resolved);
@@ -155,7 +185,7 @@ async fn answer(
 type Found = (
     std::collections::HashMap<(PartnerId, RequestId), Outcome>,
     std::collections::HashMap<(PartnerId, String), ResolvedLink>,
-    std::collections::HashMap<(PartnerId, RequestId), entente_store::ResolvedOriginal>,
+    std::collections::HashMap<(PartnerId, RequestId), ResolvedOriginal>,
 );
 
 async fn read(pool: &PgPool, questions: &[Question]) -> Result<Found, StoreError> {
@@ -178,6 +208,19 @@ async fn read(pool: &PgPool, questions: &[Question]) -> Result<Found, StoreError
     let references = resolve_links(&mut connection, &references).await?;
     let originals = resolve_originals(&mut connection, &originals).await?;
     Ok((outcomes, references, originals))
+}
+
+/// An operation stays its partner's, and its member's, whatever became of the link. The answer of
+/// that time names the member; where the link of that time stands, its reference is told too.
+fn known(found: &ResolvedOriginal) -> Known {
+    let link_token = answer::member_token(&found.answer).unwrap_or_default();
+    let linked = found.linked.as_ref().filter(|(_, token)| *token == link_token);
+    let (member, cell) = (found.member, found.cell);
+    Known {
+        original: found.original,
+        link: ResolvedLink { member, cell, link_token, burns_others_from: None },
+        reference: linked.map(|(reference, _)| reference.clone()),
+    }
 }
 
 pub(super) fn member_unknown() -> RpcError {

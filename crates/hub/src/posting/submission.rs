@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use entente_ledger::{Cell, MemberId, PartnerId, Points, RequestId};
 use entente_loyalty::{
-    Action, Bought, BurnAmount, Command, ExchangeAmount, PartnerCode, ReversePart,
+    Action, Bought, BurnAmount, Command, ExchangeAmount, Original, PartnerCode, ReversePart,
 };
-use entente_store::{ResolvedLink, ResolvedOriginal};
+use entente_store::ResolvedLink;
 use tokio::sync::oneshot;
 
 use crate::{error::RpcError, fingerprint::Fingerprint, parse::MemberReference};
@@ -75,16 +75,30 @@ pub enum Ask {
 }
 
 /// What the resolver found.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum Resolution {
     /// The member that a reference names.
     Link(ResolvedLink),
-    /// The operation that a request id names, and its member.
-    Original(ResolvedOriginal),
+    /// The operation that a request id names.
+    Original(Known),
+    /// Two members.
     Pair {
+        /// Who gives.
         from: ResolvedLink,
+        /// Who receives.
         to: ResolvedLink,
     },
+}
+
+/// An operation that a request names, and its member as the partner knew it then.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    /// The operation.
+    pub(crate) original: Original,
+    /// The member, by the token of that time.
+    pub(crate) link: ResolvedLink,
+    /// The partner's reference of the member, if the same link still stands.
+    pub(crate) reference: Option<String>,
 }
 
 /// The answer to a submission: an encoded response, as it was given the first time.
@@ -104,8 +118,12 @@ pub(super) struct Queued {
     pub(super) link: ResolvedLink,
     /// Of a transfer: the member who receives, as the partner knows it.
     pub(super) receiver: Option<ResolvedLink>,
-    /// The references to read again under the heads, and what they were.
+    /// The references to read again under the heads, and what they were: without them the command
+    /// has no member.
     pub(super) references: Vec<(String, ResolvedLink)>,
+    /// Of a command that names an operation instead: the reference, if it is still linked. The
+    /// command needs none, but without one the partner does not see what the member has.
+    pub(super) sees_by: Option<String>,
     pub(super) deadline: Instant,
     pub(super) reply: oneshot::Sender<Result<Posted, RpcError>>,
 }
@@ -117,6 +135,10 @@ impl Queued {
         reply: oneshot::Sender<Result<Posted, RpcError>>,
     ) -> Self {
         let Submission { partner, request_id, fingerprint, receipt_reference, .. } = submission;
+        let sees_by = match &resolution {
+            Resolution::Original(known) => known.reference.clone(),
+            Resolution::Link(_) | Resolution::Pair { .. } => None,
+        };
         let (link, receiver, action) = action(submission.ask, resolution);
         let references = match submission.target {
             Target::Reference(reference) => vec![(reference.into_string(), link)],
@@ -129,7 +151,7 @@ impl Queued {
         let command =
             Command { partner, request_id, member: link.member, receipt_reference, action };
         let deadline = submission.deadline;
-        Self { command, fingerprint, link, receiver, references, deadline, reply }
+        Self { command, fingerprint, link, receiver, references, sees_by, deadline, reply }
     }
 
     /// The members that the command is about, each in its cell: its own first.

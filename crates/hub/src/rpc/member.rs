@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use entente_api::member::{
-    EnrolMemberRequest, EnrolMemberResponse, GetBalanceRequest, GetBalanceResponse,
-    ListOperationsRequest, ListOperationsResponse, member_service_server::MemberService,
+    CheckLinkRequest, CheckLinkResponse, ConfirmLinkRequest, ConfirmLinkResponse,
+    CreateLinkCodeRequest, CreateLinkCodeResponse, GetBalanceRequest, GetBalanceResponse,
+    LinkMemberRequest, LinkMemberResponse, ListOperationsRequest, ListOperationsResponse,
+    RedeemLinkCodeRequest, RedeemLinkCodeResponse, UnlinkRequest, UnlinkResponse,
+    member_service_server::MemberService,
 };
 use entente_ledger::{Cell, Seq};
 use entente_store::member::OperationPlace;
@@ -15,10 +18,14 @@ use tonic::{Request, Response, Status};
 use crate::{
     authorization::Permit,
     catalogue::CatalogueCache,
-    control::{Claim, Controls},
+    control::{
+        Claim, ConfirmLink, Controls, CreateLinkCode, LinkMember, RedeemLinkCode, Unlink, UnlinkBy,
+    },
     error::RpcError,
+    linking::Linking,
     page_token::{Binding, PageTokens},
     parse,
+    posting::Posting,
     reading::Reading,
 };
 
@@ -27,8 +34,12 @@ use crate::{
 pub struct Members {
     /// Where writes go.
     pub controls: Controls,
+    /// Where references are remembered.
+    pub posting: Posting,
     /// Where members are read.
     pub reading: Reading,
+    /// What members' links are made by.
+    pub linking: Arc<Linking>,
     /// Who the partners are.
     pub catalogue: Arc<CatalogueCache>,
     /// Where lists go on.
@@ -48,15 +59,111 @@ struct AfterOperation {
 
 #[tonic::async_trait]
 impl MemberService for Members {
-    async fn enrol_member(
+    async fn link_member(
         &self,
-        request: Request<EnrolMemberRequest>,
-    ) -> Result<Response<EnrolMemberResponse>, Status> {
-        let caller = self.catalogue.caller(Permit::of(&request)?).await?;
-        let request = request.into_inner();
-        let (id, enrol) = parse::member::enrol(caller.id, &request).map_err(RpcError::from)?;
+        request: Request<LinkMemberRequest>,
+    ) -> Result<Response<LinkMemberResponse>, Status> {
+        let permit = Permit::of(&request)?.clone();
+        let caller = self.catalogue.caller(&permit).await?;
+        let mut request = request.into_inner();
+        let id = parse::member::link(&request).map_err(RpcError::from)?;
+        let asserted = self.linking.read(&permit, &request.member_assertion, None).await?;
+        request.member_assertion = self.linking.standing_for(caller.id, &asserted.reference);
         let claim = Claim::new(caller.id, id, &request);
-        Ok(Response::new(self.controls.write(claim, enrol).await?))
+        let link = LinkMember { partner: caller.id, asserted };
+        Ok(Response::new(self.controls.write(claim, link).await?))
+    }
+
+    async fn check_link(
+        &self,
+        request: Request<CheckLinkRequest>,
+    ) -> Result<Response<CheckLinkResponse>, Status> {
+        let caller = self.catalogue.caller(Permit::of(&request)?).await?;
+        let reference = parse::member::reference(&request.get_ref().member_reference);
+        let reference = reference.map_err(RpcError::from)?;
+        Ok(Response::new(self.reading.link(caller.id, reference).await?))
+    }
+
+    async fn unlink(
+        &self,
+        request: Request<UnlinkRequest>,
+    ) -> Result<Response<UnlinkResponse>, Status> {
+        let permit = Permit::of(&request)?.clone();
+        let caller = self.catalogue.caller(&permit).await?;
+        let request = request.into_inner();
+        let (id, by) = parse::member::unlink(&request).map_err(RpcError::from)?;
+        let claim = Claim::new(caller.id, id, &request);
+        let own = match &by {
+            UnlinkBy::Reference(reference) => Some(reference.clone()),
+            UnlinkBy::Code(_) => None,
+        };
+        let unlink = Unlink { partner: caller.id, actor: permit.actor(), by };
+        let response = self.controls.write(claim, unlink).await?;
+        // Other hubs forget when a batch of theirs finds it gone.
+        if let Some(reference) = own {
+            self.posting.forget(caller.id, &reference);
+        }
+        Ok(Response::new(response))
+    }
+
+    async fn create_link_code(
+        &self,
+        request: Request<CreateLinkCodeRequest>,
+    ) -> Result<Response<CreateLinkCodeResponse>, Status> {
+        let permit = Permit::of(&request)?.clone();
+        let caller = self.catalogue.caller(&permit).await?;
+        let request = request.into_inner();
+        let (id, reference, target) =
+            parse::member::create_code(&request).map_err(RpcError::from)?;
+        let (issuer, testing) = (caller.id, caller.testing);
+        let (allow_merge, key) = (request.allow_merge, self.linking.key());
+        let create = CreateLinkCode {
+            issuer,
+            actor: permit.actor(),
+            testing,
+            id,
+            reference,
+            target,
+            allow_merge,
+            key,
+        };
+        let claim = Claim::new(issuer, id, &request);
+        let mut response = self.controls.write(claim, create).await?;
+        response.code = self.linking.key().code(issuer, id).shown();
+        Ok(Response::new(response))
+    }
+
+    async fn redeem_link_code(
+        &self,
+        request: Request<RedeemLinkCodeRequest>,
+    ) -> Result<Response<RedeemLinkCodeResponse>, Status> {
+        let permit = Permit::of(&request)?.clone();
+        let caller = self.catalogue.caller(&permit).await?;
+        let mut request = request.into_inner();
+        let (id, code) = parse::member::redeem(&request).map_err(RpcError::from)?;
+        let asserted = self.linking.read(&permit, &request.member_assertion, Some(&code)).await?;
+        request.member_assertion = self.linking.standing_for(caller.id, &asserted.reference);
+        request.code = self.linking.standing_for_code(caller.id, &code);
+        let claim = Claim::new(caller.id, id, &request);
+        let (key, settings) = (self.linking.key(), self.linking.settings().clone());
+        let redeem = RedeemLinkCode { partner: caller.id, id, asserted, code, key, settings };
+        Ok(Response::new(self.controls.write(claim, redeem).await?))
+    }
+
+    async fn confirm_link(
+        &self,
+        request: Request<ConfirmLinkRequest>,
+    ) -> Result<Response<ConfirmLinkResponse>, Status> {
+        let permit = Permit::of(&request)?.clone();
+        let caller = self.catalogue.caller(&permit).await?;
+        let mut request = request.into_inner();
+        let (id, code) = parse::member::confirm(&request).map_err(RpcError::from)?;
+        let asserted = self.linking.read(&permit, &request.member_assertion, None).await?;
+        request.member_assertion = self.linking.standing_for(caller.id, &asserted.reference);
+        let claim = Claim::new(caller.id, id, &request);
+        let (number, hold_back) = (request.number, self.linking.settings().hold_back());
+        let confirm = ConfirmLink { partner: caller.id, asserted, code, number, hold_back };
+        Ok(Response::new(self.controls.write(claim, confirm).await?))
     }
 
     async fn get_balance(

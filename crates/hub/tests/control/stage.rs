@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use entente_api::{
     member::{
-        AttachReferenceRequest, AttachReferenceResponse, EnrolMemberRequest, EnrolMemberResponse,
+        AttachReferenceRequest, AttachReferenceResponse, LinkMemberRequest, LinkMemberResponse,
     },
     partner::{
         Agreement, CreatePartnerRequest, CreatePartnerResponse, Funding, PublishTermsRequest,
@@ -14,14 +14,17 @@ use entente_api::{
 };
 use entente_hub::{
     catalogue::CatalogueCache,
-    control::{Claim, Controls, Write},
+    control::{Claim, Controls, LinkMember, Write},
     error::{Refused, RpcError},
+    linking::Asserted,
     method::WriteRequest,
     parse,
     reading::Reading,
+    security::Actor,
 };
 use entente_ledger::{PartnerId, RequestId};
-use entente_testkit::Database;
+use entente_store::linking::Consent;
+use entente_testkit::{Database, morning};
 use sqlx::PgPool;
 use tonic::Status;
 use tonic_types::StatusExt;
@@ -94,14 +97,16 @@ impl Stage {
         self.operate(request, parse::member::attach).await
     }
 
+    /// Links a member; the request stands for an assertion that was verified.
     pub(crate) async fn enrol(
         &self,
         partner: PartnerId,
-        request: &EnrolMemberRequest,
-    ) -> Result<EnrolMemberResponse, Reason> {
-        let (id, enrol) = parse::member::enrol(partner, request).expect("a good request");
-        let claim = Claim::new(partner, id, request);
-        self.controls.write(claim, enrol).await.map_err(reason)
+        request: &LinkMemberRequest,
+    ) -> Result<LinkMemberResponse, Reason> {
+        let id = parse::member::link(request).expect("a good request");
+        let asserted = asserted(&request.member_assertion);
+        let link = LinkMember { partner, asserted };
+        self.controls.write(Claim::new(partner, id, request), link).await.map_err(reason)
     }
 
     async fn operate<R: WriteRequest, W: Write<Request = R>>(
@@ -136,8 +141,20 @@ pub(crate) fn suspension(code: &str) -> SuspendPartnerRequest {
     SuspendPartnerRequest { request_id: new_id(), partner: code.to_owned() }
 }
 
-pub(crate) fn enrolment(reference: &str) -> EnrolMemberRequest {
-    EnrolMemberRequest { request_id: new_id(), member_reference: reference.to_owned() }
+pub(crate) fn enrolment(reference: &str) -> LinkMemberRequest {
+    LinkMemberRequest { request_id: new_id(), member_assertion: reference.to_owned() }
+}
+
+fn asserted(reference: &str) -> Asserted {
+    let consent =
+        Consent { given_at: morning(), wording_version: "1".to_owned(), assertion_sha256: [7; 32] };
+    Asserted {
+        actor: Actor { name: "partner/harbor-hotels".to_owned(), certificate: None },
+        reference: parse::member_reference(reference).expect("a reference"),
+        consent,
+        jti: new_id(),
+        replayable_until: morning(),
+    }
 }
 
 pub(crate) fn attachment(reference: &str, target_reference: &str) -> AttachReferenceRequest {

@@ -9,8 +9,8 @@ use super::{
     client::addressed, compact, new_jti, times::Times,
 };
 
-/// The longest member reference and wording version, in bytes.
-const MAX_TEXT_BYTES: usize = 64;
+/// The longest member reference and wording version, in characters.
+const MAX_TEXT_CHARS: usize = 64;
 
 /// A verified assertion.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,9 +68,11 @@ impl MemberAssertion {
         Ok(compact::sign(key, Self::TYP, &claims))
     }
 
-    /// How an assertion names the link code that it redeems.
+    /// How an assertion names the link code that it redeems: in capitals, without separators.
     pub fn link_code_hash(code: &str) -> String {
-        super::base64url(digest(&SHA256, code.as_bytes()))
+        let told = code.chars().filter(|c| !c.is_whitespace() && *c != '-');
+        let told: String = told.map(|c| c.to_ascii_uppercase()).collect();
+        super::base64url(digest(&SHA256, told.as_bytes()))
     }
 
     /// Reads the header, to learn by which key it claims to be signed.
@@ -107,7 +109,7 @@ impl MemberAssertion {
 }
 
 fn short(text: &str, name: &'static str) -> Result<String, Rejected> {
-    if (1..=MAX_TEXT_BYTES).contains(&text.len()) && !text.chars().any(char::is_control) {
+    if (1..=MAX_TEXT_CHARS).contains(&text.chars().count()) && !text.chars().any(char::is_control) {
         return Ok(text.to_owned());
     }
     Err(Rejected::Claim(name))

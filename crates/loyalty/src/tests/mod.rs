@@ -7,6 +7,7 @@ mod earns;
 mod exchanges;
 mod exposures;
 mod gifts;
+mod held_back;
 mod holds;
 mod precedence;
 mod properties;

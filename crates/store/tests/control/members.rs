@@ -21,7 +21,8 @@ fn guest(number: u128) -> MemberId {
 
 fn link(partner: PartnerId, reference: &str, member: MemberId) -> NewLink<'_> {
     let (cell, link_token, linked_at) = (member.cell(8), Uuid::from_u128(1), morning());
-    NewLink { partner, reference, member, cell, link_token, linked_at }
+    let burns_others_from = None;
+    NewLink { partner, reference, member, cell, link_token, linked_at, burns_others_from }
 }
 
 #[tokio::test]
@@ -133,7 +134,7 @@ async fn a_partners_operations_are_listed_page_by_page_without_gap_or_repeat() {
 async fn a_members_operations_are_its_own_at_that_partner() {
     let ledger = Ledger::fresh().await;
     post_operations(&ledger).await;
-    let member = (Cell(1), guest(1));
+    let member = (Cell(1), guest(1), morning());
     let (mut pages, mut after) = (Vec::new(), None);
     loop {
         let page = operations_of_member(&ledger.pool, PartnerId(1), member, after, 3).await;

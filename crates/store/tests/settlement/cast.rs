@@ -135,6 +135,7 @@ impl Ledger {
                 cell,
                 link_token: Uuid::from_u128(token),
                 linked_at: morning(),
+                burns_others_from: None,
             };
             assert!(insert_link(control.connection(), &link).await.expect("a link"));
         }

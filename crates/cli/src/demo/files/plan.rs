@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use entente_api::member::{AttachReferenceRequest, EnrolMemberRequest};
+use entente_api::member::AttachReferenceRequest;
 use entente_api::partner::{Agreement, CreatePartnerRequest, PublishTermsRequest};
 use entente_api::points::{BurnRequest, EarnRequest, ReverseRequest, burn_request};
 use entente_api::types::Money;
@@ -20,7 +20,7 @@ use super::stays::{self, Outcome, Stay};
 use crate::agreement::AgreementFile;
 use crate::demo::cast::Brand;
 use crate::demo::oracle::{earned, worth};
-use crate::demo::plan::Prediction;
+use crate::demo::plan::{Linked, Prediction};
 use crate::output::proto_time;
 
 /// Among how many members the rows are divided.
@@ -40,7 +40,7 @@ pub(crate) struct Plan {
     /// Brands join.
     pub(crate) partners: Vec<(CreatePartnerRequest, PublishTermsRequest)>,
     /// Members join, each at the brand where it is seen first.
-    pub(crate) enrolments: Vec<(Brand, EnrolMemberRequest)>,
+    pub(crate) enrolments: Vec<(Brand, Linked)>,
     /// Those who are seen at both are linked.
     pub(crate) links: Vec<AttachReferenceRequest>,
     /// What happens, a day at a time, in order.
@@ -304,10 +304,10 @@ impl Author {
         (create, publish)
     }
 
-    fn enrolments(&self) -> Vec<(Brand, EnrolMemberRequest)> {
+    fn enrolments(&self) -> Vec<(Brand, Linked)> {
         let enrolment = |(&member, known): (&usize, &Member)| {
             let home = *known.brands.first()?;
-            let request = EnrolMemberRequest {
+            let request = Linked {
                 request_id: self.id("member", member),
                 member_reference: home.reference(member),
             };

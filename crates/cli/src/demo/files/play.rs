@@ -18,7 +18,8 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use super::plan::{Day, Plan, Step};
 use super::seen::{Seen, Told};
 use crate::demo::cast::Brand;
-use crate::demo::play::{Clients, SIDE_BY_SIDE, advance, ledger_time};
+use crate::demo::plan::Linked;
+use crate::demo::play::{Clients, SIDE_BY_SIDE, advance, ledger_time, link};
 use crate::demo::progress::Progress;
 
 /// A month that was settled.
@@ -73,17 +74,17 @@ impl Player<'_> {
             self.seen.count("PublishTerms", None, told)?;
             self.bar.inc(2);
         }
-        let enrol = async |(brand, request): &(Brand, _)| {
-            let answer = self.clients.of(*brand).enrol_member(Clone::clone(request)).await?;
+        let enrol = async |(brand, request): &(Brand, Linked)| {
+            let answer = link(self.clients.of(*brand), request).await?;
             Ok((answer.replayed, None))
         };
-        side_by_side("EnrolMember", &plan.enrolments, |_| None, enrol, (&mut self.seen, &self.bar))
+        side_by_side("LinkMember", &plan.enrolments, |_| None, enrol, (&mut self.seen, &self.bar))
             .await?;
-        let link = async |request: &_| {
+        let attach = async |request: &_| {
             let answer = operator.attach_reference(Clone::clone(request)).await?;
             Ok((answer.replayed, None))
         };
-        side_by_side("AttachReference", &plan.links, |_| None, link, (&mut self.seen, &self.bar))
+        side_by_side("AttachReference", &plan.links, |_| None, attach, (&mut self.seen, &self.bar))
             .await
     }
 

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use super::cast::{Brand, HOURS, at_hour, busyness};
 use author::Author;
 
-pub(crate) use step::{Caller, Command, Expected, Step, Story};
+pub(crate) use step::{Caller, Command, Expected, Linked, Step, Story};
 
 /// How large the plan is. Another size is another plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

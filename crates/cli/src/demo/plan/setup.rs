@@ -1,7 +1,6 @@
 //! What comes before the month, and what operators announce in it.
 
 use entente_api::error::ErrorReason;
-use entente_api::member::EnrolMemberRequest;
 use entente_api::partner::{
     CreatePartnerRequest, PublishTermsRequest, ResumePartnerRequest, SuspendPartnerRequest,
 };
@@ -10,7 +9,7 @@ use entente_api::points::{QuoteBurnRequest, quote_burn_request};
 use super::Phase;
 use super::author::Author;
 use super::followup::FollowUp;
-use super::step::{Caller, Command, Expected, Step, Story};
+use super::step::{Caller, Command, Expected, Linked, Step, Story};
 use crate::demo::cast::{Brand, Version, at_hour};
 use crate::output::proto_time;
 
@@ -102,11 +101,9 @@ fn by_operator(command: Command, story: Story) -> Step {
 
 fn enrol(author: &mut Author, member: usize) {
     let home = author.members[member].home;
-    let request = EnrolMemberRequest {
-        request_id: author.next_id(member),
-        member_reference: home.reference(member),
-    };
-    let command = Command::EnrolMember(request);
+    let linked =
+        Linked { request_id: author.next_id(member), member_reference: home.reference(member) };
+    let command = Command::LinkMember(linked);
     author.write(member, Caller::Partner(home), command, Expected::Done, Story::Enrolled);
 }
 

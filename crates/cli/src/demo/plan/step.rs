@@ -1,7 +1,7 @@
 //! One command of the plan, who sends it, and what its answer has to be.
 
 use entente_api::error::ErrorReason;
-use entente_api::member::{AttachReferenceRequest, EnrolMemberRequest};
+use entente_api::member::AttachReferenceRequest;
 use entente_api::partner::{
     CreatePartnerRequest, GetPartnerRequest, PublishTermsRequest, ResumePartnerRequest,
     SuspendPartnerRequest,
@@ -49,8 +49,8 @@ pub(crate) enum Command {
     SuspendPartner(SuspendPartnerRequest),
     /// Ends a suspension.
     ResumePartner(ResumePartnerRequest),
-    /// Makes a member.
-    EnrolMember(EnrolMemberRequest),
+    /// Links a member of the brand's own.
+    LinkMember(Linked),
     /// Links a member at a second brand.
     AttachReference(AttachReferenceRequest),
     /// Credits points.
@@ -67,6 +67,15 @@ pub(crate) enum Command {
     Void(VoidRequest),
     /// Undoes an earn, a burn or a capture.
     Reverse(ReverseRequest),
+}
+
+/// A member to link; the assertion is signed when it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Linked {
+    /// The request's id.
+    pub(crate) request_id: String,
+    /// The brand's own reference.
+    pub(crate) member_reference: String,
 }
 
 /// What comes back.

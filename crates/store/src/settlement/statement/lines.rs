@@ -66,7 +66,16 @@ pub(super) async fn page(
                   m.counterparty AS "counterparty?", m.currency AS "currency?",
                   m.points AS "points?", m.micros AS "micros?"
            FROM page
-           LEFT JOIN links l ON l.member_id = page.member_id AND l.partner_id = $1
+           LEFT JOIN LATERAL (
+               SELECT n.link_token FROM links n
+               WHERE n.member_id = page.member_id AND n.partner_id = $1
+                 AND n.linked_at <= page.posted_at
+               UNION ALL
+               SELECT f.link_token FROM former_links f
+               WHERE f.member_id = page.member_id AND f.partner_id = $1
+                 AND f.linked_at <= page.posted_at AND page.posted_at < f.unlinked_at
+               LIMIT 1
+           ) l ON true
            LEFT JOIN LATERAL (
                SELECT t.kind, s.side, s.counterparty, t.currency,
                       sum(CASE WHEN t.in_points THEN t.amount ELSE 0 END)::bigint AS points,

@@ -1,4 +1,6 @@
-//! `entente member`: what members have, and what they give, as a partner sees it.
+//! `entente member`: how members are linked, what they have, and what they give, as a partner sees it.
+
+mod link;
 
 use clap::{Args, Subcommand};
 use entente_api::member::{GetBalanceRequest, GetBalanceResponse};
@@ -12,6 +14,9 @@ use crate::output::{Table, points};
 
 const EXAMPLES: &str = "\
 Examples:
+  entente member link guest-0001 --as harbor-hotels
+  entente member code guest-0001 rover-rides --as harbor-hotels
+  entente member redeem rider-0001 BCDF-2345 --as rover-rides
   entente member balance guest-0001 --as harbor-hotels
   entente member give guest-0001 guest-0002 500 --as harbor-hotels
   entente member donate guest-0001 open-hands 500 --as harbor-hotels";
@@ -20,6 +25,18 @@ Examples:
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES)]
 pub(crate) enum MemberCommand {
+    /// Link a member of one's own, by a signed assertion.
+    Link(link::LinkArgs),
+    /// Show whether a reference is linked.
+    Check(link::CheckArgs),
+    /// Remove a link, or take back one that was just confirmed.
+    Unlink(link::UnlinkArgs),
+    /// Make a code, by which the member is linked at another brand.
+    Code(link::CodeArgs),
+    /// Take a code that a member typed.
+    Redeem(link::RedeemArgs),
+    /// Confirm a code that was redeemed, by the number shown at the other brand.
+    Confirm(link::ConfirmArgs),
     /// Show what a member has: available, held, debt, and when points expire.
     Balance(BalanceArgs),
     /// Give points of one member to another, within the gifts that the terms agree.
@@ -77,6 +94,12 @@ pub(crate) struct DonateArgs {
 /// Runs the command.
 pub(crate) async fn run(command: MemberCommand) -> anyhow::Result<()> {
     match command {
+        MemberCommand::Link(args) => link::link(args).await,
+        MemberCommand::Check(args) => link::check(args).await,
+        MemberCommand::Unlink(args) => link::unlink(args).await,
+        MemberCommand::Code(args) => link::code(args).await,
+        MemberCommand::Redeem(args) => link::redeem(args).await,
+        MemberCommand::Confirm(args) => link::confirm(args).await,
         MemberCommand::Balance(args) => balance(args).await,
         MemberCommand::Give(args) => give(args).await,
         MemberCommand::Donate(args) => donate(args).await,

@@ -1,0 +1,82 @@
+//! Security events of links: codes made and tried, links made and removed. They name who acted, and a
+//! link by its token or a code by its id; never a reference, and never a code.
+
+use entente_identity::Thumbprint;
+use entente_ledger::RequestId;
+use entente_store::{
+    StoreError,
+    security::{NewSecurityEvent, SecurityEventKind, record_event},
+};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::security::Actor;
+
+/// A code was made.
+pub(super) async fn code_created(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    (id, target): (RequestId, &str),
+) -> Result<(), StoreError> {
+    let details = serde_json::json!({ "target": target });
+    record(connection, actor, SecurityEventKind::LinkCodeCreated, (id.0, details)).await
+}
+
+/// A code was typed; of a good one the number is still to be matched.
+pub(super) async fn code_tried(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    (id, good): (RequestId, bool),
+) -> Result<(), StoreError> {
+    let details = serde_json::json!({ "tried": "code", "good": good });
+    record(connection, actor, SecurityEventKind::LinkCodeTried, (id.0, details)).await
+}
+
+/// The number of a redeemed code was typed.
+pub(super) async fn number_tried(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    (id, good): (RequestId, bool),
+) -> Result<(), StoreError> {
+    let details = serde_json::json!({ "tried": "number", "good": good });
+    record(connection, actor, SecurityEventKind::LinkCodeTried, (id.0, details)).await
+}
+
+/// A link was made, by a code or by its own brand alone.
+pub(super) async fn linked(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    (token, code): (Uuid, Option<RequestId>),
+) -> Result<(), StoreError> {
+    let details = match code {
+        Some(code) => serde_json::json!({ "link_code": code.0.to_string() }),
+        None => serde_json::json!({}),
+    };
+    record(connection, actor, SecurityEventKind::MemberLinked, (token, details)).await
+}
+
+/// A link was removed.
+pub(super) async fn unlinked(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    (token, taken_back): (Uuid, bool),
+) -> Result<(), StoreError> {
+    let details = serde_json::json!({ "taken_back": taken_back });
+    record(connection, actor, SecurityEventKind::MemberUnlinked, (token, details)).await
+}
+
+async fn record(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    kind: SecurityEventKind,
+    (subject, details): (Uuid, serde_json::Value),
+) -> Result<(), StoreError> {
+    let event = NewSecurityEvent {
+        kind,
+        actor: &actor.name,
+        certificate: actor.certificate.as_ref().map(Thumbprint::as_bytes),
+        subject: &subject.to_string(),
+        details: &details.to_string(),
+    };
+    record_event(connection, &event).await
+}

@@ -1,0 +1,263 @@
+//! Link codes: made at one brand, redeemed at another, confirmed at the first. A code that is over
+//! has no row, so that nothing tells used from unknown.
+
+use entente_ledger::{Cell, MemberId, PartnerId, RequestId};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+use super::links::Consent;
+use crate::{StoreError, codes::inconsistent};
+
+/// What names a code to the brand that made it: itself, and the id of its request.
+pub type CodeKey = (PartnerId, RequestId);
+
+/// A code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkCode {
+    /// The brand that made it, and by which request.
+    pub key: CodeKey,
+    /// HMAC of target and code.
+    pub hash: [u8; 32],
+    /// The brand where it is typed.
+    pub target: PartnerId,
+    /// The member that gets a reference there.
+    pub member: MemberId,
+    /// The member's cell.
+    pub cell: Cell,
+    /// The link at the issuing brand that it was made for.
+    pub issuer_token: Uuid,
+    /// Whether a wallet of the redeeming reference may be merged.
+    pub allow_merge: bool,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// How far it is.
+    pub state: CodeState,
+}
+
+/// How far a code is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CodeState {
+    /// Nobody typed it yet.
+    Open,
+    /// It was typed, and waits to be confirmed.
+    Pending(Redeemed),
+    /// It made this link, which can be taken back until it ends.
+    Confirmed(Uuid),
+}
+
+/// Who redeemed a code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redeemed {
+    /// The number to match.
+    pub number: i16,
+    /// The target brand's reference.
+    pub reference: String,
+    /// What the member agreed to there.
+    pub consent: Consent,
+}
+
+/// Adds an open code in place of the one that the member had at the brand, unless that is confirmed.
+/// `false` when another code hashes alike.
+pub async fn insert(
+    connection: &mut sqlx::PgConnection,
+    code: &LinkCode,
+) -> Result<bool, StoreError> {
+    let ended = sqlx::query!(
+        "DELETE FROM link_codes WHERE member_id = $2 AND issuer = $1 AND state <> 3",
+        code.key.0.0,
+        code.member.0
+    );
+    ended.execute(&mut *connection).await?;
+    let inserted = sqlx::query!(
+        "INSERT INTO link_codes (issuer, request_id, hash, target, member_id, cell, issuer_token,
+                                 allow_merge, state, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9)
+         ON CONFLICT DO NOTHING",
+        code.key.0.0,
+        code.key.1.0,
+        code.hash.as_slice(),
+        code.target.0,
+        code.member.0,
+        code.cell.0,
+        code.issuer_token,
+        code.allow_merge,
+        code.expires_at.to_sqlx() as _
+    );
+    Ok(inserted.execute(connection).await?.rows_affected() == 1)
+}
+
+/// The code of a hash, locked: of two who redeem it, the second finds it redeemed.
+pub async fn find(
+    executor: impl PgExecutor<'_>,
+    hash: &[u8; 32],
+) -> Result<Option<LinkCode>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT issuer, request_id, hash, target, member_id, cell, issuer_token, allow_merge,
+                  state, expires_at AS "expires_at: jiff_sqlx::Timestamp", number,
+                  target_reference, consented_at AS "consented_at: jiff_sqlx::Timestamp",
+                  wording_version, assertion_sha256, target_token
+           FROM link_codes WHERE hash = $1 FOR UPDATE"#,
+        hash.as_slice()
+    );
+    row.fetch_optional(executor).await?.map(Row::code).transpose()
+}
+
+/// A code by its name, locked.
+pub async fn lock(
+    executor: impl PgExecutor<'_>,
+    (issuer, request_id): CodeKey,
+) -> Result<Option<LinkCode>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT issuer, request_id, hash, target, member_id, cell, issuer_token, allow_merge,
+                  state, expires_at AS "expires_at: jiff_sqlx::Timestamp", number,
+                  target_reference, consented_at AS "consented_at: jiff_sqlx::Timestamp",
+                  wording_version, assertion_sha256, target_token
+           FROM link_codes WHERE issuer = $1 AND request_id = $2 FOR UPDATE"#,
+        issuer.0,
+        request_id.0
+    );
+    row.fetch_optional(executor).await?.map(Row::code).transpose()
+}
+
+/// Makes an open code a pending one.
+pub async fn redeem(
+    executor: impl PgExecutor<'_>,
+    (issuer, request_id): CodeKey,
+    redeemed: &Redeemed,
+    expires_at: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE link_codes
+         SET state = 2, number = $3, target_reference = $4, consented_at = $5,
+             wording_version = $6, assertion_sha256 = $7, expires_at = $8
+         WHERE issuer = $1 AND request_id = $2",
+        issuer.0,
+        request_id.0,
+        redeemed.number,
+        redeemed.reference,
+        redeemed.consent.given_at.to_sqlx() as _,
+        redeemed.consent.wording_version,
+        redeemed.consent.assertion_sha256.as_slice(),
+        expires_at.to_sqlx() as _
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// Makes a pending code a confirmed one: who redeemed it is no longer in it.
+pub async fn confirm(
+    executor: impl PgExecutor<'_>,
+    (issuer, request_id): CodeKey,
+    target_token: Uuid,
+    takes_back_until: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE link_codes
+         SET state = 3, target_token = $3, expires_at = $4, number = NULL,
+             target_reference = NULL, consented_at = NULL, wording_version = NULL,
+             assertion_sha256 = NULL
+         WHERE issuer = $1 AND request_id = $2",
+        issuer.0,
+        request_id.0,
+        target_token,
+        takes_back_until.to_sqlx() as _
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// Ends a code.
+pub async fn end(
+    executor: impl PgExecutor<'_>,
+    (issuer, request_id): CodeKey,
+) -> Result<(), StoreError> {
+    let ended = sqlx::query!(
+        "DELETE FROM link_codes WHERE issuer = $1 AND request_id = $2",
+        issuer.0,
+        request_id.0
+    );
+    ended.execute(executor).await?;
+    Ok(())
+}
+
+/// Forgets some of the codes that have ended, passing over those that somebody works on.
+pub async fn forget_expired(
+    executor: impl PgExecutor<'_>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let forgotten = sqlx::query!(
+        "DELETE FROM link_codes WHERE (issuer, request_id) IN (
+             SELECT issuer, request_id FROM link_codes WHERE expires_at <= $1
+             ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED)",
+        now.to_sqlx() as _
+    );
+    forgotten.execute(executor).await?;
+    Ok(())
+}
+
+struct Row {
+    issuer: i32,
+    request_id: Uuid,
+    hash: Vec<u8>,
+    target: i32,
+    member_id: Uuid,
+    cell: i16,
+    issuer_token: Uuid,
+    allow_merge: bool,
+    state: i16,
+    expires_at: jiff_sqlx::Timestamp,
+    number: Option<i16>,
+    target_reference: Option<String>,
+    consented_at: Option<jiff_sqlx::Timestamp>,
+    wording_version: Option<String>,
+    assertion_sha256: Option<Vec<u8>>,
+    target_token: Option<Uuid>,
+}
+
+impl Row {
+    fn code(self) -> Result<LinkCode, StoreError> {
+        let hash = digest(self.hash.clone())?;
+        let (key, target) = ((PartnerId(self.issuer), RequestId(self.request_id)), self.target);
+        let (member, cell, issuer_token) = (self.member_id, self.cell, self.issuer_token);
+        let (allow_merge, expires_at) = (self.allow_merge, self.expires_at.to_jiff());
+        Ok(LinkCode {
+            key,
+            hash,
+            target: PartnerId(target),
+            member: MemberId(member),
+            cell: Cell(cell),
+            issuer_token,
+            allow_merge,
+            expires_at,
+            state: self.state()?,
+        })
+    }
+
+    fn state(self) -> Result<CodeState, StoreError> {
+        let wrong = || inconsistent("link_codes", "state", self.state);
+        match (self.state, self.target_token) {
+            (1, None) => Ok(CodeState::Open),
+            (3, Some(token)) => Ok(CodeState::Confirmed(token)),
+            (2, None) => Ok(CodeState::Pending(Redeemed {
+                number: self.number.ok_or_else(wrong)?,
+                reference: self.target_reference.ok_or_else(wrong)?,
+                consent: Consent {
+                    given_at: self.consented_at.ok_or_else(wrong)?.to_jiff(),
+                    wording_version: self.wording_version.ok_or_else(wrong)?,
+                    assertion_sha256: digest(self.assertion_sha256.ok_or_else(wrong)?)?,
+                },
+            })),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+fn digest(bytes: Vec<u8>) -> Result<[u8; 32], StoreError> {
+    bytes.try_into().map_err(|_| inconsistent("link_codes", "hash", "not 32 bytes"))
+}

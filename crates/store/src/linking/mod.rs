@@ -1,0 +1,16 @@
+//! Links as they come and go: one partner's own, the codes by which two brands come to share a
+//! member, and how many codes were tried.
+
+mod codes;
+mod links;
+mod tries;
+
+pub use codes::{
+    CodeKey, CodeState, LinkCode, Redeemed, confirm, find, forget_expired, insert, lock,
+};
+pub use codes::{end, redeem};
+pub use links::{
+    Consent, ConsentKind, FoundLink, find_link, hold_back, link_by_token, lock_head,
+    record_consent, remove,
+};
+pub use tries::{HUB, count_try, forget_tries, tries};
