@@ -14,10 +14,7 @@ pub(super) struct Fields(Map<String, Value>);
 impl Fields {
     /// Reads an object, all of it.
     pub(super) fn read(json: &[u8]) -> Result<Self, Rejected> {
-        match serde_json::from_slice::<Once>(json) {
-            Ok(Once(Value::Object(members))) => Ok(Self(members)),
-            Ok(_) | Err(_) => Err(Rejected::Malformed),
-        }
+        serde_json::from_slice(json).map_err(|_| Rejected::Malformed)
     }
 
     /// Whether these are all the members.
@@ -62,6 +59,15 @@ impl Fields {
             return Ok(jti);
         }
         Err(Rejected::Claim("jti"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Once::deserialize(deserializer)? {
+            Once(Value::Object(members)) => Ok(Self(members)),
+            Once(_) => Err(D::Error::custom("claims are an object")),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use aws_lc_rs::{
     digest::{SHA256, digest},
     signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey},
 };
+use jsonwebtoken::{Algorithm, DecodingKey};
 
 use super::{base64url, fields::Fields, from_base64url};
 
@@ -18,7 +19,7 @@ pub struct PublicKey {
     kind: Kind,
     /// As the algorithm has it: 32 bytes, or an uncompressed point of 65.
     bytes: Vec<u8>,
-    parsed: ParsedPublicKey,
+    decoding: DecodingKey,
     kid: String,
 }
 
@@ -79,14 +80,18 @@ impl PublicKey {
     }
 
     pub(super) fn new(kind: Kind, bytes: Vec<u8>) -> Result<Self, KeyError> {
-        let parsed = match (kind, bytes.len()) {
+        let on_its_curve = match (kind, bytes.len()) {
             (Kind::Ed25519, 32) => ParsedPublicKey::new(&ED25519, &bytes),
             (Kind::P256, 65) => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &bytes),
             _ => return Err(KeyError::Jwk),
         };
-        let parsed = parsed.map_err(|_| KeyError::Jwk)?;
+        on_its_curve.map_err(|_| KeyError::Jwk)?;
         let kid = base64url(digest(&SHA256, required(kind, &bytes).as_bytes()));
-        Ok(Self { kind, bytes, parsed, kid })
+        let decoding = match kind {
+            Kind::Ed25519 => DecodingKey::from_ed_der(&bytes),
+            Kind::P256 => DecodingKey::from_ec_der(&bytes),
+        };
+        Ok(Self { kind, bytes, decoding, kid })
     }
 
     /// Its name: the SHA-256 of its required members (RFC 7638), in base64url; 43 characters.
@@ -107,9 +112,17 @@ impl PublicKey {
         required(self.kind, &self.bytes)
     }
 
-    /// Whether a signature of a message is by this key.
-    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.parsed.verify_sig(message, signature).is_ok()
+    /// The key as `jsonwebtoken` has it.
+    pub(super) fn decoding(&self) -> &DecodingKey {
+        &self.decoding
+    }
+
+    /// Its one algorithm, as `jsonwebtoken` names it.
+    pub(super) fn jws_algorithm(&self) -> Algorithm {
+        match self.kind {
+            Kind::Ed25519 => Algorithm::EdDSA,
+            Kind::P256 => Algorithm::ES256,
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Signed statements: one strict door for every JWT that the hub reads, and what passes through it.
 //!
-//! RFC 8725 says how JWTs go wrong. Here the key decides the algorithm, a header has exactly `typ`,
-//! `alg` and `kid`, no member occurs twice, and each claim has one type. A library that reads many
-//! dialects would have to be narrowed to this; aws-lc checks and makes the signatures.
+//! RFC 8725 says how JWTs go wrong. `jsonwebtoken` makes them and verifies their signatures; what it
+//! lets pass is checked here: the key decides the algorithm, a header has exactly `typ`, `alg` and
+//! `kid`, no member occurs twice, each claim has one type, and times are the caller's to give.
 
 mod access;
 mod client;

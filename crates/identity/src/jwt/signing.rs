@@ -2,11 +2,11 @@
 
 use std::{fmt, path::Path};
 
-use aws_lc_rs::{
-    rand::SystemRandom,
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _},
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use jsonwebtoken::EncodingKey;
 use rustls_pki_types::PrivateKeyDer;
 
 use super::key::{KeyError, Kind, PublicKey};
@@ -14,26 +14,19 @@ use crate::pem::{FileError, read_key};
 
 /// A key that signs.
 pub struct SigningKey {
-    private: Private,
+    encoding: EncodingKey,
     public: PublicKey,
-}
-
-enum Private {
-    Ed25519(Ed25519KeyPair),
-    P256(EcdsaKeyPair),
 }
 
 impl SigningKey {
     /// A new Ed25519 key.
     pub fn generate() -> Result<Self, KeyError> {
-        let pair = Ed25519KeyPair::generate().map_err(|_| KeyError::Randomness)?;
-        Self::of(Private::Ed25519(pair))
+        Self::of_ed25519(&Ed25519KeyPair::generate().map_err(|_| KeyError::Randomness)?)
     }
 
     /// The Ed25519 key of a seed.
     pub fn from_seed(seed: &[u8; 32]) -> Result<Self, KeyError> {
-        let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| KeyError::Private)?;
-        Self::of(Private::Ed25519(pair))
+        Self::of_ed25519(&Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| KeyError::Private)?)
     }
 
     /// Reads a PEM file with a PKCS#8 key of Ed25519 or P-256.
@@ -48,20 +41,18 @@ impl SigningKey {
         let PrivateKeyDer::Pkcs8(key) = key else { return Err(KeyError::Private) };
         let der = key.secret_pkcs8_der();
         if let Ok(pair) = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der) {
-            return Self::of(Private::Ed25519(pair));
+            return Self::of_ed25519(&pair);
         }
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der);
-        Self::of(Private::P256(pair.map_err(|_| KeyError::Private)?))
+        let pair = pair.map_err(|_| KeyError::Private)?;
+        let public = PublicKey::new(Kind::P256, pair.public_key().as_ref().to_vec())?;
+        Ok(Self { encoding: EncodingKey::from_ec_der(der), public })
     }
 
-    fn of(private: Private) -> Result<Self, KeyError> {
-        let public = match &private {
-            Private::Ed25519(pair) => {
-                PublicKey::new(Kind::Ed25519, pair.public_key().as_ref().to_vec())
-            }
-            Private::P256(pair) => PublicKey::new(Kind::P256, pair.public_key().as_ref().to_vec()),
-        }?;
-        Ok(Self { private, public })
+    fn of_ed25519(pair: &Ed25519KeyPair) -> Result<Self, KeyError> {
+        let public = PublicKey::from_ed25519(pair.public_key().as_ref())?;
+        let der = pair.to_pkcs8v1().map_err(|_| KeyError::Private)?;
+        Ok(Self { encoding: EncodingKey::from_ed_der(der.as_ref()), public })
     }
 
     /// The key's public half.
@@ -70,12 +61,8 @@ impl SigningKey {
     }
 
     /// The key as a PKCS#8 PEM file, for its owner's disk alone.
-    pub(crate) fn to_pem(&self) -> Result<String, KeyError> {
-        let der = match &self.private {
-            Private::Ed25519(pair) => pair.to_pkcs8v1(),
-            Private::P256(pair) => pair.to_pkcs8v1(),
-        };
-        let text = STANDARD.encode(der.map_err(|_| KeyError::Private)?);
+    pub(crate) fn to_pem(&self) -> String {
+        let text = STANDARD.encode(self.encoding.as_bytes());
         let mut pem = String::from("-----BEGIN PRIVATE KEY-----\n");
         let mut rest = text.as_str();
         while !rest.is_empty() {
@@ -85,19 +72,12 @@ impl SigningKey {
             rest = after;
         }
         pem.push_str("-----END PRIVATE KEY-----\n");
-        Ok(pem)
+        pem
     }
 
-    /// The signature of a message, in the form that a JWS has.
-    pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
-        match &self.private {
-            Private::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
-            Private::P256(pair) => {
-                let signature = pair.sign(&SystemRandom::new(), message);
-                // aws-lc signs with any key that it has accepted; an empty signature never verifies.
-                signature.map(|signature| signature.as_ref().to_vec()).unwrap_or_default()
-            }
-        }
+    /// The key as `jsonwebtoken` has it.
+    pub(super) fn encoding(&self) -> &EncodingKey {
+        &self.encoding
     }
 }
 

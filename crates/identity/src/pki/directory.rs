@@ -145,7 +145,7 @@ impl DomainDirectory {
         let (private, public) = (self.assertion_key(identity), self.assertion_jwk(identity));
         if !private.exists() {
             make_folder(private.parent().unwrap_or(&self.folder))?;
-            write_key(&private, &SigningKey::generate()?.to_pem()?, Overwrite::Refuse)?;
+            write_key(&private, &SigningKey::generate()?.to_pem(), Overwrite::Refuse)?;
         }
         let jwk = SigningKey::from_pem_file(&private)?.public_key().jwk();
         write_public(&public, &format!("{jwk}\n"), Overwrite::Replace)?;
