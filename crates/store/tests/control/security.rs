@@ -110,6 +110,7 @@ async fn the_first_operators_are_made_once() {
     assert!(!again.expect("answered"));
     let snapshot = load_snapshot(&owner).await.expect("a snapshot");
     assert!(snapshot.operators.iter().all(|operator| operator.name != "mallory"));
+    drop(connection);
     owner.close().await;
 }
 
