@@ -75,10 +75,10 @@ fn too_few_points_are_too_few_whoever_issued_them() {
 fn holding_back_ends_by_itself_and_never_stops_what_was_authorized() {
     let mut book = linked_at_rover();
     book.members.get_mut(&GUEST).expect("the guest").held_back.clear();
-    let authorized = book.post(ROVER, authorize(120)).expect("an authorization");
+    let authorized = book.post(ROVER, authorize(50)).expect("an authorization");
     hold_back(&mut book, ROVER);
     book.post(ROVER, capture(&authorized, None)).expect("the goods are handed over");
-    assert!(is_held_back(&mut book, burn(30)));
+    assert!(is_held_back(&mut book, burn(60)));
     book.wait(24 * 3_600);
-    book.post(ROVER, burn(30)).expect("a day later");
+    book.post(ROVER, burn(60)).expect("a day later");
 }
