@@ -98,7 +98,9 @@ async fn a_hub_cannot_change_terms_but_for_their_end() {
         "UPDATE terms_caps SET cap_micros = 0",
         "DELETE FROM terms_rules",
         "DELETE FROM partners",
-        "DELETE FROM links",
+        "UPDATE links SET cell = 0",
+        "DELETE FROM former_links",
+        "UPDATE consents SET wording_version = '2'",
         "UPDATE requests SET refused = true",
     ] {
         let refused = sqlx::query(forbidden).execute(&ledger.pool).await.expect_err(forbidden);
