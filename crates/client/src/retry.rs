@@ -64,7 +64,8 @@ where
             Err(status) => classify(&status),
         };
         if matches!(failure, Failure::Stale(_)) && !stale {
-            // Nothing was done, and it does not count; twice, it is not the token's age.
+            // Nothing was done, and it does not count. Again, the certificate may have been renewed
+            // once more meanwhile; that counts, so that it ends.
             stale = true;
             attempts -= 1;
             continue;
@@ -145,11 +146,9 @@ fn alert(error: &(dyn StdError + 'static)) -> bool {
 /// How long to wait before the next attempt; `None` when it would be of no use.
 fn wait(retry: &Retry, attempts: u32, failure: &Failure) -> Option<Duration> {
     let asked = match failure {
-        Failure::Final(_) | Failure::Stale(_) | Failure::Shut(_) | Failure::Broken(..) => {
-            return None;
-        }
+        Failure::Final(_) | Failure::Shut(_) | Failure::Broken(..) => return None,
         Failure::NotDone(refusal) => refusal.retry_after.unwrap_or_default(),
-        Failure::NotSent(_) | Failure::Lost(..) => Duration::ZERO,
+        Failure::Stale(_) | Failure::NotSent(_) | Failure::Lost(..) => Duration::ZERO,
     };
     Some(backoff(retry, attempts).max(asked))
 }
