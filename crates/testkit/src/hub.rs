@@ -143,7 +143,10 @@ impl TestHub {
     /// How an identity of the cast reaches an address, with one attempt a call.
     pub fn options(&self, identity: &Identity, address: SocketAddr) -> Options {
         let directory = self.trust_domain();
-        let retry = Retry { deadline: Duration::from_secs(30), ..Retry::never() };
+        // Where connections end all the time, a call may meet the end of one, and is sent again.
+        let short_lived = self.given.limits.connection_age_ms < 1_000;
+        let attempts = if short_lived { Retry::default() } else { Retry::never() };
+        let retry = Retry { deadline: Duration::from_secs(30), ..attempts };
         Options::new(
             format!("https://{address}"),
             directory.ca_certificate(&Identity::Hub),
