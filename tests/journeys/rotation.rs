@@ -40,7 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[expect(clippy::disallowed_methods, reason = "a test's length is chosen from outside")]
 fn rotation_count() -> usize {
     let chosen = env::var("ENTENTE_ROTATIONS").ok();
-    chosen.map_or(20, |count| count.parse().expect("a number"))
+    chosen.map_or(4, |count| count.parse().expect("a number"))
 }
 
 /// What callers share.
