@@ -1,14 +1,14 @@
 //! The hub's own entries in the trail of security events: what happens to certificates.
 
-use entente_store::{
-    StoreError,
-    security::{NewSecurityEvent, SecurityEventKind, record_event},
-};
+use entente_store::{StoreError, security::SecurityEventKind};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::sync::mpsc;
 
-use crate::edge::{CertificateEvent, CertificateEvents, What};
+use crate::{
+    edge::{CertificateEvent, CertificateEvents, What},
+    security::{Actor, record},
+};
 
 /// Who did it.
 const HUB: &str = "hub";
@@ -36,15 +36,13 @@ async fn write(pool: PgPool, mut waiting: mpsc::Receiver<CertificateEvent>) {
 }
 
 async fn written(pool: &PgPool, event: &CertificateEvent) -> Result<(), StoreError> {
+    let certificate = match &event.what {
+        What::Cut { thumbprint, .. } => Some(*thumbprint),
+        _ => None,
+    };
+    let hub = Actor { name: HUB.to_owned(), certificate };
     for (kind, details) in entries(&event.what) {
-        let certificate = match &event.what {
-            What::Cut { thumbprint, .. } => Some(thumbprint.as_bytes()),
-            _ => None,
-        };
-        let (subject, details) = (event.owner.as_str(), details.to_string());
-        let details = details.as_str();
-        let entry = NewSecurityEvent { kind, actor: HUB, certificate, subject, details };
-        record_event(pool, &entry).await?;
+        record(pool, kind, &hub, &event.owner, &details).await?;
     }
     Ok(())
 }

@@ -1,16 +1,12 @@
 //! Security events of links: codes made and tried, links made and removed. They name who acted, and a
 //! link by its token or a code by its id; never a reference, and never a code.
 
-use entente_identity::Thumbprint;
 use entente_ledger::RequestId;
-use entente_store::{
-    StoreError,
-    security::{NewSecurityEvent, SecurityEventKind, record_event},
-};
+use entente_store::{StoreError, security::SecurityEventKind};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::security::Actor;
+use crate::security::{Actor, record};
 
 /// A code was made.
 pub(super) async fn code_created(
@@ -19,7 +15,7 @@ pub(super) async fn code_created(
     (id, target): (RequestId, &str),
 ) -> Result<(), StoreError> {
     let details = serde_json::json!({ "target": target });
-    record(connection, actor, SecurityEventKind::LinkCodeCreated, (id.0, details)).await
+    record(connection, SecurityEventKind::LinkCodeCreated, actor, &id.0.to_string(), &details).await
 }
 
 /// A code was typed; of a good one the number is still to be matched.
@@ -29,7 +25,7 @@ pub(super) async fn code_tried(
     (id, good): (RequestId, bool),
 ) -> Result<(), StoreError> {
     let details = serde_json::json!({ "tried": "code", "good": good });
-    record(connection, actor, SecurityEventKind::LinkCodeTried, (id.0, details)).await
+    record(connection, SecurityEventKind::LinkCodeTried, actor, &id.0.to_string(), &details).await
 }
 
 /// The number of a redeemed code was typed.
@@ -39,7 +35,7 @@ pub(super) async fn number_tried(
     (id, good): (RequestId, bool),
 ) -> Result<(), StoreError> {
     let details = serde_json::json!({ "tried": "number", "good": good });
-    record(connection, actor, SecurityEventKind::LinkCodeTried, (id.0, details)).await
+    record(connection, SecurityEventKind::LinkCodeTried, actor, &id.0.to_string(), &details).await
 }
 
 /// A link was made, by a code or by its own brand alone.
@@ -52,7 +48,7 @@ pub(super) async fn linked(
         Some(code) => serde_json::json!({ "link_code": code.0.to_string() }),
         None => serde_json::json!({}),
     };
-    record(connection, actor, SecurityEventKind::MemberLinked, (token, details)).await
+    record(connection, SecurityEventKind::MemberLinked, actor, &token.to_string(), &details).await
 }
 
 /// A link was removed.
@@ -62,21 +58,5 @@ pub(super) async fn unlinked(
     (token, taken_back): (Uuid, bool),
 ) -> Result<(), StoreError> {
     let details = serde_json::json!({ "taken_back": taken_back });
-    record(connection, actor, SecurityEventKind::MemberUnlinked, (token, details)).await
-}
-
-async fn record(
-    connection: &mut PgConnection,
-    actor: &Actor,
-    kind: SecurityEventKind,
-    (subject, details): (Uuid, serde_json::Value),
-) -> Result<(), StoreError> {
-    let event = NewSecurityEvent {
-        kind,
-        actor: &actor.name,
-        certificate: actor.certificate.as_ref().map(Thumbprint::as_bytes),
-        subject: &subject.to_string(),
-        details: &details.to_string(),
-    };
-    record_event(connection, &event).await
+    record(connection, SecurityEventKind::MemberUnlinked, actor, &token.to_string(), &details).await
 }

@@ -33,7 +33,6 @@ pub use proposals::{Act, AnyAct, Approval, Approve, By, Propose, Reject};
 pub(crate) use proposals::{
     in_full as proposal_in_full, in_list as proposal_in_list, proposal_unknown,
 };
-pub(crate) use security::record as record_security_event;
 pub use security::{GrantRoles, RegisterKey, RevokeKey, RotateKey};
 pub use settlement::RecordPayment;
 pub use terms::PublishTerms;

@@ -13,13 +13,18 @@ use entente_loyalty::Catalogue;
 use entente_store::{
     StoreError,
     control::{Control, NoHeads},
-    security::{self, NewSecurityEvent, SecurityEventKind},
+    security::{self, SecurityEventKind},
 };
 use jiff::Timestamp;
 use sqlx::PgConnection;
 
 use super::{Answer, Write, partners::partner_unknown};
-use crate::{authorization::OperatorRole, error::Refused, security::Actor, wire};
+use crate::{
+    authorization::OperatorRole,
+    error::Refused,
+    security::{Actor, record},
+    wire,
+};
 
 /// How many keys an owner has at most.
 const KEYS: i64 = 4;
@@ -194,25 +199,6 @@ impl Write for GrantRoles {
         let operator = operator.as_ref().map(wire::operator);
         Ok(Ok(Answer::of(GrantRolesResponse { operator, replayed: false })))
     }
-}
-
-/// Appends a security event in the transaction of what it tells of.
-pub(crate) async fn record(
-    connection: &mut PgConnection,
-    kind: SecurityEventKind,
-    by: &Actor,
-    subject: &str,
-    details: &serde_json::Value,
-) -> Result<(), StoreError> {
-    let certificate = by.certificate;
-    let event = NewSecurityEvent {
-        kind,
-        actor: &by.name,
-        certificate: certificate.as_ref().map(entente_identity::Thumbprint::as_bytes),
-        subject,
-        details: &details.to_string(),
-    };
-    security::record_event(connection, &event).await
 }
 
 async fn add(

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use entente_identity::jwt::MemberAssertion;
+
 /// How long a code is.
 pub const CODE_CHARS: usize = 8;
 
@@ -26,8 +28,7 @@ impl TypedCode {
         if text.chars().count() > MAX_TYPED_CHARS {
             return None;
         }
-        let told = text.chars().filter(|c| !c.is_whitespace() && *c != '-');
-        let told: String = told.map(|c| c.to_ascii_uppercase()).collect();
+        let told = MemberAssertion::link_code(text);
         (!told.is_empty()).then_some(Self(told))
     }
 

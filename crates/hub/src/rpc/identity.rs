@@ -16,11 +16,11 @@ use tonic::{Request, Response, Status};
 use crate::{
     authorization::Permit,
     caller::Caller,
-    control::{Claim, Controls, Ended, RevokeKey, RotateKey, record_security_event},
+    control::{Claim, Controls, Ended, RevokeKey, RotateKey},
     edge::ConnectInfo,
     error::RpcError,
     parse::{self, wire_timestamp},
-    security::{Guard, Issuer, time_of_day},
+    security::{Guard, Issuer, record, time_of_day},
     wire,
 };
 
@@ -95,7 +95,7 @@ impl TokenService for Tokens {
                 security::deny(&mut tx, &denied, token.expires_at).await?;
                 let details = serde_json::json!({ "jti": token.jti });
                 let kind = SecurityEventKind::TokenRevoked;
-                record_security_event(&mut tx, kind, &by, &by.name, &details).await?;
+                record(&mut *tx, kind, &by, &by.name, &details).await?;
                 tx.commit().await.map_err(entente_store::StoreError::from)?;
                 Ok::<_, Ended>(())
             }

@@ -8,10 +8,11 @@ use entente_identity::{
 };
 use entente_store::{
     StoreError,
-    security::{self, NewOperator, NewSecurityEvent, SecurityEventKind},
+    security::{self, NewOperator, SecurityEventKind},
 };
 use sqlx::{Connection as _, PgConnection};
 
+use super::{Actor, trail};
 use crate::authorization::OperatorRole;
 
 /// Why a ledger gets no operators.
@@ -65,14 +66,10 @@ pub async fn bootstrap(
         let identity = Identity::Partner(partner.clone());
         let (owner, key) = (identity.to_string(), public_key(directory, &identity)?);
         if security::insert_key(&mut tx, &owner, key.kid(), &key.jwk()).await? {
-            let event = NewSecurityEvent {
-                kind: SecurityEventKind::KeyRegistered,
-                actor: "owner",
-                certificate: None,
-                subject: &owner,
-                details: &serde_json::json!({ "kid": key.kid() }).to_string(),
-            };
-            security::record_event(&mut *tx, &event).await?;
+            let (kind, by) =
+                (SecurityEventKind::KeyRegistered, Actor::without_certificate("owner"));
+            let details = serde_json::json!({ "kid": key.kid() });
+            trail::record(&mut *tx, kind, &by, &owner, &details).await?;
         }
     }
     tx.commit().await?;

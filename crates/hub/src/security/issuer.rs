@@ -6,13 +6,11 @@ use entente_identity::{
     Thumbprint,
     jwt::{AccessToken, ClientAssertion, PublicKey, Rejected, SigningKey},
 };
-use entente_store::security::{
-    self, NewSecurityEvent, SecurityEventKind, find_key, record_event, see_assertion,
-};
+use entente_store::security::{self, SecurityEventKind, find_key, see_assertion};
 use jiff::{SignedDuration, Timestamp};
 use sqlx::PgPool;
 
-use super::{Guard, Keeper, Signer, rate::Rate, time_of_day};
+use super::{Actor, Guard, Keeper, Signer, rate::Rate, time_of_day, trail};
 use crate::{
     authorization::{OperatorRole, Scope, Scopes},
     caller::Caller,
@@ -162,14 +160,8 @@ impl Issuer {
         thumbprint: Thumbprint,
         details: &serde_json::Value,
     ) -> Result<(), RpcError> {
-        let event = NewSecurityEvent {
-            kind,
-            actor: owner,
-            certificate: Some(thumbprint.as_bytes()),
-            subject: owner,
-            details: &details.to_string(),
-        };
-        Ok(record_event(&self.pool, &event).await?)
+        let by = Actor { name: owner.to_owned(), certificate: Some(thumbprint) };
+        Ok(trail::record(&self.pool, kind, &by, owner, details).await?)
     }
 
     /// The public keys by which hubs sign now, as a JWK Set.

@@ -11,6 +11,7 @@ mod keeper;
 mod rate;
 mod session;
 mod signer;
+mod trail;
 
 use jiff::Timestamp;
 
@@ -20,8 +21,10 @@ pub use in_force::InForce;
 pub(crate) use issuer::asked;
 pub use issuer::{Issued, Issuer};
 pub(crate) use keeper::Keeper;
-pub use session::{Actor, Session, SessionEnd};
+pub use session::{Session, SessionEnd};
 pub use signer::{Signer, SignerError};
+pub use trail::Actor;
+pub(crate) use trail::record;
 
 /// The time of day. Certificates and tokens are of it, also in a simulation.
 #[must_use]

@@ -37,15 +37,6 @@ pub struct Session {
     scopes: AtomicU32,
 }
 
-/// Who did something, for the trail of security events.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Actor {
-    /// `partner/CODE` or `operator/NAME`.
-    pub name: String,
-    /// The certificate in use.
-    pub certificate: Option<Thumbprint>,
-}
-
 /// When a session ends, for streams, which would outlive it.
 #[derive(Debug, Clone)]
 pub struct SessionEnd {

@@ -4,8 +4,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    KeyError, LEEWAY, PublicKey, Rejected, SigningKey, TOKEN_LIFE, Unverified, client::addressed,
-    compact, new_jti, times::Times,
+    KeyError, LEEWAY, PublicKey, Rejected, SigningKey, TOKEN_LIFE, Unverified, compact, new_jti,
+    statement::addressed, times::Times,
 };
 use crate::certificate::Thumbprint;
 

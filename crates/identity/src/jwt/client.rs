@@ -4,8 +4,8 @@
 use jiff::Timestamp;
 
 use super::{
-    ASSERTION_LIFE, KeyError, LEEWAY, PublicKey, Rejected, SigningKey, Unverified, compact,
-    fields::Fields, new_jti, times::Times,
+    KeyError, PublicKey, Rejected, SigningKey, Unverified, compact,
+    statement::{self, Statement},
 };
 
 /// A verified assertion.
@@ -28,14 +28,7 @@ impl ClientAssertion {
         audience: &str,
         now: Timestamp,
     ) -> Result<String, KeyError> {
-        let claims = serde_json::json!({
-            "iss": identity,
-            "sub": identity,
-            "aud": audience,
-            "iat": now.as_second(),
-            "exp": now.as_second().saturating_add(ASSERTION_LIFE.as_secs()),
-            "jti": new_jti()?,
-        });
+        let claims = statement::claims(identity, identity, audience, now)?;
         Ok(compact::sign(key, Self::TYP, &claims))
     }
 
@@ -52,25 +45,8 @@ impl ClientAssertion {
         audience: &str,
         now: Timestamp,
     ) -> Result<Self, Rejected> {
-        let claims = unverified.verified(key)?;
-        addressed(&claims, identity, audience)?;
-        if claims.text("sub")? != identity {
-            return Err(Rejected::Subject);
-        }
-        let times = Times::read(&claims, ASSERTION_LIFE, LEEWAY, LEEWAY, now)?;
-        let replayable_until = times.expires_at.saturating_add(LEEWAY);
-        let replayable_until = replayable_until.map_err(|_| Rejected::Claim("exp"))?;
-        Ok(Self { jti: claims.jti()?.to_owned(), replayable_until })
+        let Statement { jti, replayable_until, .. } =
+            Statement::verify_own(unverified, key, identity, audience, now)?;
+        Ok(Self { jti, replayable_until })
     }
-}
-
-/// Whether a statement is from somebody, and for one hub: an array is none, even of one.
-pub(super) fn addressed(claims: &Fields, issuer: &str, audience: &str) -> Result<(), Rejected> {
-    if claims.text("iss")? != issuer {
-        return Err(Rejected::Issuer);
-    }
-    if claims.text("aud")? != audience {
-        return Err(Rejected::Audience);
-    }
-    Ok(())
 }

@@ -5,8 +5,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 
 use super::{
-    ASSERTION_LIFE, KeyError, LEEWAY, PublicKey, Rejected, SigningKey, Unverified,
-    client::addressed, compact, new_jti, times::Times,
+    KeyError, LEEWAY, PublicKey, Rejected, SigningKey, Unverified, compact,
+    statement::{self, Statement},
 };
 
 /// The longest member reference and wording version, in characters.
@@ -50,17 +50,10 @@ impl MemberAssertion {
         audience: &str,
         now: Timestamp,
     ) -> Result<String, KeyError> {
-        let mut claims = serde_json::json!({
-            "iss": partner,
-            "sub": reference,
-            "aud": audience,
-            "iat": now.as_second(),
-            "exp": now.as_second().saturating_add(ASSERTION_LIFE.as_secs()),
-            "jti": new_jti()?,
-            "consent": {
-                "wording_version": consent.wording_version,
-                "at": consent.at.as_second(),
-            },
+        let mut claims = statement::claims(partner, reference, audience, now)?;
+        claims["consent"] = serde_json::json!({
+            "wording_version": consent.wording_version,
+            "at": consent.at.as_second(),
         });
         if let Some(code) = link_code {
             claims["link_code_hash"] = Self::link_code_hash(code).into();
@@ -70,9 +63,13 @@ impl MemberAssertion {
 
     /// How an assertion names the link code that it redeems: in capitals, without separators.
     pub fn link_code_hash(code: &str) -> String {
-        let told = code.chars().filter(|c| !c.is_whitespace() && *c != '-');
-        let told: String = told.map(|c| c.to_ascii_uppercase()).collect();
-        super::base64url(digest(&SHA256, told.as_bytes()))
+        super::base64url(digest(&SHA256, Self::link_code(code).as_bytes()))
+    }
+
+    /// A link code as it was meant, whatever its case, spaces and hyphens.
+    pub fn link_code(typed: &str) -> String {
+        let told = typed.chars().filter(|c| !c.is_whitespace() && *c != '-');
+        told.map(|c| c.to_ascii_uppercase()).collect()
     }
 
     /// Reads the header, to learn by which key it claims to be signed.
@@ -88,14 +85,10 @@ impl MemberAssertion {
         audience: &str,
         now: Timestamp,
     ) -> Result<Self, Rejected> {
-        let claims = unverified.verified(key)?;
-        addressed(&claims, partner, audience)?;
+        let Statement { claims, jti, replayable_until } =
+            Statement::verify(unverified, key, partner, audience, now)?;
         let reference = short(claims.text("sub")?, "sub")?;
         let link_code_hash = claims.optional_text("link_code_hash")?.map(str::to_owned);
-        let times = Times::read(&claims, ASSERTION_LIFE, LEEWAY, LEEWAY, now)?;
-        let replayable_until = times.expires_at.saturating_add(LEEWAY);
-        let replayable_until = replayable_until.map_err(|_| Rejected::Claim("exp"))?;
-        let jti = claims.jti()?.to_owned();
         let consent = claims.object("consent", &["wording_version", "at"])?;
         let wording_version = short(consent.text("wording_version")?, "consent")?;
         let at = Timestamp::from_second(consent.integer("at")?);

@@ -12,6 +12,7 @@ mod key;
 mod member;
 mod rotation;
 mod signing;
+mod statement;
 #[cfg(test)]
 mod tests;
 mod times;

@@ -4,8 +4,8 @@
 use jiff::Timestamp;
 
 use super::{
-    ASSERTION_LIFE, KeyError, LEEWAY, PublicKey, Rejected, SigningKey, Unverified,
-    client::addressed, compact, new_jti, times::Times,
+    KeyError, PublicKey, Rejected, SigningKey, Unverified, compact,
+    statement::{self, Statement},
 };
 
 /// A verified proof: good for the one key that it names.
@@ -27,15 +27,8 @@ impl KeyRotation {
         audience: &str,
         now: Timestamp,
     ) -> Result<String, KeyError> {
-        let claims = serde_json::json!({
-            "iss": identity,
-            "sub": identity,
-            "aud": audience,
-            "iat": now.as_second(),
-            "exp": now.as_second().saturating_add(ASSERTION_LIFE.as_secs()),
-            "jti": new_jti()?,
-            "new_kid": new.kid(),
-        });
+        let mut claims = statement::claims(identity, identity, audience, now)?;
+        claims["new_kid"] = new.kid().into();
         Ok(compact::sign(registered, Self::TYP, &claims))
     }
 
@@ -52,13 +45,7 @@ impl KeyRotation {
         audience: &str,
         now: Timestamp,
     ) -> Result<Self, Rejected> {
-        let claims = unverified.verified(registered)?;
-        addressed(&claims, identity, audience)?;
-        if claims.text("sub")? != identity {
-            return Err(Rejected::Subject);
-        }
-        Times::read(&claims, ASSERTION_LIFE, LEEWAY, LEEWAY, now)?;
-        claims.jti()?;
-        Ok(Self { new_kid: claims.text("new_kid")?.to_owned() })
+        let statement = Statement::verify_own(unverified, registered, identity, audience, now)?;
+        Ok(Self { new_kid: statement.claims.text("new_kid")?.to_owned() })
     }
 }

@@ -2,17 +2,15 @@
 //! proposal, whose reason and act stay with the proposal: they may be personal, and a trail is for ever.
 
 use entente_identity::Thumbprint;
-use entente_ledger::RequestId;
-use entente_store::{
-    StoreError,
-    proposals::Proposal,
-    security::{NewSecurityEvent, SecurityEventKind, record_event},
-};
+use entente_store::{StoreError, proposals::Proposal, security::SecurityEventKind};
 use serde_json::json;
 use sqlx::PgConnection;
 
 use super::wire;
-use crate::{caller::OperatorName, security::Actor};
+use crate::{
+    caller::OperatorName,
+    security::{self, Actor},
+};
 
 /// An operator, and the certificate in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,16 +46,6 @@ pub(super) async fn record(
         "state": state,
         "proposed_by": format!("operator/{}", made.proposed_by),
     });
-    let event = NewSecurityEvent {
-        kind,
-        actor: &format!("operator/{}", by.operator),
-        certificate: by.certificate.as_ref().map(Thumbprint::as_bytes),
-        subject: &subject(made.id),
-        details: &details.to_string(),
-    };
-    record_event(connection, &event).await
-}
-
-fn subject(id: RequestId) -> String {
-    format!("proposal/{}", id.0)
+    let subject = format!("proposal/{}", made.id.0);
+    security::record(connection, kind, &by.actor(), &subject, &details).await
 }
