@@ -96,6 +96,12 @@ impl Refused {
         Self::new(ErrorReason::TokenRefused, message)
     }
 
+    /// For a token that was good until its time was over.
+    #[must_use]
+    pub fn token_expired() -> Self {
+        Self::new(ErrorReason::TokenExpired, "the token has ended; get another")
+    }
+
     /// For an assertion with anything wrong in it: what is not told.
     #[must_use]
     pub fn assertion() -> Self {

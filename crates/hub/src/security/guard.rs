@@ -14,7 +14,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use entente_api::error::ErrorReason;
 use entente_identity::{
     TrustDomain,
-    jwt::{AccessToken, Rejected},
+    jwt::{AccessToken, Rejected, Unverified},
 };
 use entente_store::{StoreError, security};
 use http::{HeaderMap, header::AUTHORIZATION};
@@ -142,7 +142,8 @@ impl Guard {
         caller: &Caller,
         token: &str,
     ) -> Result<Option<AccessToken>, Refused> {
-        match self.verified(token).await {
+        let unverified = AccessToken::read(token).map_err(|_| Refused::token())?;
+        match self.verified(&unverified).await {
             Ok(token) if token.subject == self.0.domain.uri(caller) => Ok(Some(token)),
             Err(refused) if refused.reason() == ErrorReason::TokenExpired => Ok(None),
             Ok(_) => Err(Refused::token()),
@@ -158,8 +159,8 @@ impl Guard {
         key: [u8; 32],
     ) -> Result<Arc<Session>, Refused> {
         let now = time_of_day();
-        let kid = AccessToken::read(token).map_err(|_| Refused::token())?.kid().to_owned();
-        let token = self.verified(token).await?;
+        let unverified = AccessToken::read(token).map_err(|_| Refused::token())?;
+        let token = self.verified(&unverified).await?;
         let ours = token.thumbprint == connection.thumbprint
             && token.subject == self.0.domain.uri(&connection.caller);
         if !ours {
@@ -168,26 +169,23 @@ impl Guard {
         // A hub issued it that knew more than this one: of its key, say, or of a role.
         let epoch = token.epoch;
         self.once(|in_force| in_force.epoch >= epoch, None).await?;
-        let session = Arc::new(Session::new(&connection.caller, token, &kid, now));
+        let session = Arc::new(Session::new(&connection.caller, token, unverified.kid(), now));
         session.check(&connection.thumbprint, self.in_force()?.as_ref())?;
         self.0.sessions.insert(key, Arc::clone(&session));
         Ok(session)
     }
 
     /// What a token says, once its signature verifies by a key of a hub.
-    async fn verified(&self, token: &str) -> Result<AccessToken, Refused> {
-        let unverified = AccessToken::read(token).map_err(|_| Refused::token())?;
+    async fn verified(&self, unverified: &Unverified<'_>) -> Result<AccessToken, Refused> {
         let kid = unverified.kid();
         let now = time_of_day();
         let knows = |in_force: &InForce| in_force.signing_key(kid, now).is_some();
         let in_force = self.once(knows, Some(PAUSE)).await?;
         let signed_by = in_force.signing_key(kid, now).ok_or_else(Refused::token)?;
         let domain = &self.0.domain;
-        let verified = AccessToken::verify(&unverified, signed_by, &domain.issuer, now);
+        let verified = AccessToken::verify(unverified, signed_by, &domain.issuer, now);
         verified.map_err(|rejected| match rejected {
-            Rejected::Expired => {
-                Refused::new(ErrorReason::TokenExpired, "the token has ended; get another")
-            }
+            Rejected::Expired => Refused::token_expired(),
             _ => Refused::token(),
         })
     }

@@ -5,7 +5,6 @@ use std::sync::{
     atomic::{AtomicI64, AtomicU32, Ordering},
 };
 
-use entente_api::error::ErrorReason;
 use entente_identity::{Thumbprint, jwt::AccessToken};
 use tokio::time::{Instant, sleep_until};
 
@@ -75,8 +74,7 @@ impl Session {
             return Err(Refused::token());
         }
         if self.ends <= Instant::now() {
-            let message = "the token has ended; get another";
-            return Err(Refused::new(ErrorReason::TokenExpired, message));
+            return Err(Refused::token_expired());
         }
         // A call that is checked by an older view than another has checked by is checked again.
         if self.checked.load(Ordering::Acquire) == in_force.epoch {
