@@ -2,14 +2,19 @@
 
 use crate::{Currency, LotId, Micros, PartnerId, Points, Seq, TermsVersion};
 
-/// A debt is named by the reversal that made it.
+/// A debt is named by the operation that made it: a reversal makes one, a merge brings several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DebtId(pub Seq);
+pub struct DebtId {
+    /// The operation, in the member's cell.
+    pub made_by: Seq,
+    /// Which of its debts, the oldest first.
+    pub ordinal: i16,
+}
 
 /// What a member owes of one clawback. It is repaid by whatever becomes available, oldest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Debt {
-    /// The reversal that made it, in the member's cell.
+    /// What made it.
     pub id: DebtId,
     /// The lot that was clawed.
     pub lot: LotId,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::{Cell, Currency, LotId, Micros, Overflow, PartnerId, Points, TermsVersion};
+use crate::{Cell, Currency, LotId, MemberId, Micros, Overflow, PartnerId, Points, TermsVersion};
 
 /// Who pays for a lot's points, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,6 +41,15 @@ pub enum Origin {
     Received {
         /// The giver's cell.
         from: Cell,
+        /// The lot there.
+        lot: LotId,
+    },
+    /// It came with the wallet of a member that was merged into this one, out of this lot of it.
+    Merged {
+        /// That member.
+        from: MemberId,
+        /// Its cell.
+        cell: Cell,
         /// The lot there.
         lot: LotId,
     },
@@ -84,7 +93,7 @@ impl Lot {
     pub const fn purchase(&self) -> Option<&Purchase> {
         match &self.origin {
             Origin::Earned(purchase) => Some(purchase),
-            Origin::Exchanged | Origin::Received { .. } => None,
+            Origin::Exchanged | Origin::Received { .. } | Origin::Merged { .. } => None,
         }
     }
 

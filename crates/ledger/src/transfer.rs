@@ -29,6 +29,9 @@ pub enum AmountKind {
     Payment,
     /// Points that one member gave to another; no money moves.
     Gift,
+    /// Points, or what clawbacks are owed, that went from a wallet to the one that it was merged
+    /// with; no money moves.
+    Merge,
 }
 
 /// What a transfer moves.

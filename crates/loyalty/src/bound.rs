@@ -24,9 +24,14 @@ pub(crate) fn asked(points: Points, price: Micros) -> Result<(), Refusal> {
 
 /// Whether a draft stays within them.
 pub(crate) fn within(draft: &Draft<'_>) -> Result<(), Refusal> {
+    let within = draft.operation.points <= MAX_POINTS;
+    if within { moved_within(draft) } else { Err(Refusal::AmountTooLarge) }
+}
+
+/// The same of what moves between wallets that become one: it may be all that a member has.
+pub(crate) fn moved_within(draft: &Draft<'_>) -> Result<(), Refusal> {
     let mut money = draft.transfers().iter().filter(|transfer| transfer.unit() == Unit::Money);
-    let within = draft.operation.points <= MAX_POINTS
-        && draft.operation.portions.len() <= MAX_LOTS
+    let within = draft.operation.portions.len() <= MAX_LOTS
         && money.all(|transfer: &Transfer| transfer.amount() <= MAX_MONEY.0);
     if within { Ok(()) } else { Err(Refusal::AmountTooLarge) }
 }

@@ -1,9 +1,13 @@
 //! Burn and authorize: which lots give the points, and what they cost.
 
-use entente_ledger::{Account, Currency, Hold, HoldLeg, HoldState, Micros, Points, ceil_div};
+use entente_ledger::{
+    Account, Currency, Hold, HoldLeg, HoldState, LotId, Micros, Points, ceil_div,
+};
+use jiff::Timestamp;
 
 use crate::{
-    Agreement, BurnAmount, Refusal, Terms, bound, draft::Draft, earn, exposure, redemption, time,
+    Agreement, BurnAmount, Member, Refusal, Terms, bound, draft::Draft, earn, exposure, redemption,
+    time,
 };
 
 /// Spends points at once. A hold that is captured already remembers from which lots.
@@ -82,6 +86,19 @@ fn priced(
         }
         BurnAmount::Value(..) => Err(Refusal::AmountTooLarge),
     }
+}
+
+/// A member's lots that can be burned, by earliest expiry, then oldest, with their free points.
+pub(crate) fn order(member: &Member, now: Timestamp) -> Result<Vec<(LotId, Points)>, Refusal> {
+    let mut order = Vec::new();
+    for lot in member.lots.values().filter(|lot| !lot.is_due(now)) {
+        let free = lot.free()?;
+        if free.is_positive() {
+            order.push((lot.expires_at, lot.id, free));
+        }
+    }
+    order.sort_unstable_by_key(|(expires_at, id, _)| (*expires_at, *id));
+    Ok(order.into_iter().map(|(_, id, free)| (id, free)).collect())
 }
 
 /// The free points that leave the member next, by lot: also those that are exchanged, given or

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use entente_ledger::{
-    Cell, Currency, DebtId, Funding, HoldState, LotId, MemberId, Micros, PartnerId, Points,
-    RequestId, Seq, TermsVersion, TrialBalance, WindowId,
+    Cell, Currency, DebtId, Funding, HoldState, Lot, LotId, MemberId, Micros, Origin, PartnerId,
+    Points, RequestId, Seq, TermsVersion, TrialBalance, WindowId,
 };
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use uuid::Uuid;
@@ -24,6 +24,10 @@ pub(crate) const GUEST: MemberId = MemberId(Uuid::from_u128(0xa1));
 pub(crate) const CELL: Cell = Cell(7);
 /// Another member, in another cell.
 pub(crate) const FRIEND: MemberId = MemberId(Uuid::from_u128(0xa2));
+/// One more, in the guest's cell.
+pub(crate) const COUSIN: MemberId = MemberId(Uuid::from_u128(0xa3));
+/// And one in the friend's.
+pub(crate) const ELDER: MemberId = MemberId(Uuid::from_u128(0xa4));
 
 /// So many hundredths, in micros.
 pub(crate) fn cents(hundredths: i64) -> Micros {
@@ -150,6 +154,8 @@ impl Book {
             members: BTreeMap::from([
                 (GUEST, Member::new(GUEST, CELL)),
                 (FRIEND, Member::new(FRIEND, Cell(3))),
+                (COUSIN, Member::new(COUSIN, CELL)),
+                (ELDER, Member::new(ELDER, Cell(3))),
             ]),
             exposures,
             decisions: Vec::new(),
@@ -237,7 +243,7 @@ impl Book {
         let (now, before) = (self.now, self.decisions.len());
         let catalogue = self.catalogue.clone();
         let mut state = self.load(&catalogue, &[]);
-        for member in [GUEST, FRIEND] {
+        for member in [GUEST, FRIEND, COUSIN, ELDER] {
             let expired = state.bring_to(member, self.next(), now).expect("in range");
             self.decisions.extend(expired);
         }
@@ -251,7 +257,7 @@ impl Book {
         let mut state = self.load(&catalogue, commands);
         let mut outcomes = Vec::new();
         for command in commands {
-            for member in command.members() {
+            for member in state.concerned(command) {
                 let expired = state.bring_to(member, self.next(), self.now).expect("in range");
                 self.decisions.extend(expired);
             }
@@ -294,11 +300,12 @@ impl Book {
                 .iter()
                 .filter_map(|original| original.lot())
                 .chain(legs.map(|leg| leg.lot))
+                .chain(self.lots_of_merges(row, commands))
                 .collect();
             member.lots.retain(|id, lot| lot.remaining.is_positive() || lots.contains(id));
             member.holds.retain(|id, hold| hold.state == HoldState::Open || holds.contains(id));
             member.debts.retain(|_, debt| debt.points.is_positive());
-            member.earned_in_year = earned_in_year(row);
+            member.earned_in_year = self.earned_in_year(row);
             members.insert(*id, member);
         }
         State {
@@ -311,11 +318,79 @@ impl Book {
         }
     }
 
+    /// What the store loads of a member for merges, open or not: lots that points of named lots were
+    /// moved to, those of debts that are carried, and for what takes a merge back all that came with
+    /// it, and where it came from.
+    fn lots_of_merges(&self, row: &Member, commands: &[Command]) -> Vec<LotId> {
+        let mut lots = self.moved(row, commands);
+        for command in commands.iter().filter(|command| command.members().any(|id| id == row.id)) {
+            match command.action {
+                Action::Merge { .. } => lots.extend(row.debts.values().map(|debt| debt.lot)),
+                Action::Unmerge { from } if from == row.id => {
+                    let kept = self.members[&command.member].lots.values();
+                    lots.extend(kept.filter_map(|lot| source(lot, row.id)));
+                }
+                Action::Unmerge { from } => {
+                    let mut brought = self.members[&from].absorbed.clone();
+                    brought.insert(from);
+                    let came = |lot: &&Lot| brought.iter().any(|of| source(lot, *of).is_some());
+                    lots.extend(row.lots.values().filter(came).map(|lot| lot.id));
+                }
+                _ => {}
+            }
+        }
+        lots
+    }
+
+    fn moved(&self, row: &Member, commands: &[Command]) -> Vec<LotId> {
+        let mut found: BTreeSet<(MemberId, LotId)> = BTreeSet::new();
+        for command in commands {
+            let Some(original) = command.original() else { continue };
+            let hold =
+                original.hold().and_then(|hold| self.members[&command.member].holds.get(&hold));
+            let legs = hold.into_iter().flat_map(|hold| hold.legs.iter().map(|leg| leg.lot));
+            found.extend(legs.chain(original.lot()).map(|lot| (command.member, lot)));
+        }
+        loop {
+            let before = found.len();
+            for (id, member) in &self.members {
+                for lot in member.lots.values() {
+                    if let Origin::Merged { from, lot: source, .. } = lot.origin
+                        && found.contains(&(from, source))
+                    {
+                        found.insert((*id, lot.id));
+                    }
+                }
+            }
+            if found.len() == before {
+                break;
+            }
+        }
+        found.into_iter().filter(|(id, _)| *id == row.id).map(|(_, lot)| lot).collect()
+    }
+
+    /// What the store sums up from the lots of a member and of all that were merged into it.
+    fn earned_in_year(&self, row: &Member) -> BTreeMap<(PartnerId, i16), Points> {
+        let mut earned: BTreeMap<_, Points> = BTreeMap::new();
+        let members = row.absorbed.iter().map(|id| &self.members[id]).chain([row]);
+        for lot in members.flat_map(|member| member.lots.values()) {
+            let Some(purchase) = lot.purchase() else { continue };
+            let net = purchase.points_earned.0 - purchase.points_clawed.0;
+            let sum = earned.entry((lot.issuer, year(purchase.activity_at))).or_default();
+            sum.0 = sum.0.saturating_add(net);
+        }
+        earned
+    }
+
     fn write(&mut self, state: State<'_>) {
         self.receipts = state.receipts;
         for (id, member) in state.members {
             let row = self.members.get_mut(&id).expect("loaded from it");
             row.wallet = member.wallet;
+            row.absorbed = member.absorbed;
+            if member.changed_forward {
+                row.forward = member.forward;
+            }
             row.lots.extend(member.changed_lots.iter().map(|id| (*id, member.lots[id].clone())));
             row.holds.extend(member.changed_holds.iter().map(|id| (*id, member.holds[id].clone())));
             let debt = |id: &DebtId| (*id, member.debts[id]);
@@ -329,16 +404,12 @@ impl Book {
     }
 }
 
-/// What the store sums up from the lots.
-fn earned_in_year(member: &Member) -> BTreeMap<(PartnerId, i16), Points> {
-    let mut earned: BTreeMap<_, Points> = BTreeMap::new();
-    for lot in member.lots.values() {
-        let Some(purchase) = lot.purchase() else { continue };
-        let net = purchase.points_earned.0 - purchase.points_clawed.0;
-        let sum = earned.entry((lot.issuer, year(purchase.activity_at))).or_default();
-        sum.0 = sum.0.saturating_add(net);
+/// The lot of a member that another one came from by a merge.
+fn source(lot: &Lot, of: MemberId) -> Option<LotId> {
+    match lot.origin {
+        Origin::Merged { from, lot, .. } if from == of => Some(lot),
+        _ => None,
     }
-    earned
 }
 
 /// A decision as the original of a later command.

@@ -34,16 +34,20 @@ impl Command {
             Action::Exchange(_) => OperationKind::Exchange,
             Action::Transfer { .. } => OperationKind::Transfer,
             Action::Donate { .. } => OperationKind::Donate,
+            Action::Merge { .. } => OperationKind::Merge,
+            Action::Unmerge { .. } => OperationKind::Unmerge,
         }
     }
 
     /// The members that must be loaded and brought to now: the command's own first.
     pub fn members(&self) -> impl Iterator<Item = MemberId> {
-        let receiver = match self.action {
-            Action::Transfer { to, .. } if to != self.member => Some(to),
+        let other = match self.action {
+            Action::Transfer { to: other, .. }
+            | Action::Merge { into: other }
+            | Action::Unmerge { from: other } => Some(other),
             _ => None,
         };
-        [self.member].into_iter().chain(receiver)
+        [self.member].into_iter().chain(other.filter(|other| *other != self.member))
     }
 
     /// The operation that the command completes or undoes, if it names one. Its lot, or its hold
@@ -56,7 +60,9 @@ impl Command {
             | Action::Authorize(_)
             | Action::Exchange(_)
             | Action::Transfer { .. }
-            | Action::Donate { .. } => None,
+            | Action::Donate { .. }
+            | Action::Merge { .. }
+            | Action::Unmerge { .. } => None,
             Action::Capture { original, .. }
             | Action::Void { original }
             | Action::Reverse { original, .. } => Some(original),
@@ -107,6 +113,16 @@ pub enum Action {
         charity: PartnerCode,
         /// How many, more than 0.
         points: Points,
+    },
+    /// Make one member of two: the command's own is absorbed.
+    Merge {
+        /// Who is kept.
+        into: MemberId,
+    },
+    /// Take a merge back: the command's own member is who was kept.
+    Unmerge {
+        /// Who was absorbed.
+        from: MemberId,
     },
 }
 

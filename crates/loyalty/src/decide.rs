@@ -13,11 +13,13 @@ use crate::{
     expire::{self, Due},
     exposure::{self, ExposureKey},
     journal::Journal,
+    legs::Legs,
     reverse_burn, reverse_earn, threshold, transfer, void,
 };
 
-/// What a draft changed: the member, and exposures as they were before.
-struct Change {
+/// What a draft changed: a member, and exposures as they were before.
+pub(crate) struct Change {
+    member: MemberId,
     journal: Journal,
     exposures: Vec<(ExposureKey, Exposure)>,
 }
@@ -36,11 +38,11 @@ impl State<'_> {
     ) -> Result<Vec<Decision>, Overflow> {
         let mut ended = Vec::new();
         if self.end_due(member, next, now, &mut ended).is_err() {
-            self.undo(member, ended);
+            self.undo(ended.into_iter().map(|(_, change)| change).collect());
             return Err(Overflow);
         }
         for (_, change) in &ended {
-            self.mark(member, change);
+            self.mark(change);
         }
         Ok(ended.into_iter().map(|(decision, _)| decision).collect())
     }
@@ -56,54 +58,26 @@ impl State<'_> {
         next: impl Fn(Cell) -> Seq,
         now: Timestamp,
     ) -> Result<Decided, Refusal> {
-        let seq = next(self.member(command.member).cell);
-        let operation = self.asked(command, seq, now);
-        let credited = self.credited(command);
-        let rule = |draft: &mut Draft<'_>| rule(draft, &command.action, credited);
-        let (decision, change) = self.draft(operation, rule)?;
-        let received = decision.operation.counterparty;
-        match received.map(|to| self.receive(&decision, to, next)).transpose() {
-            Ok(received) => {
-                self.mark(command.member, &change);
-                if let Some(receipt) = decision.operation.credited_receipt() {
-                    let receipt = (command.partner, receipt.to_owned());
-                    self.receipts.insert(receipt, command.request_id);
-                }
-                Ok(Decided { decision, received })
-            }
-            Err(refusal) => {
-                self.undo(command.member, vec![(decision, change)]);
-                Err(refusal)
-            }
+        let command = &*self.redirected(command);
+        let mut legs = Legs::default();
+        if let Err(refusal) = self.legs(command, &next, now, &mut legs) {
+            self.undo(legs.changes);
+            return Err(refusal);
         }
-    }
-
-    /// The other leg of a transfer: what the giver sent off arrives.
-    fn receive(
-        &mut self,
-        given: &Decision,
-        to: MemberId,
-        next: impl Fn(Cell) -> Seq,
-    ) -> Result<Decision, Refusal> {
-        let Operation { cell: from, seq, partner, request_id, member, .. } = given.operation;
-        let cell = self.member(to).cell;
-        let seq = if cell == from { seq.after(1)? } else { next(cell) };
-        let operation = Operation {
-            kind: OperationKind::Transfer,
-            terms_version: given.operation.terms_version,
-            points: given.operation.points,
-            counterparty: Some(member),
-            ..self.blank((partner, request_id), to, seq, given.operation.posted_at)
-        };
-        let parcels = transfer::parcels(self.member(member), given)?;
-        let rule = |draft: &mut Draft<'_>| transfer::receive(draft, from, parcels);
-        let (received, change) = self.draft(operation, rule)?;
-        self.mark(to, &change);
-        Ok(received)
+        for change in &legs.changes {
+            self.mark(change);
+        }
+        let mut decisions = legs.decisions.into_iter();
+        let decision = decisions.next().expect("a command has a leg of its own");
+        if let Some(receipt) = decision.operation.credited_receipt() {
+            let receipt = (command.partner, receipt.to_owned());
+            self.receipts.insert(receipt, command.request_id);
+        }
+        Ok(Decided { decision, received: decisions.next() })
     }
 
     /// The earn that credited the receipt of a command.
-    fn credited(&self, command: &Command) -> Option<RequestId> {
+    pub(crate) fn credited(&self, command: &Command) -> Option<RequestId> {
         if command.receipt_reference.is_empty() {
             return None;
         }
@@ -122,11 +96,13 @@ impl State<'_> {
         refusal: Refusal,
     ) -> Decision {
         let operation = Operation { refusal: Some(refusal), ..self.asked(command, seq, now) };
-        let wallet = self.member(command.member).wallet;
+        let last = self.chain(command.member).last().copied().unwrap_or(command.member);
+        let wallet = self.member(last).wallet;
         Decision { operation, transfers: Vec::new(), wallet, crossings: Vec::new() }
     }
 
-    fn draft(
+    /// One operation: a rule changes a member and books it, or leaves no trace.
+    pub(crate) fn draft(
         &mut self,
         operation: Operation,
         rule: impl FnOnce(&mut Draft<'_>) -> Result<(), Refusal>,
@@ -134,7 +110,8 @@ impl State<'_> {
         let Self { catalogue, members, exposures, .. } = self;
         let terms = (*catalogue, operation.posted_at);
         let is_capped = operation.kind.is_capped();
-        let member = members.get_mut(&operation.member).expect("the batch holds the member");
+        let id = operation.member;
+        let member = members.get_mut(&id).expect("the batch holds the member");
         let mut draft = Draft::new(catalogue, member, operation);
         let decided = rule(&mut draft)
             .and_then(|()| if is_capped { bound::within(&draft) } else { Ok(()) })
@@ -149,7 +126,7 @@ impl State<'_> {
                     decision.crossings.extend(threshold::crossings(key, before.told, standing));
                     moved.push((key, before));
                 }
-                Ok((decision, Change { journal, exposures: moved }))
+                Ok((decision, Change { member: id, journal, exposures: moved }))
             }
             Err(refusal) => {
                 draft.undo();
@@ -181,29 +158,29 @@ impl State<'_> {
     }
 
     /// Undoes what was not marked yet, the last first.
-    fn undo(&mut self, member: MemberId, ended: Vec<(Decision, Change)>) {
-        for (_, change) in ended.into_iter().rev() {
+    fn undo(&mut self, changes: Vec<Change>) {
+        for change in changes.into_iter().rev() {
             self.exposures.extend(change.exposures);
-            if let Some(member) = self.members.get_mut(&member) {
+            if let Some(member) = self.members.get_mut(&change.member) {
                 change.journal.undo(member);
             }
         }
     }
 
     /// Remembers what is to be written.
-    fn mark(&mut self, member: MemberId, change: &Change) {
+    fn mark(&mut self, change: &Change) {
         self.changed_exposures.extend(change.exposures.iter().map(|(key, _)| *key));
-        if let Some(member) = self.members.get_mut(&member) {
+        if let Some(member) = self.members.get_mut(&change.member) {
             change.journal.mark(member);
         }
     }
 
-    fn member(&self, id: MemberId) -> &Member {
+    pub(crate) fn member(&self, id: MemberId) -> &Member {
         self.members.get(&id).expect("the batch holds the member")
     }
 
     /// An operation as a command asks for it, before any rule.
-    fn asked(&self, command: &Command, seq: Seq, now: Timestamp) -> Operation {
+    pub(crate) fn asked(&self, command: &Command, seq: Seq, now: Timestamp) -> Operation {
         let mut operation = Operation {
             receipt_reference: command.receipt_reference.clone(),
             ..self.blank((command.partner, command.request_id), command.member, seq, now)
@@ -227,7 +204,9 @@ impl State<'_> {
             | Action::Reverse { original, .. } => {
                 operation.original = Some((original.seq, original.request_id));
             }
-            Action::Transfer { to, .. } => operation.counterparty = Some(*to),
+            Action::Transfer { to: other, .. }
+            | Action::Merge { into: other }
+            | Action::Unmerge { from: other } => operation.counterparty = Some(*other),
             Action::Donate { charity, .. } => operation.charity = Some(charity.clone()),
         }
         operation
@@ -257,7 +236,7 @@ impl State<'_> {
     }
 
     /// An expiry of nothing.
-    fn blank(
+    pub(crate) fn blank(
         &self,
         (partner, request_id): (PartnerId, RequestId),
         member: MemberId,
@@ -297,7 +276,7 @@ impl State<'_> {
 }
 
 /// An earn is refused when another one has `credited` its receipt.
-fn rule(
+pub(crate) fn rule(
     draft: &mut Draft<'_>,
     action: &Action,
     credited: Option<RequestId>,
@@ -312,10 +291,16 @@ fn rule(
         Action::Exchange(amount) => exchange::exchange(draft, *amount),
         Action::Transfer { to, points } => transfer::give(draft, *to, *points),
         Action::Donate { charity, points } => donate::donate(draft, charity, *points),
+        // What these do is planned on both members.
+        Action::Merge { .. } | Action::Unmerge { .. } => Err(Refusal::MergeNotAllowed),
     }
 }
 
-fn reverse(draft: &mut Draft<'_>, original: Original, part: ReversePart) -> Result<(), Refusal> {
+pub(crate) fn reverse(
+    draft: &mut Draft<'_>,
+    original: Original,
+    part: ReversePart,
+) -> Result<(), Refusal> {
     match (original.kind, original.lot(), original.hold()) {
         (OriginalKind::Earn, Some(lot), _) => reverse_earn::reverse_earn(draft, lot, part),
         (OriginalKind::Burn | OriginalKind::Capture { .. }, _, Some(hold)) => {

@@ -35,6 +35,10 @@ pub enum OperationKind {
     Donate,
     /// Told partners something; it moved nothing.
     Announce,
+    /// Made one member of two; also the kept member's part in what undoes an operation of the other.
+    Merge,
+    /// Took a merge back.
+    Unmerge,
 }
 
 impl OperationKind {
@@ -50,7 +54,9 @@ impl OperationKind {
             | Self::Expire
             | Self::Adjust
             | Self::Transfer
-            | Self::Announce => false,
+            | Self::Announce
+            | Self::Merge
+            | Self::Unmerge => false,
         }
     }
 }
@@ -125,7 +131,8 @@ pub struct Operation {
     pub receipt_reference: String,
     /// What an exchange did to the partner's own points.
     pub exchange: Option<Exchanged>,
-    /// Of a transfer: the other member.
+    /// Of a transfer or a merge: the other member. Of the leg of a reversal that was followed: whose
+    /// operation it undoes.
     pub counterparty: Option<MemberId>,
     /// Of a donation: the charity, as it was named.
     pub charity: Option<PartnerCode>,
@@ -159,7 +166,8 @@ impl Operation {
 pub struct Decided {
     /// Its operation.
     pub decision: Decision,
-    /// Of a transfer: the receiver's leg, an operation of the same request.
+    /// The other member's leg, an operation of the same request: the receiver's of a transfer, the
+    /// kept one's of a merge, and where the points are now of what is undone at a merged member.
     pub received: Option<Decision>,
 }
 

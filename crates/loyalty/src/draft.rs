@@ -2,13 +2,15 @@
 //! place and remembers what was there before; a refusal undoes all of it.
 
 use entente_ledger::{
-    Account, AmountKind, Currency, Debt, DebtId, Hold, Lot, LotId, Micros, PartnerId, Points, Seq,
-    TermsVersion, Transfer, Wallet,
+    Account, AmountKind, Currency, Debt, DebtId, Hold, Lot, LotId, MemberId, Micros, PartnerId,
+    Points, Seq, TermsVersion, Transfer, Wallet,
 };
 use jiff::{Timestamp, civil::Date};
 
+use std::collections::BTreeSet;
+
 use crate::{
-    Catalogue, Decision, Member, Operation, Portion, Refusal, Terms, announce,
+    Catalogue, Decision, Forward, Member, Operation, Portion, Refusal, Terms, announce, burn,
     exposure::{self, ExposureChange},
     journal::Journal,
 };
@@ -32,7 +34,7 @@ impl<'d> Draft<'d> {
         member: &'d mut Member,
         operation: Operation,
     ) -> Self {
-        let journal = Journal::new(member.wallet);
+        let journal = Journal::new(member);
         let owed = ExposureChange::new();
         Self { catalogue, operation, owed, member, transfers: Vec::new(), journal }
     }
@@ -123,9 +125,25 @@ impl<'d> Draft<'d> {
         Ok(())
     }
 
-    /// The debt that this operation makes has this id.
-    pub(crate) fn debt_id(&self) -> DebtId {
-        DebtId(self.operation.seq)
+    /// The debts that this operation makes have these ids.
+    pub(crate) fn debt_id(&self, ordinal: i16) -> DebtId {
+        DebtId { made_by: self.operation.seq, ordinal }
+    }
+
+    /// The member as it is so far.
+    pub(crate) fn member(&self) -> &Member {
+        self.member
+    }
+
+    /// The member's points are elsewhere from now on, or its own again.
+    pub(crate) fn set_forward(&mut self, forward: Option<Forward>) {
+        self.member.forward = forward;
+    }
+
+    /// Whom the member stands for from now on.
+    pub(crate) fn set_absorbed(&mut self, absorbed: BTreeSet<MemberId>) {
+        let before = std::mem::replace(&mut self.member.absorbed, absorbed);
+        self.journal.absorbed.get_or_insert(before);
     }
 
     /// What the member earned at a partner in a year, net of clawbacks.
@@ -156,15 +174,7 @@ impl<'d> Draft<'d> {
 
     /// The lots that can be burned, by earliest expiry, then oldest, with their free points.
     pub(crate) fn burn_order(&self) -> Result<Vec<(LotId, Points)>, Refusal> {
-        let mut order = Vec::new();
-        for lot in self.member.lots.values().filter(|lot| !lot.is_due(self.now())) {
-            let free = lot.free()?;
-            if free.is_positive() {
-                order.push((lot.expires_at, lot.id, free));
-            }
-        }
-        order.sort_unstable_by_key(|(expires_at, id, _)| (*expires_at, *id));
-        Ok(order.into_iter().map(|(_, id, free)| (id, free)).collect())
+        burn::order(self.member, self.now())
     }
 
     /// Free points come into a lot.

@@ -1,16 +1,18 @@
 //! What an operation changed, as it was before: enough to undo it, and to know what to write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use entente_ledger::{Debt, DebtId, Hold, Lot, LotId, PartnerId, Points, Seq, Wallet};
+use entente_ledger::{Debt, DebtId, Hold, Lot, LotId, MemberId, PartnerId, Points, Seq, Wallet};
 
 use jiff::civil::Date;
 
-use crate::Member;
+use crate::{Forward, Member};
 
 /// What an operation changed of a member, as it was before; `None` for what was not there.
 pub(crate) struct Journal {
     pub(crate) wallet: Wallet,
+    pub(crate) forward: Option<Forward>,
+    pub(crate) absorbed: Option<BTreeSet<MemberId>>,
     pub(crate) lots: BTreeMap<LotId, Option<Lot>>,
     pub(crate) holds: BTreeMap<Seq, Option<Hold>>,
     pub(crate) debts: BTreeMap<DebtId, Option<Debt>>,
@@ -19,9 +21,11 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    pub(crate) fn new(wallet: Wallet) -> Self {
+    pub(crate) fn new(member: &Member) -> Self {
         Self {
-            wallet,
+            wallet: member.wallet,
+            forward: member.forward,
+            absorbed: None,
             lots: BTreeMap::new(),
             holds: BTreeMap::new(),
             debts: BTreeMap::new(),
@@ -33,6 +37,10 @@ impl Journal {
     /// The member as it was before.
     pub(crate) fn undo(self, member: &mut Member) {
         member.wallet = self.wallet;
+        member.forward = self.forward;
+        if let Some(absorbed) = self.absorbed {
+            member.absorbed = absorbed;
+        }
         put_back(&mut member.lots, self.lots);
         put_back(&mut member.holds, self.holds);
         put_back(&mut member.debts, self.debts);
@@ -42,6 +50,7 @@ impl Journal {
 
     /// Remembers what is to be written.
     pub(crate) fn mark(&self, member: &mut Member) {
+        member.changed_forward |= member.forward != self.forward;
         member.changed_lots.extend(self.lots.keys());
         member.changed_holds.extend(self.holds.keys());
         member.changed_debts.extend(self.debts.keys());

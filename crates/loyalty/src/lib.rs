@@ -23,7 +23,11 @@ mod earn;
 mod exchange;
 mod expire;
 mod exposure;
+mod follow;
 mod journal;
+mod legs;
+mod merge;
+mod parcel;
 mod redemption;
 mod refusal;
 mod repay;
@@ -49,7 +53,7 @@ pub use decision::{
 pub use exchange::cycle_gains;
 pub use exposure::{ExposureChange, ExposureKey, exposure_change, reservation};
 pub use refusal::Refusal;
-pub use state::{Exposure, Member, State, Window, Windows};
+pub use state::{Exposure, Forward, Member, State, Window, Windows};
 pub use terms::{
     Agreement, EarnCategory, EarnRounding, EarnRule, ExchangeBonus, ExchangeRate, Gifts, Terms,
 };

@@ -106,6 +106,17 @@ pub enum Refusal {
     /// Only earns, burns and captures can be reversed.
     #[error("only earns, burns and captures can be reversed")]
     NotReversible,
+    /// The wallets cannot be merged: they are one already, one of them was merged before, a partner
+    /// knows both, they stand for too many, or they are of partners that test and of others.
+    #[error("these members cannot be merged")]
+    MergeNotAllowed,
+    /// Points of one of the members are set aside. Cure: another id, once captured or voided.
+    #[error("an authorization of one of the members is open")]
+    HoldsOpen,
+    /// There is no such merge, it is longer ago than a merge can be taken back, or the member that was
+    /// kept has itself been merged since.
+    #[error("the merge cannot be taken back")]
+    MergeNotReversible,
     /// An earn is reversed by spend, a burn or capture by points.
     #[error("an earn is reversed by spend, a burn or a capture by points")]
     ReversalUnitWrong,

@@ -45,6 +45,15 @@ impl Windows {
     }
 }
 
+/// Where a merged member's points went, and where what becomes of them later is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forward {
+    /// The member that it was merged into.
+    pub into: MemberId,
+    /// By the ledger's clock.
+    pub merged_at: Timestamp,
+}
+
 /// One member under its cell's head: the wallet, its open lots, and the lots, holds and debts that
 /// a command may need. What changed is remembered, so that only that is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +79,15 @@ pub struct Member {
     /// Until when a partner may spend only points that it issued: the member was linked there a short
     /// time ago. Read with the link that a command names.
     pub held_back: BTreeMap<PartnerId, Timestamp>,
+    /// Where its points went, if it was merged into another: then it has none, and opens none.
+    pub forward: Option<Forward>,
+    /// Every member that was merged into this one, or into one of these; loaded where a command
+    /// merges or takes a merge back.
+    pub absorbed: BTreeSet<MemberId>,
+    /// The partners that know the member; loaded where a command merges.
+    pub linked_at: BTreeSet<PartnerId>,
+    /// Whether the forward is to be written.
+    pub changed_forward: bool,
     /// Lots to write.
     pub changed_lots: BTreeSet<LotId>,
     /// Holds to write.
@@ -94,6 +112,10 @@ impl Member {
             earned_in_year: BTreeMap::new(),
             given_in_month: BTreeMap::new(),
             held_back: BTreeMap::new(),
+            forward: None,
+            absorbed: BTreeSet::new(),
+            linked_at: BTreeSet::new(),
+            changed_forward: false,
             changed_lots: BTreeSet::new(),
             changed_holds: BTreeSet::new(),
             changed_debts: BTreeSet::new(),

@@ -3,24 +3,16 @@
 //! as many lots of the receiver, which keep issuer, funding, terms and expiry. No money moves, but
 //! for what the arriving points repay.
 
-use entente_ledger::{
-    Account, AmountKind, Cell, Lot, LotId, MemberId, Micros, Origin, PartnerId, Points, Unit,
-};
+use entente_ledger::{Account, AmountKind, Lot, MemberId, Micros, Origin, Points};
 
 use crate::{
     Decision, Member, Refusal, Terms, bound, burn,
     draft::Draft,
-    earn, repay,
+    earn,
+    parcel::{self, Parcel},
+    repay,
     time::{month, next_month},
 };
-
-/// Points of one lot on their way.
-pub(crate) struct Parcel {
-    /// The giver's lot.
-    lot: Lot,
-    /// What was given of it.
-    points: Points,
-}
 
 /// The giver's leg: free points, in burn order, go into transit.
 pub(crate) fn give(draft: &mut Draft<'_>, to: MemberId, points: Points) -> Result<(), Refusal> {
@@ -55,48 +47,20 @@ pub(crate) fn give(draft: &mut Draft<'_>, to: MemberId, points: Points) -> Resul
     bound::within(draft)
 }
 
-/// What the giver's leg sent off. The giver's lots are still loaded, though some may be empty now.
+/// What the giver's leg sent off, for lots that remember the giver's.
 pub(crate) fn parcels(giver: &Member, given: &Decision) -> Result<Vec<Parcel>, Refusal> {
-    let parcel = |(id, points): (LotId, i64)| {
-        let lot = giver.lots.get(&id).ok_or(Refusal::AmountTooLarge)?.clone();
-        Ok(Parcel { lot, points: Points(points) })
+    let parcel = |(lot, points): (Lot, Points)| {
+        let origin = Origin::Received { from: giver.cell, lot: lot.id };
+        let source = lot.id;
+        Parcel { source, into: None, lot: Lot { origin, expired: Points::ZERO, ..lot }, points }
     };
-    let sent = given.transfers.iter().filter_map(|transfer| match transfer.unit() {
-        Unit::Points { lot, .. } => Some((lot, transfer.amount())),
-        Unit::Money => None,
-    });
-    sent.map(parcel).collect()
+    Ok(parcel::sent(giver, given)?.into_iter().map(parcel).collect())
 }
 
 /// The receiver's leg: what is in transit arrives, and repays debts first. Its points are in the
 /// giver's memo already; here they are the hub's.
-pub(crate) fn receive(
-    draft: &mut Draft<'_>,
-    from: Cell,
-    parcels: Vec<Parcel>,
-) -> Result<(), Refusal> {
-    for (ordinal, Parcel { lot, points }) in (0_i16..).zip(parcels) {
-        let id = LotId { opened_by: draft.operation.seq, ordinal };
-        let (issuer, currency, expires_at) = (lot.issuer, lot.currency, lot.expires_at);
-        draft.open_lot(Lot {
-            id,
-            remaining: Points::ZERO,
-            held: Points::ZERO,
-            expired: Points::ZERO,
-            origin: Origin::Received { from, lot: lot.id },
-            ..lot
-        });
-        draft.add_free(id, points)?;
-        draft.book_points(
-            AmountKind::Gift,
-            (Account::InTransit, draft.wallet_account()),
-            points,
-            (id, issuer),
-            (PartnerId::HUB, PartnerId::HUB),
-            (currency, Micros::ZERO),
-        )?;
-        draft.touched(issuer, points, expires_at);
-    }
+pub(crate) fn receive(draft: &mut Draft<'_>, parcels: Vec<Parcel>) -> Result<(), Refusal> {
+    parcel::receive(draft, AmountKind::Gift, parcels)?;
     repay::repay(draft)?;
     bound::within(draft)
 }

@@ -48,7 +48,9 @@ codes!(
     Exchange = 9,
     Transfer = 10,
     Donate = 11,
-    Announce = 12
+    Announce = 12,
+    Merge = 13,
+    Unmerge = 14
 );
 codes!(
     amount_kind_code,
@@ -67,7 +69,8 @@ codes!(
     Rounding = 9,
     IssueReinstated = 10,
     Payment = 11,
-    Gift = 12
+    Gift = 12,
+    Merge = 13
 );
 
 pub(crate) fn inconsistent(
@@ -111,15 +114,15 @@ mod tests {
 
     #[test]
     fn every_code_comes_back_as_what_it_stood_for() {
-        for code in 1..=12 {
+        for code in 1..=14 {
             assert_eq!(operation_kind(code).map(operation_kind_code).ok(), Some(code));
         }
-        for code in 1..=12 {
+        for code in 1..=13 {
             assert_eq!(amount_kind(code).map(amount_kind_code).ok(), Some(code));
         }
         for code in 1..=4 {
             assert_eq!(hold_state(code).map(hold_state_code).ok(), Some(code));
         }
-        assert!(operation_kind(0).is_err() && amount_kind(13).is_err() && funding(3).is_err());
+        assert!(operation_kind(0).is_err() && amount_kind(14).is_err() && funding(3).is_err());
     }
 }

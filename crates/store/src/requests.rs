@@ -184,9 +184,12 @@ pub struct ResolvedOriginal {
     pub member: MemberId,
     /// The member's cell.
     pub cell: Cell,
+    /// Whom that member was merged into, and so on: where its points are now.
+    pub followed: Vec<(Cell, MemberId)>,
     /// The answer that it was given, which names the member by the token of that time.
     pub answer: Vec<u8>,
-    /// The partner's reference of the member, and its token, where they are linked now.
+    /// The partner's reference of the member, or of whom it was merged into, and its token, where they
+    /// are linked now.
     pub linked: Option<(String, Uuid)>,
 }
 
@@ -200,10 +203,27 @@ pub async fn resolve_originals(
     let rows = sqlx::query!(
         r#"SELECT r.partner_id, r.request_id, r.method, r.refused, r.answer, r.cell AS "cell!",
                   r.seq AS "seq!", r.member_id AS "member_id!", r.authorized_by,
-                  l.reference AS "reference?", l.link_token AS "link_token?"
+                  l.reference AS "reference?", l.link_token AS "link_token?",
+                  c.cells AS "cells?", c.members AS "members?"
          FROM UNNEST($1::integer[], $2::uuid[]) AS k (partner_id, request_id)
          JOIN requests r USING (partner_id, request_id)
-         LEFT JOIN links l ON l.member_id = r.member_id AND l.partner_id = r.partner_id
+         LEFT JOIN LATERAL (
+               WITH RECURSIVE chain AS (
+                   SELECT f.into_cell, f.into_member_id, 1 AS hops FROM forwards f
+                   WHERE f.cell = r.cell AND f.member_id = r.member_id
+                   UNION ALL
+                   SELECT f.into_cell, f.into_member_id, chain.hops + 1
+                   FROM chain
+                   JOIN forwards f ON f.cell = chain.into_cell
+                        AND f.member_id = chain.into_member_id
+                   WHERE chain.hops < 20
+               )
+               SELECT array_agg(into_cell ORDER BY hops) AS cells,
+                      array_agg(into_member_id ORDER BY hops) AS members
+               FROM chain
+           ) c ON true
+           LEFT JOIN links l ON l.partner_id = r.partner_id
+                AND l.member_id = COALESCE(c.members[cardinality(c.members)], r.member_id)
          WHERE r.cell IS NOT NULL AND r.member_id IS NOT NULL"#,
         &partners,
         &ids
@@ -219,12 +239,17 @@ pub async fn resolve_originals(
             original,
             member: MemberId(row.member_id),
             cell: Cell(row.cell),
+            followed: followed(row.cells.unwrap_or_default(), row.members.unwrap_or_default()),
             answer: if row.refused { Vec::new() } else { row.answer },
             linked: row.reference.zip(row.link_token),
         };
         originals.insert((PartnerId(row.partner_id), request_id), resolved);
     }
     Ok(originals)
+}
+
+fn followed(cells: Vec<i16>, members: Vec<Uuid>) -> Vec<(Cell, MemberId)> {
+    cells.into_iter().map(Cell).zip(members.into_iter().map(MemberId)).collect()
 }
 
 /// The methods that change points have the numbers of the operations that they make.
@@ -247,7 +272,9 @@ fn original_kind(method: i16, refused: bool, authorized_by: Option<Seq>) -> Orig
                 | OperationKind::Exchange
                 | OperationKind::Transfer
                 | OperationKind::Donate
-                | OperationKind::Announce,
+                | OperationKind::Announce
+                | OperationKind::Merge
+                | OperationKind::Unmerge,
             )
             | Err(_),
             _,

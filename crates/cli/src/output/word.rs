@@ -50,6 +50,8 @@ pub(crate) fn operation_kind(number: i32) -> &'static str {
         OperationKind::Transfer => "transfer",
         OperationKind::Donate => "donate",
         OperationKind::Announce => "announce",
+        OperationKind::Merge => "merge",
+        OperationKind::Unmerge => "unmerge",
         OperationKind::Unspecified => "?",
     }
 }

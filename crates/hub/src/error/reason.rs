@@ -19,6 +19,8 @@ pub struct Rule {
 /// Of what ends by itself, or by somebody else's hand.
 const A_MINUTE: Rule = again(Code::FailedPrecondition, 60_000);
 
+/// What the state of things stands in the way of.
+const STATE: Rule = not_kept(Code::FailedPrecondition);
 /// Of a caller that has not proved who it is.
 const UNKNOWN: Rule = not_kept(Code::Unauthenticated);
 
@@ -49,9 +51,7 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         | R::OperatorUnknown
         | R::ProposalUnknown => not_kept(NotFound),
         R::PartnerSuspended | R::BurnHeldBack | R::LinkNotPending => A_MINUTE,
-        R::WindowNotClosed | R::NotASimulation | R::ClockBackwards | R::EndpointNotAllowed => {
-            not_kept(FailedPrecondition)
-        }
+        R::WindowNotClosed | R::NotASimulation | R::ClockBackwards | R::EndpointNotAllowed => STATE,
         R::TooManyWebhooks | R::TooManyKeys => not_kept(Code::ResourceExhausted),
         R::PartnerExists | R::KeyTaken => kept(AlreadyExists),
         R::NetDebitCapExceeded => kept(Code::ResourceExhausted),
@@ -78,6 +78,9 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         | R::HoldExpired
         | R::CaptureExceedsHold
         | R::NotReversible
+        | R::MergeNotAllowed
+        | R::HoldsOpen
+        | R::MergeNotReversible
         | R::ReversalUnitWrong
         | R::ReversalExceedsRest
         | R::PointsInsufficient
@@ -85,7 +88,6 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         | R::ReferenceTaken
         | R::MemberAlreadyLinked
         | R::LinkCodeRefused
-        | R::MergeNotAllowed
         | R::TermsInPast
         | R::TermsOverlap
         | R::ExchangeCycleGains

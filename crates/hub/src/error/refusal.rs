@@ -51,6 +51,9 @@ impl Refused {
             | Refusal::HoldVoided
             | Refusal::HoldExpired
             | Refusal::NotReversible
+            | Refusal::MergeNotAllowed
+            | Refusal::HoldsOpen
+            | Refusal::MergeNotReversible
             | Refusal::ReversalUnitWrong => refused,
         }
     }
@@ -82,6 +85,9 @@ fn reason(refusal: &Refusal) -> ErrorReason {
         Refusal::HoldExpired => ErrorReason::HoldExpired,
         Refusal::CaptureExceedsHold { .. } => ErrorReason::CaptureExceedsHold,
         Refusal::NotReversible => ErrorReason::NotReversible,
+        Refusal::MergeNotAllowed => ErrorReason::MergeNotAllowed,
+        Refusal::HoldsOpen => ErrorReason::HoldsOpen,
+        Refusal::MergeNotReversible => ErrorReason::MergeNotReversible,
         Refusal::ReversalUnitWrong => ErrorReason::ReversalUnitWrong,
         Refusal::ReversalExceedsRest { .. } => ErrorReason::ReversalExceedsRest,
         Refusal::PointsInsufficient { .. } => ErrorReason::PointsInsufficient,
@@ -138,6 +144,9 @@ mod tests {
             Refusal::HoldExpired,
             Refusal::CaptureExceedsHold { held: Points(7) },
             Refusal::NotReversible,
+            Refusal::MergeNotAllowed,
+            Refusal::HoldsOpen,
+            Refusal::MergeNotReversible,
             Refusal::ReversalUnitWrong,
             Refusal::ReversalExceedsRest { rest: 9 },
             Refusal::PointsInsufficient { available: Points(3) },

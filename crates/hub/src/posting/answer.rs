@@ -139,5 +139,7 @@ pub const fn kind(kind: OperationKind) -> types::OperationKind {
         OperationKind::Transfer => types::OperationKind::Transfer,
         OperationKind::Donate => types::OperationKind::Donate,
         OperationKind::Announce => types::OperationKind::Announce,
+        OperationKind::Merge => types::OperationKind::Merge,
+        OperationKind::Unmerge => types::OperationKind::Unmerge,
     }
 }

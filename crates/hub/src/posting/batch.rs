@@ -173,6 +173,10 @@ impl<'a> Deciding<'a> {
             // What is due expires first, whatever becomes of the command.
             self.expire_due(cell, member).map_err(RpcError::internal)?;
         }
+        if !self.state.holds(&queued.command) {
+            // Its member was merged into another one, which was not loaded: it is to be resolved again.
+            return Err(Refused::overloaded().into());
+        }
         self.decide(queued, is_linked(queued, links))
     }
 
@@ -328,7 +332,7 @@ fn references(commands: &[Queued]) -> Vec<(PartnerId, String)> {
 fn is_linked(queued: &Queued, links: &Links) -> bool {
     let link = |reference: &String| links.get(&(queued.command.partner, reference.clone()));
     let sees = queued.sees_by.as_ref().and_then(link);
-    !queued.references.is_empty() || sees.is_some_and(|link| link.is_still(&queued.link))
+    !queued.references.is_empty() || sees.is_some_and(|link| link.is_still(&queued.seen()))
 }
 
 /// The receipts that earns ask to credit.

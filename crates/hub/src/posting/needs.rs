@@ -25,6 +25,9 @@ pub(super) fn of_members(
         for member in queued.members() {
             needs.entry(member).or_default();
         }
+        for member in &queued.followed {
+            needs.entry(*member).or_default().everything_open = true;
+        }
     }
     needs
 }
@@ -59,7 +62,9 @@ pub(super) fn add(
         Action::Burn(_)
         | Action::Authorize(_)
         | Action::Exchange(ExchangeAmount::Out(_))
-        | Action::Donate { .. } => needs.everything_open = true,
+        | Action::Donate { .. }
+        | Action::Merge { .. }
+        | Action::Unmerge { .. } => needs.everything_open = true,
         Action::Transfer { .. } => {
             needs.everything_open = true;
             needs.gift_months.insert((command.partner, entente_loyalty::month(now)));

@@ -220,6 +220,7 @@ fn known(found: &ResolvedOriginal) -> Known {
         original: found.original,
         link: ResolvedLink { member, cell, link_token, burns_others_from: None },
         reference: linked.map(|(reference, _)| reference.clone()),
+        followed: found.followed.clone(),
     }
 }
 

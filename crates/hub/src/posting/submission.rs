@@ -99,6 +99,8 @@ pub(crate) struct Known {
     pub(crate) link: ResolvedLink,
     /// The partner's reference of the member, if the same link still stands.
     pub(crate) reference: Option<String>,
+    /// Whom the member was merged into, and so on.
+    pub(crate) followed: Vec<(Cell, MemberId)>,
 }
 
 /// The answer to a submission: an encoded response, as it was given the first time.
@@ -124,6 +126,8 @@ pub(super) struct Queued {
     /// Of a command that names an operation instead: the reference, if it is still linked. The
     /// command needs none, but without one the partner does not see what the member has.
     pub(super) sees_by: Option<String>,
+    /// And whom its member was merged into, and so on: where its points are now.
+    pub(super) followed: Vec<(Cell, MemberId)>,
     pub(super) deadline: Instant,
     pub(super) reply: oneshot::Sender<Result<Posted, RpcError>>,
 }
@@ -135,9 +139,9 @@ impl Queued {
         reply: oneshot::Sender<Result<Posted, RpcError>>,
     ) -> Self {
         let Submission { partner, request_id, fingerprint, receipt_reference, .. } = submission;
-        let sees_by = match &resolution {
-            Resolution::Original(known) => known.reference.clone(),
-            Resolution::Link(_) | Resolution::Pair { .. } => None,
+        let (sees_by, followed) = match &resolution {
+            Resolution::Original(known) => (known.reference.clone(), known.followed.clone()),
+            Resolution::Link(_) | Resolution::Pair { .. } => (None, Vec::new()),
         };
         let (link, receiver, action) = action(submission.ask, resolution);
         let references = match submission.target {
@@ -151,14 +155,32 @@ impl Queued {
         let command =
             Command { partner, request_id, member: link.member, receipt_reference, action };
         let deadline = submission.deadline;
-        Self { command, fingerprint, link, receiver, references, sees_by, deadline, reply }
+        Self {
+            command,
+            fingerprint,
+            link,
+            receiver,
+            references,
+            sees_by,
+            followed,
+            deadline,
+            reply,
+        }
     }
 
     /// The members that the command is about, each in its cell: its own first.
     pub(super) fn members(&self) -> impl Iterator<Item = (Cell, MemberId)> {
         let own = (self.link.cell, self.link.member);
         let receiver = self.receiver.map(|link| (link.cell, link.member));
-        [own].into_iter().chain(receiver.filter(|receiver| *receiver != own))
+        let receiver = receiver.filter(|receiver| *receiver != own);
+        [own].into_iter().chain(receiver).chain(self.followed.iter().copied())
+    }
+
+    /// The link by which the partner sees what the command's member has.
+    pub(super) fn seen(&self) -> ResolvedLink {
+        let last = self.followed.last();
+        let (cell, member) = last.copied().unwrap_or((self.link.cell, self.link.member));
+        ResolvedLink { cell, member, ..self.link }
     }
 }
 

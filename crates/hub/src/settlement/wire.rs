@@ -193,8 +193,8 @@ const fn kind(kind: AmountKind) -> ApiKind {
         AmountKind::Expired => ApiKind::Expired,
         AmountKind::Rounding => ApiKind::Rounding,
         AmountKind::Gift => ApiKind::Gift,
-        // Payments are in no position and in no statement.
-        AmountKind::Payment => ApiKind::Unspecified,
+        // Payments are in no position, and what merges move is in no statement.
+        AmountKind::Payment | AmountKind::Merge => ApiKind::Unspecified,
     }
 }
 

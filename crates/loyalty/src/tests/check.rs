@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use entente_ledger::{Account, HoldState, LotId, Micros, PartnerId, Points, Unit, positions};
+use entente_ledger::{
+    Account, AmountKind, HoldState, Lot, LotId, Micros, Origin, PartnerId, Points, Transfer, Unit,
+    Wallet, positions,
+};
 
 use crate::{
     Decision, ExchangeDirection, Exchanged, ExposureKey, Member, cast::Book, exposure_change,
@@ -15,6 +18,7 @@ pub(crate) fn check(book: &Book) {
         rows_agree(member);
         transfers_explain_the_wallet(book, member);
         gifts_are_counted(book, member);
+        merges_are_followed(book, member);
     }
     assert_eq!(book.trial().of(Account::InTransit, None), 0, "what is sent off arrives");
     fees_are_those_of_spent_points(book);
@@ -83,18 +87,50 @@ fn transfers_explain_the_wallet(book: &Book, member: &Member) {
     }
 }
 
-/// What a member gave in each month is what its wallet sent off then.
+/// What a member gave in each month is what its wallet sent off then, and what those had given that
+/// were merged into it in that month.
 fn gifts_are_counted(book: &Book, member: &Member) {
     let mut given: BTreeMap<_, i64> = BTreeMap::new();
     let own = book.decisions.iter().filter(|decision| decision.operation.member == member.id);
     for Decision { operation, transfers, .. } in own {
-        let sent = transfers.iter().filter(|transfer| transfer.credit() == Account::InTransit);
+        let is_gift = |transfer: &&Transfer| {
+            transfer.kind == AmountKind::Gift && transfer.credit() == Account::InTransit
+        };
         let key = (operation.partner, month(operation.posted_at));
+        let sent = transfers.iter().filter(is_gift);
         sent.for_each(|transfer| *given.entry(key).or_default() += transfer.amount());
     }
-    let counted: BTreeMap<_, _> =
-        member.given_in_month.iter().map(|(key, points)| (*key, points.0)).collect();
+    for other in book.members.values() {
+        let Some(forward) = other.forward.filter(|forward| forward.into == member.id) else {
+            continue;
+        };
+        for (key, points) in &other.given_in_month {
+            if key.1 == month(forward.merged_at) {
+                *given.entry(*key).or_default() += points.0;
+            }
+        }
+    }
+    let counted = member.given_in_month.iter().map(|(key, points)| (*key, points.0));
+    let counted: BTreeMap<_, _> = counted.filter(|(_, points)| *points != 0).collect();
     assert_eq!(counted, given, "gifts of a month");
+}
+
+/// A merged member has nothing, and lots that a merge opened are as those that they came from.
+fn merges_are_followed(book: &Book, member: &Member) {
+    if let Some(forward) = member.forward {
+        assert_eq!(member.wallet, Wallet::default(), "a merged member has nothing");
+        let kept = &book.members[&forward.into];
+        assert!(kept.absorbed.contains(&member.id), "who is kept knows whom it stands for");
+        assert!(kept.absorbed.is_superset(&member.absorbed), "and whom that one stood for");
+    }
+    for lot in member.lots.values() {
+        let Origin::Merged { from, cell, lot: source } = lot.origin else { continue };
+        let other = &book.members[&from];
+        let as_issued =
+            |lot: &Lot| (lot.issuer, lot.funding, lot.terms_version, lot.currency, lot.expires_at);
+        assert_eq!(other.cell, cell);
+        assert_eq!(as_issued(lot), as_issued(&other.lots[&source]), "as it was issued");
+    }
 }
 
 fn fees_are_those_of_spent_points(book: &Book) {

@@ -9,6 +9,8 @@ mod exposures;
 mod gifts;
 mod held_back;
 mod holds;
+mod merges;
+mod merging;
 mod precedence;
 mod properties;
 mod purchases;

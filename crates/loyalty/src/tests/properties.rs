@@ -15,11 +15,11 @@ use crate::{
     },
 };
 
-const PARTNERS: [PartnerId; 3] = [HARBOR, ROVER, GROCER];
+pub(super) const PARTNERS: [PartnerId; 3] = [HARBOR, ROVER, GROCER];
 
 /// What happens next; amounts are fitted to the book when their time comes.
 #[derive(Debug, Clone)]
-enum Step {
+pub(super) enum Step {
     Earn { partner: usize, spend: i64, days_ago: i64 },
     Burn { partner: usize, points: i64 },
     BurnValue { partner: usize, value: i64 },
@@ -34,7 +34,7 @@ enum Step {
     Donate { partner: usize, charity: usize, points: i64 },
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let (partner, of) = (0..3_usize, any::<Index>);
     let (points, money) = (1..400_i64, 1..50_000_000_i64);
     prop_oneof![
@@ -115,7 +115,7 @@ fn terms() -> impl Strategy<Value = Agreement> {
     )
 }
 
-fn any_book() -> impl Strategy<Value = Book> {
+pub(super) fn any_book() -> impl Strategy<Value = Book> {
     [terms(), terms(), terms()].prop_map(|[harbor, rover, grocer]| {
         Book::new(vec![partner(HARBOR, harbor), partner(ROVER, rover), partner(GROCER, grocer)])
     })
@@ -141,7 +141,7 @@ fn bought(book: &Book, partner: PartnerId, (spend, days_ago): (i64, i64)) -> Bou
 }
 
 /// The step as a command. What it completes or undoes is of a kind that fits, where there is one.
-fn command(book: &mut Book, step: &Step) -> Option<Command> {
+pub(super) fn command(book: &mut Book, step: &Step) -> Option<Command> {
     let past = |of: &Index, kinds: &[OperationKind]| -> Option<Decision> {
         let fits = |decision: &&Decision| {
             decision.operation.refusal.is_none() && kinds.contains(&decision.operation.kind)

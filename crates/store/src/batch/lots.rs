@@ -16,30 +16,33 @@ use crate::{StoreError, codes};
 const EARNED: i16 = 1;
 const EXCHANGED: i16 = 2;
 const RECEIVED: i16 = 3;
+pub(super) const MERGED: i16 = 4;
 
-struct Row {
-    member_id: Uuid,
-    opened_by: i64,
-    ordinal: i16,
-    issuer: i32,
-    funding: i16,
-    terms_version: i32,
-    currency: String,
-    expires_at: jiff_sqlx::Timestamp,
-    remaining: i64,
-    held: i64,
-    expired: i64,
-    category: Option<String>,
-    spend_micros: Option<i64>,
-    spend_reversed_micros: Option<i64>,
-    activity_at: Option<jiff_sqlx::Timestamp>,
-    points_earned: Option<i64>,
-    points_clawed: Option<i64>,
-    origin: i16,
-    announced: bool,
-    from_cell: Option<i16>,
-    from_opened_by: Option<i64>,
-    from_ordinal: Option<i16>,
+/// A lot as its row has it.
+pub(super) struct Row {
+    pub(super) member_id: Uuid,
+    pub(super) opened_by: i64,
+    pub(super) ordinal: i16,
+    pub(super) issuer: i32,
+    pub(super) funding: i16,
+    pub(super) terms_version: i32,
+    pub(super) currency: String,
+    pub(super) expires_at: jiff_sqlx::Timestamp,
+    pub(super) remaining: i64,
+    pub(super) held: i64,
+    pub(super) expired: i64,
+    pub(super) category: Option<String>,
+    pub(super) spend_micros: Option<i64>,
+    pub(super) spend_reversed_micros: Option<i64>,
+    pub(super) activity_at: Option<jiff_sqlx::Timestamp>,
+    pub(super) points_earned: Option<i64>,
+    pub(super) points_clawed: Option<i64>,
+    pub(super) origin: i16,
+    pub(super) announced: bool,
+    pub(super) from_cell: Option<i16>,
+    pub(super) from_opened_by: Option<i64>,
+    pub(super) from_ordinal: Option<i16>,
+    pub(super) merged_from: Option<Uuid>,
 }
 
 /// Cells, members and operations as three columns, for UNNEST.
@@ -89,7 +92,7 @@ pub(super) async fn load(
                   l.held, l.expired, l.category, l.spend_micros, l.spend_reversed_micros,
                   l.activity_at AS "activity_at: jiff_sqlx::Timestamp", l.points_earned,
                   l.points_clawed, l.origin, l.announced, l.from_cell, l.from_opened_by,
-                  l.from_ordinal
+                  l.from_ordinal, l.merged_from
            FROM wanted JOIN lots l USING (cell, member_id, opened_by, ordinal)"#,
         cells,
         ids,
@@ -102,6 +105,11 @@ pub(super) async fn load(
     )
     .fetch_all(connection)
     .await?;
+    insert(loaded, rows)
+}
+
+/// Lots that were read, into the members that are loaded.
+pub(super) fn insert(loaded: &mut LoadedMembers, rows: Vec<Row>) -> Result<(), StoreError> {
     for row in rows {
         let Some(member) = loaded.members.get_mut(&MemberId(row.member_id)) else { continue };
         let lot = row.lot()?;
@@ -112,7 +120,7 @@ pub(super) async fn load(
 
 impl Row {
     fn lot(self) -> Result<Lot, StoreError> {
-        let (code, source) = (self.origin, self.source());
+        let (code, source) = (self.origin, (self.source(), self.merged_from.map(MemberId)));
         Ok(Lot {
             id: LotId { opened_by: Seq(self.opened_by), ordinal: self.ordinal },
             issuer: PartnerId(self.issuer),
@@ -150,12 +158,13 @@ impl Row {
 fn origin(
     code: i16,
     purchase: Option<Purchase>,
-    source: Option<(Cell, LotId)>,
+    source: (Option<(Cell, LotId)>, Option<MemberId>),
 ) -> Result<Origin, StoreError> {
     match (code, purchase, source) {
-        (EARNED, Some(purchase), None) => Ok(Origin::Earned(purchase)),
-        (EXCHANGED, None, None) => Ok(Origin::Exchanged),
-        (RECEIVED, None, Some((from, lot))) => Ok(Origin::Received { from, lot }),
+        (EARNED, Some(purchase), (None, None)) => Ok(Origin::Earned(purchase)),
+        (EXCHANGED, None, (None, None)) => Ok(Origin::Exchanged),
+        (RECEIVED, None, (Some((from, lot)), None)) => Ok(Origin::Received { from, lot }),
+        (MERGED, None, (Some((cell, lot)), Some(from))) => Ok(Origin::Merged { from, cell, lot }),
         (other, ..) => Err(codes::inconsistent("lots", "origin", other)),
     }
 }
@@ -165,18 +174,30 @@ pub(super) const fn origin_code(origin: &Origin) -> i16 {
         Origin::Earned(_) => EARNED,
         Origin::Exchanged => EXCHANGED,
         Origin::Received { .. } => RECEIVED,
+        Origin::Merged { .. } => MERGED,
     }
 }
 
-/// The cell and the lot that a received one came from.
+/// The cell and the lot that a received or a merged one came from.
 pub(super) const fn source(origin: &Origin) -> Option<(Cell, LotId)> {
     match origin {
-        Origin::Received { from, lot } => Some((*from, *lot)),
+        Origin::Received { from: cell, lot } | Origin::Merged { cell, lot, .. } => {
+            Some((*cell, *lot))
+        }
         Origin::Earned(_) | Origin::Exchanged => None,
     }
 }
 
-/// What members earned at partners in calendar years of activity, net of clawbacks.
+/// The member that a merged lot came from.
+pub(super) const fn merged_from(origin: &Origin) -> Option<MemberId> {
+    match origin {
+        Origin::Merged { from, .. } => Some(*from),
+        Origin::Earned(_) | Origin::Exchanged | Origin::Received { .. } => None,
+    }
+}
+
+/// What members, and all that were merged into them, earned at partners in calendar years of activity,
+/// net of clawbacks.
 pub(super) async fn earned_in_years(
     connection: &mut PgConnection,
     loaded: &mut LoadedMembers,
@@ -199,12 +220,21 @@ pub(super) async fn earned_in_years(
         }
     }
     let rows = sqlx::query!(
-        r#"SELECT k.member_id AS "member_id!", k.issuer AS "issuer!", k.year AS "year!",
+        r#"WITH RECURSIVE k AS MATERIALIZED (
+               SELECT * FROM UNNEST($1::smallint[], $2::uuid[], $3::integer[], $4::smallint[],
+                                    $5::timestamptz[], $6::timestamptz[])
+                   AS k (cell, member_id, issuer, year, starts_at, ends_at)
+           ), stands AS (
+               SELECT DISTINCT cell, member_id, member_id AS kept FROM k
+               UNION
+               SELECT f.cell, f.member_id, s.kept
+               FROM stands s
+               JOIN forwards f ON f.into_cell = s.cell AND f.into_member_id = s.member_id
+           )
+           SELECT k.member_id AS "member_id!", k.issuer AS "issuer!", k.year AS "year!",
                   COALESCE(SUM(l.points_earned - l.points_clawed), 0)::bigint AS "points!"
-           FROM UNNEST($1::smallint[], $2::uuid[], $3::integer[], $4::smallint[],
-                       $5::timestamptz[], $6::timestamptz[])
-               AS k (cell, member_id, issuer, year, starts_at, ends_at)
-           LEFT JOIN lots l ON l.cell = k.cell AND l.member_id = k.member_id
+           FROM k JOIN stands s ON s.kept = k.member_id
+           LEFT JOIN lots l ON l.cell = s.cell AND l.member_id = s.member_id
                AND l.issuer = k.issuer AND l.origin = $7
                AND l.activity_at >= k.starts_at AND l.activity_at < k.ends_at
            GROUP BY k.member_id, k.issuer, k.year"#,

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use entente_ledger::{
     Cell, Debt, DebtId, LotId, MemberId, Micros, PartnerId, Points, Seq, TermsVersion, Wallet,
 };
-use entente_loyalty::Member;
+use entente_loyalty::{Forward, Member};
 use jiff::{Timestamp, civil::Date};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Batch, gifts, holds, lots, write_members::is_stale};
+use super::{Batch, gifts, holds, lots, merges, write_members::is_stale};
 use crate::{StoreError, codes};
 
 /// What the commands of a batch need of one member.
@@ -27,6 +27,9 @@ pub struct MemberNeeds {
     pub years: BTreeSet<YearKey>,
     /// What was given to others at a partner in these months (UTC), by their first days.
     pub gift_months: BTreeSet<(PartnerId, Date)>,
+    /// Of a member that is merged, or taken out of a merge: the other one of the two, whose needs name
+    /// this one.
+    pub merges_with: Option<(Cell, MemberId)>,
 }
 
 /// A partner, and a calendar year (UTC) of activity.
@@ -96,6 +99,7 @@ impl Batch {
         if needs.values().any(|needs| !needs.gift_months.is_empty()) {
             gifts::load(self.connection(), &mut loaded, needs).await?;
         }
+        merges::load(self, &mut loaded, needs, now).await?;
         loaded.complete.extend(complete.1.iter().map(|member| MemberId(*member)));
         Ok(loaded)
     }
@@ -126,9 +130,12 @@ pub(super) async fn wallets(
     let (cells, ids): Keys = needs.keys().map(|(cell, member)| (cell.0, member.0)).unzip();
     let rows = sqlx::query!(
         r#"SELECT w.cell, w.member_id, w.available, w.held, w.debt,
-                  w.next_due_at AS "next_due_at: jiff_sqlx::Timestamp"
+                  w.next_due_at AS "next_due_at: jiff_sqlx::Timestamp",
+                  f.into_member_id AS "into_member_id?",
+                  f.merged_at AS "merged_at?: jiff_sqlx::Timestamp"
            FROM UNNEST($1::smallint[], $2::uuid[]) AS k (cell, member_id)
-           JOIN wallets w USING (cell, member_id)"#,
+           JOIN wallets w USING (cell, member_id)
+           LEFT JOIN forwards f USING (cell, member_id)"#,
         &cells,
         &ids
     )
@@ -143,6 +150,10 @@ pub(super) async fn wallets(
             held: Points(row.held),
             debt: Points(row.debt),
         };
+        member.forward = row.into_member_id.zip(row.merged_at).map(|(into, merged_at)| Forward {
+            into: MemberId(into),
+            merged_at: merged_at.to_jiff(),
+        });
         loaded.next_due_at.insert(id, row.next_due_at.map(jiff_sqlx::Timestamp::to_jiff));
         loaded.members.insert(id, member);
     }
@@ -155,8 +166,8 @@ pub(super) async fn debts(
     (cells, ids): &Keys,
 ) -> Result<(), StoreError> {
     let rows = sqlx::query!(
-        "SELECT d.member_id, d.reversed_by, d.lot_opened_by, d.lot_ordinal, d.issuer, d.creditor,
-                d.terms_version, d.currency, d.price_micros, d.points
+        "SELECT d.member_id, d.reversed_by, d.ordinal, d.lot_opened_by, d.lot_ordinal, d.issuer,
+                d.creditor, d.terms_version, d.currency, d.price_micros, d.points
          FROM UNNEST($1::smallint[], $2::uuid[]) AS k (cell, member_id)
          JOIN debts d USING (cell, member_id)
          WHERE d.open",
@@ -167,7 +178,7 @@ pub(super) async fn debts(
     .await?;
     for row in rows {
         let Some(member) = loaded.members.get_mut(&MemberId(row.member_id)) else { continue };
-        let id = DebtId(Seq(row.reversed_by));
+        let id = DebtId { made_by: Seq(row.reversed_by), ordinal: row.ordinal };
         let debt = Debt {
             id,
             lot: LotId { opened_by: Seq(row.lot_opened_by), ordinal: row.lot_ordinal },

@@ -11,6 +11,7 @@ mod heads;
 mod holds;
 mod lots;
 mod members;
+mod merges;
 mod read;
 mod write;
 mod write_members;

@@ -7,7 +7,7 @@ use jiff_sqlx::ToSqlx;
 
 use super::{
     Batch, LoadedMembers,
-    lots::{origin_code, source},
+    lots::{merged_from, origin_code, source},
     write_operations::column,
 };
 use crate::{
@@ -32,7 +32,8 @@ impl Batch {
             m.changed_debts.iter().filter_map(|id| m.debts.get(id))
         }))
         .await?;
-        self.write_gifts(&changed).await
+        self.write_gifts(&changed).await?;
+        self.write_forwards(loaded, &changed).await
     }
 
     async fn write_wallets(
@@ -67,13 +68,13 @@ impl Batch {
             "INSERT INTO lots (cell, member_id, opened_by, ordinal, issuer, funding, terms_version,
                  currency, expires_at, remaining, held, expired, open, category, spend_micros,
                  spend_reversed_micros, activity_at, points_earned, points_clawed, origin,
-                 announced, from_cell, from_opened_by, from_ordinal)
+                 announced, from_cell, from_opened_by, from_ordinal, merged_from)
              SELECT * FROM UNNEST($1::smallint[], $2::uuid[], $3::bigint[], $4::smallint[],
                  $5::integer[], $6::smallint[], $7::integer[], $8::text[], $9::timestamptz[],
                  $10::bigint[], $11::bigint[], $12::bigint[], $13::boolean[], $14::text[],
                  $15::bigint[], $16::bigint[], $17::timestamptz[], $18::bigint[], $19::bigint[],
                  $20::smallint[], $21::boolean[], $22::smallint[], $23::bigint[],
-                 $24::smallint[])
+                 $24::smallint[], $25::uuid[])
              ON CONFLICT (cell, member_id, opened_by, ordinal) DO UPDATE
              SET remaining = EXCLUDED.remaining, held = EXCLUDED.held, expired = EXCLUDED.expired,
                  open = EXCLUDED.open, spend_reversed_micros = EXCLUDED.spend_reversed_micros,
@@ -101,7 +102,8 @@ impl Batch {
             &column(rows, |r| r.1.announced),
             &column(rows, |r| source(&r.1.origin).map(|(cell, _)| cell.0)) as _,
             &column(rows, |r| source(&r.1.origin).map(|(_, lot)| lot.opened_by.0)) as _,
-            &column(rows, |r| source(&r.1.origin).map(|(_, lot)| lot.ordinal)) as _
+            &column(rows, |r| source(&r.1.origin).map(|(_, lot)| lot.ordinal)) as _,
+            &column(rows, |r| merged_from(&r.1.origin).map(|from| from.0)) as _
         )
         .execute(self.connection())
         .await?;
@@ -176,16 +178,17 @@ impl Batch {
             return Ok(());
         }
         sqlx::query!(
-            "INSERT INTO debts (cell, member_id, reversed_by, lot_opened_by, lot_ordinal, issuer,
-                 creditor, terms_version, currency, price_micros, points, open)
-             SELECT * FROM UNNEST($1::smallint[], $2::uuid[], $3::bigint[], $4::bigint[],
-                 $5::smallint[], $6::integer[], $7::integer[], $8::integer[], $9::text[],
-                 $10::bigint[], $11::bigint[], $12::boolean[])
-             ON CONFLICT (cell, member_id, reversed_by) DO UPDATE
+            "INSERT INTO debts (cell, member_id, reversed_by, ordinal, lot_opened_by, lot_ordinal,
+                 issuer, creditor, terms_version, currency, price_micros, points, open)
+             SELECT * FROM UNNEST($1::smallint[], $2::uuid[], $3::bigint[], $4::smallint[],
+                 $5::bigint[], $6::smallint[], $7::integer[], $8::integer[], $9::integer[],
+                 $10::text[], $11::bigint[], $12::bigint[], $13::boolean[])
+             ON CONFLICT (cell, member_id, reversed_by, ordinal) DO UPDATE
              SET points = EXCLUDED.points, open = EXCLUDED.open",
             &column(rows, |r| r.0.cell.0),
             &column(rows, |r| r.0.id.0),
-            &column(rows, |r| r.1.id.0.0),
+            &column(rows, |r| r.1.id.made_by.0),
+            &column(rows, |r| r.1.id.ordinal),
             &column(rows, |r| r.1.lot.opened_by.0),
             &column(rows, |r| r.1.lot.ordinal),
             &column(rows, |r| r.1.issuer.0),
@@ -210,7 +213,8 @@ fn bought<T>(rows: &[(&Member, &Lot)], field: impl Fn(&Purchase) -> T) -> Vec<Op
 fn has_changed(member: &Member) -> bool {
     !(member.changed_lots.is_empty()
         && member.changed_holds.is_empty()
-        && member.changed_debts.is_empty())
+        && member.changed_debts.is_empty()
+        && !member.changed_forward)
 }
 
 /// Whether what is stored of a member's next due time is not what its lots and holds say. Only of a

@@ -1,5 +1,5 @@
 //! Conserved: a member's lots are what its wallet says, what is held is what open holds say, and
-//! debt is positive only when available is 0; what one member gave another is what that one has.
+//! debt is positive only when available is 0; what one member gave another, or brought it, is what that one has.
 
 use sqlx::PgConnection;
 
@@ -22,6 +22,7 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
     gifts::lots(connection, &mut verdict).await?;
     gifts::parcels(connection, &mut verdict).await?;
     gifts::months(connection, &mut verdict).await?;
+    gifts::forwards(connection, &mut verdict).await?;
     Ok(verdict)
 }
 

@@ -89,7 +89,9 @@ async fn origins(connection: &mut PgConnection, verdict: &mut Verdict) -> Result
                          '%s opened it', l.opened_by, l.ordinal, l.member_id, l.cell, l.origin,
                          o.kind) AS "offender!"
            FROM lots l JOIN operations o ON o.cell = l.cell AND o.seq = l.opened_by
-           WHERE o.refused OR o.kind <> CASE l.origin WHEN 1 THEN 1 WHEN 2 THEN 9 ELSE 10 END
+           WHERE o.refused
+              OR o.kind <> ALL (CASE l.origin WHEN 1 THEN ARRAY[1] WHEN 2 THEN ARRAY[9]
+                                              WHEN 3 THEN ARRAY[10] ELSE ARRAY[13, 14] END)
            ORDER BY l.cell, l.member_id, l.opened_by LIMIT 20"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);

@@ -1,5 +1,6 @@
-//! Gifts: a transfer has two legs that come to nothing in transit, what left a lot arrived in one that
-//! came from it and is as it was, and what members gave in a month is counted.
+//! Gifts and merges: a transfer has two legs that come to nothing in transit, what left a lot arrived
+//! in one that came from it and is as it was, what members gave in a month is counted, and who was merged
+//! has nothing.
 
 use sqlx::PgConnection;
 
@@ -13,8 +14,9 @@ pub(super) async fn legs(
 ) -> Result<(), StoreError> {
     let offenders = sqlx::query_scalar!(
         r#"WITH legs AS (
-               SELECT partner_id, request_id, count(*) AS legs FROM operations
-               WHERE kind = 10 AND NOT refused GROUP BY partner_id, request_id
+               SELECT partner_id, request_id, count(*) AS legs, bool_or(kind = 10) AS gift
+               FROM operations WHERE kind IN (6, 10, 13, 14) AND NOT refused
+               GROUP BY partner_id, request_id HAVING bool_or(kind <> 6)
            ), moved AS (
                SELECT o.partner_id, o.request_id,
                       sum(CASE WHEN t.credit_kind = 6 THEN t.amount ELSE -t.amount END) AS points
@@ -27,14 +29,14 @@ pub(super) async fn legs(
                          request_id, partner_id, COALESCE(legs, 0), COALESCE(points, 0))
                       AS "offender!"
            FROM legs FULL JOIN moved USING (partner_id, request_id)
-           WHERE legs IS DISTINCT FROM 2 OR points IS DISTINCT FROM 0
+           WHERE legs IS DISTINCT FROM 2 OR points <> 0 OR (gift AND points IS NULL)
            ORDER BY partner_id, request_id LIMIT 20"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
 }
 
-/// A received lot keeps what its points were issued as.
+/// A received or merged lot keeps what its points were issued as.
 pub(super) async fn lots(
     connection: &mut PgConnection,
     verdict: &mut Verdict,
@@ -48,7 +50,8 @@ pub(super) async fn lots(
                 AND s.ordinal = r.from_ordinal AND s.issuer = r.issuer AND s.funding = r.funding
                 AND s.terms_version = r.terms_version AND s.currency = r.currency
                 AND s.expires_at = r.expires_at
-           WHERE r.origin = 3 AND s.cell IS NULL
+                AND (r.merged_from IS NULL OR s.member_id = r.merged_from)
+           WHERE r.origin IN (3, 4) AND s.cell IS NULL
            ORDER BY r.cell, r.member_id, r.opened_by, r.ordinal LIMIT 20"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
@@ -66,7 +69,7 @@ pub(super) async fn parcels(
                       sum(t.amount) AS points
                FROM transfers t
                JOIN operations o ON o.cell = t.cell AND o.seq = t.seq AND o.posted_at = t.posted_at
-               WHERE t.credit_kind = 6 GROUP BY 1, 2, 3, 4, 5, 6
+               WHERE t.credit_kind = 6 AND t.kind = 12 GROUP BY 1, 2, 3, 4, 5, 6
            ), arrived AS (
                SELECT o.partner_id, o.request_id, t.issuer, l.from_cell AS cell,
                       l.from_opened_by AS lot_opened_by, l.from_ordinal AS lot_ordinal,
@@ -76,7 +79,7 @@ pub(super) async fn parcels(
                LEFT JOIN lots l ON l.cell = t.cell AND l.member_id = t.member_id
                     AND l.opened_by = t.lot_opened_by AND l.ordinal = t.lot_ordinal
                     AND l.opened_by = t.seq AND l.issuer = t.issuer
-               WHERE t.debit_kind = 6 GROUP BY 1, 2, 3, 4, 5, 6
+               WHERE t.debit_kind = 6 AND t.kind = 12 GROUP BY 1, 2, 3, 4, 5, 6
            )
            SELECT format('transfer %s of partner %s: %s points left lot %s.%s of partner %s in cell '
                          '%s, %s arrived', request_id, partner_id, COALESCE(sent.points, 0),
@@ -91,7 +94,8 @@ pub(super) async fn parcels(
     Ok(())
 }
 
-/// What a member gave in a month is what its wallet sent off then.
+/// What a member gave in a month is what its wallet sent off then, and what those had given by then
+/// that were merged into it in that month.
 pub(super) async fn months(
     connection: &mut PgConnection,
     verdict: &mut Verdict,
@@ -100,17 +104,67 @@ pub(super) async fn months(
     verdict.checked("months of gifts", rows.fetch_one(&mut *connection).await?);
     let offenders = sqlx::query_scalar!(
         r#"WITH moved AS (
-               SELECT cell, member_id, payer AS partner_id,
-                      (date_trunc('month', posted_at, 'UTC') AT TIME ZONE 'UTC')::date AS month,
-                      sum(amount) AS points
-               FROM transfers WHERE kind = 12 AND debit_kind = 1 GROUP BY 1, 2, 3, 4
+               SELECT cell, member_id, partner_id, month, sum(points) AS points
+               FROM (
+                   SELECT cell, member_id, payer AS partner_id,
+                          (date_trunc('month', posted_at, 'UTC') AT TIME ZONE 'UTC')::date AS month,
+                          amount AS points
+                   FROM transfers WHERE kind = 12 AND debit_kind = 1
+                   UNION ALL
+                   SELECT f.into_cell, f.into_member_id, g.partner_id, g.month, g.points
+                   FROM forwards f JOIN gifts_given g USING (cell, member_id)
+                   WHERE g.month =
+                         (date_trunc('month', f.merged_at, 'UTC') AT TIME ZONE 'UTC')::date
+               ) AS given GROUP BY 1, 2, 3, 4
            )
            SELECT format('member %s in cell %s gave in %s at partner %s: %s in its row, %s by its '
                          'transfers', member_id, cell, to_char(month, 'YYYY-MM'), partner_id,
                          COALESCE(given.points, 0), COALESCE(moved.points, 0)) AS "offender!"
            FROM gifts_given given FULL JOIN moved USING (cell, member_id, partner_id, month)
-           WHERE given.points IS DISTINCT FROM moved.points
+           WHERE COALESCE(given.points, 0) <> COALESCE(moved.points, 0)
            ORDER BY cell, member_id, partner_id, month LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(connection).await?);
+    Ok(())
+}
+
+/// A merged member has nothing and no links, and forwards lead to a wallet that has none.
+pub(super) async fn forwards(
+    connection: &mut PgConnection,
+    verdict: &mut Verdict,
+) -> Result<(), StoreError> {
+    let rows = sqlx::query_scalar!(r#"SELECT count(*) AS "rows!" FROM forwards"#);
+    verdict.checked("forwards", rows.fetch_one(&mut *connection).await?);
+    let offenders = sqlx::query_scalar!(
+        r#"SELECT format('merged member %s in cell %s has %s available, %s held, %s debt, %s links',
+                         f.member_id, f.cell, w.available, w.held, w.debt, count(l.partner_id))
+                      AS "offender!"
+           FROM forwards f
+           LEFT JOIN wallets w USING (cell, member_id)
+           LEFT JOIN links l USING (member_id)
+           GROUP BY f.member_id, f.cell, w.available, w.held, w.debt
+           HAVING (w.available, w.held, w.debt) IS DISTINCT FROM (0::bigint, 0::bigint, 0::bigint)
+               OR count(l.partner_id) > 0
+           ORDER BY f.cell, f.member_id LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(&mut *connection).await?);
+    let offenders = sqlx::query_scalar!(
+        r#"WITH RECURSIVE followed AS (
+               SELECT cell, member_id, into_cell, into_member_id, 1 AS hops FROM forwards
+               UNION ALL
+               SELECT s.cell, s.member_id, f.into_cell, f.into_member_id, s.hops + 1
+               FROM followed s
+               JOIN forwards f ON f.cell = s.into_cell AND f.member_id = s.into_member_id
+               WHERE s.hops < 20
+           )
+           SELECT format('merged member %s in cell %s leads nowhere', followed.member_id,
+                         followed.cell)
+                      AS "offender!"
+           FROM followed
+           LEFT JOIN wallets w ON w.cell = followed.into_cell
+                AND w.member_id = followed.into_member_id
+           WHERE hops >= 20 OR w.member_id IS NULL
+           ORDER BY followed.cell, followed.member_id LIMIT 20"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())

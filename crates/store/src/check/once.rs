@@ -1,6 +1,6 @@
 //! Once: each operation is the outcome of exactly one request, and each outcome that names an
-//! operation names its own. A transfer has a second operation, the receiver's, which follows from the
-//! first.
+//! operation names its own. A transfer and a merge have a second operation, the other
+//! member's, and so has what undoes an operation of a merged member: it follows from the first.
 
 use sqlx::PgConnection;
 
@@ -26,10 +26,10 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
                 AND r.cell = o.cell AND r.seq = o.seq AND r.refused = o.refused
                 AND r.member_id IS NOT DISTINCT FROM o.member_id
            WHERE r.request_id IS NULL
-             AND NOT (o.kind = 10 AND NOT o.refused AND EXISTS (
+             AND NOT (o.kind IN (10, 13, 14) AND NOT o.refused AND EXISTS (
                      SELECT FROM requests g
                      WHERE g.partner_id = o.partner_id AND g.request_id = o.request_id
-                       AND g.method = 10 AND NOT g.refused
+                       AND NOT g.refused AND (g.method = o.kind OR (g.method = 6 AND o.kind = 13))
                        AND (g.cell, g.seq) <> (o.cell, o.seq)))
            ORDER BY o.cell, o.seq LIMIT 20"#
     );

@@ -101,7 +101,8 @@ pub async fn lock_head(executor: impl PgExecutor<'_>, cell: Cell) -> Result<(), 
     Ok(())
 }
 
-/// Removes a link; its token and its time are remembered, its reference is not. `false` when it is
+/// Removes a link; its token and its time are remembered, as where a merge had moved it already, its
+/// reference is not. `false` when it is
 /// gone already. The head of its cell must be locked.
 pub async fn remove(
     connection: &mut PgConnection,
@@ -120,7 +121,8 @@ pub async fn remove(
     }
     sqlx::query!(
         "INSERT INTO former_links (partner_id, member_id, link_token, linked_at, unlinked_at)
-         VALUES ($1, $2, $3, $4, $5)",
+         VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT DO NOTHING",
         partner.0,
         link.member.0,
         link.link_token,

@@ -122,11 +122,16 @@ impl Ledger {
 
     /// A member that every partner knows.
     pub(crate) async fn member(&self, number: u128) -> MemberId {
+        self.known_at(number, &[HARBOR, ROVER, GROCER]).await
+    }
+
+    /// A member that some partners know.
+    pub(crate) async fn known_at(&self, number: u128, partners: &[PartnerId]) -> MemberId {
         let member = MemberId(Uuid::from_u128(0xABCD_0000 + number));
         let mut control = Control::begin(&self.pool).await.expect("heads");
         let cell = member.cell(control.ledger().cell_count);
         insert_wallet(control.connection(), member, cell).await.expect("a wallet");
-        for partner in [HARBOR, ROVER, GROCER] {
+        for &partner in partners {
             let token = u128::try_from(partner.0).expect("positive") << 64 | number;
             let link = NewLink {
                 partner,
@@ -182,6 +187,23 @@ impl Ledger {
         self.post(partner, from, Action::Transfer { to, points: Points(points) }).await
     }
 
+    /// A merge of two members; the absorbed one's leg.
+    pub(crate) async fn merge(&self, absorbed: MemberId, into: MemberId) -> Decision {
+        self.post(HARBOR, absorbed, Action::Merge { into }).await
+    }
+
+    /// Takes a merge back; the kept member's leg.
+    pub(crate) async fn unmerge(&self, kept: MemberId, from: MemberId) -> Decision {
+        self.post(HARBOR, kept, Action::Unmerge { from }).await
+    }
+
+    /// Available, held and debt.
+    pub(crate) async fn has(&self, member: MemberId) -> (i64, i64, i64) {
+        let wallet = "SELECT available, held, debt FROM wallets WHERE member_id = $1";
+        let wallet = sqlx::query_as(wallet).bind(member.0).fetch_one(&self.pool).await;
+        wallet.expect("a wallet")
+    }
+
     /// A capture of what an authorization holds.
     pub(crate) async fn capture(&self, authorized: &Decision, points: i64) -> Decision {
         let original = original(authorized, OriginalKind::Authorize);
@@ -211,11 +233,9 @@ impl Ledger {
     async fn batch(&self, command: &Command) -> Result<Decision, entente_store::StoreError> {
         let catalogue = load_catalogue(&mut *self.pool.acquire().await?).await?;
         let mut batch = Batch::begin(&self.pool).await?;
-        let cells: BTreeSet<_> = command.members().map(|member| member.cell(8)).collect();
+        let needs = self.needs(command).await?;
+        let cells: BTreeSet<_> = needs.keys().map(|(cell, _)| *cell).collect();
         let heads = batch.lock_heads(&cells.into_iter().collect::<Vec<_>>()).await?;
-        let needs =
-            command.members().map(|member| ((member.cell(8), member), needs(&command.action)));
-        let needs = needs.collect();
         let mut loaded = batch.load(&needs, heads.now).await?;
         let partners = [HARBOR, ROVER, GROCER].into();
         let exposures = batch.lock_exposures(&partners).await?;
@@ -231,7 +251,7 @@ impl Ledger {
             heads.heads.iter().map(|(cell, head)| (*cell, head.seq)).collect();
         let next = |last: &BTreeMap<Cell, Seq>, cell| last[&cell].after(1).expect("small");
         let mut decisions = Vec::new();
-        for member in command.members() {
+        for member in state.concerned(command) {
             let cell = member.cell(8);
             let due = state.bring_to(member, next(&last, cell), heads.now).expect("small");
             last.insert(cell, last[&cell].after(due.len()).expect("small"));
@@ -263,6 +283,32 @@ impl Ledger {
         batch.write(&written).await?;
         batch.commit().await?;
         Ok(decided)
+    }
+
+    /// What a command needs of its members, and of those that they were merged into.
+    async fn needs(
+        &self,
+        command: &Command,
+    ) -> Result<BTreeMap<(Cell, MemberId), MemberNeeds>, StoreError> {
+        let forward = "SELECT into_member_id FROM forwards WHERE member_id = $1";
+        let key = |member: MemberId| (member.cell(8), member);
+        let mut needs = BTreeMap::new();
+        for member in command.members() {
+            let mut at = Some(member);
+            while let Some(found) = at {
+                let open = MemberNeeds { everything_open: true, ..MemberNeeds::default() };
+                needs.entry(key(found)).or_insert(open);
+                let next = sqlx::query_scalar(forward).bind(found.0).fetch_optional(&self.pool);
+                at = next.await?.map(MemberId);
+            }
+        }
+        needs.insert(key(command.member), self::needs(&command.action));
+        if let Action::Merge { into: other } | Action::Unmerge { from: other } = command.action {
+            for (member, other) in [(command.member, other), (other, command.member)] {
+                needs.entry(key(member)).or_default().merges_with = Some(key(other));
+            }
+        }
+        Ok(needs)
     }
 }
 
@@ -317,7 +363,13 @@ fn outcome(decision: &Decision) -> RequestRow {
         authorized_by: None,
     };
     let outcome = Outcome {
-        method: if operation.kind == OperationKind::Transfer { 10 } else { 1 },
+        method: match operation.kind {
+            OperationKind::Transfer => 10,
+            OperationKind::Merge => 13,
+            OperationKind::Unmerge => 14,
+            OperationKind::Reverse => 6,
+            _ => 1,
+        },
         fields: Vec::new(),
         refused: operation.refusal.is_some(),
         answer: Vec::new(),

@@ -8,7 +8,7 @@ use entente_store::{
 };
 use sqlx::{Executor, PgPool};
 
-use crate::cast::{HARBOR, Ledger, busy, close_window, currency, uneven};
+use crate::cast::{HARBOR, Ledger, ROVER, busy, close_window, currency, uneven};
 
 /// A window that is closed, one that is open, in which a member gives to another, and an exposure
 /// that is kept.
@@ -31,11 +31,15 @@ async fn ledger() -> Ledger {
     let friend = ledger.member(8).await;
     let given = ledger.give(HARBOR, (member, friend), 120).await;
     assert_eq!(given.operation.refusal, None);
+    let stranger = ledger.known_at(9, &[ROVER]).await;
+    ledger.earn(ROVER, stranger, 50).await;
+    let merged = ledger.merge(stranger, ledger.known_at(10, &[HARBOR]).await).await;
+    assert_eq!(merged.operation.refusal, None);
     ledger
 }
 
 /// Every offender but the server of the tests, which does not flush.
-fn offenders(verdicts: &[Verdict]) -> Vec<String> {
+pub(crate) fn offenders(verdicts: &[Verdict]) -> Vec<String> {
     let line = |verdict: &Verdict| -> Vec<String> {
         let name = verdict.name;
         verdict.offenders.iter().map(|offender| format!("{name}: {offender}")).collect()
@@ -193,6 +197,18 @@ const TAMPERINGS: &[Tampering] = &[
          WHERE receipt_reference = 'R-1' AND partner_id = 2",
         3,
         "did not credit the receipt that it keeps",
+    ),
+    (
+        "UPDATE lots SET merged_from = member_id WHERE origin = 4",
+        "UPDATE lots l SET merged_from = f.member_id FROM forwards f WHERE l.origin = 4",
+        2,
+        "which it came from",
+    ),
+    (
+        "UPDATE wallets w SET available = 9 FROM forwards f WHERE f.member_id = w.member_id",
+        "UPDATE wallets w SET available = 0 FROM forwards f WHERE f.member_id = w.member_id",
+        2,
+        "has 9 available, 0 held, 0 debt, 0 links",
     ),
     (
         "UPDATE operations o SET refused = true WHERE kind = 10 AND NOT EXISTS

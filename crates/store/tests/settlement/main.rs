@@ -3,5 +3,6 @@
 mod cast;
 mod check;
 mod close;
+mod merge;
 mod payment;
 mod statement;

@@ -14,7 +14,7 @@ pub(super) fn day(at: Timestamp) -> Date {
 }
 
 /// What was moved on one day. Payments are left out, since they settle windows that are closed, and
-/// so are gifts of others' members: the points are still the members'.
+/// so are gifts of others' members and merges: the points are still the members'.
 pub(super) async fn page(
     pool: &PgPool,
     partner: PartnerId,
@@ -38,7 +38,7 @@ pub(super) async fn page(
            ) s
            WHERE t.window_id = $2 AND t.posted_at >= $3 AND t.posted_at < $4
              AND (t.payer = $1 OR t.payee = $1 OR t.issuer = $1) AND o.partner_id <> $1
-             AND t.kind NOT IN (11, 12)
+             AND t.kind NOT IN (11, 12, 13)
            GROUP BY s.counterparty, t.kind, s.side, t.currency
            ORDER BY s.counterparty, t.kind, s.side, t.currency"#,
         partner.0,

@@ -91,7 +91,7 @@ pub(super) async fn page(
                ) s
                WHERE t.cell = page.cell AND t.seq = page.seq AND t.posted_at = page.posted_at
                  AND (t.payer = $1 OR t.payee = $1 OR t.issuer = $1 OR t.credit_kind = 5)
-                 AND (t.kind <> 12 OR t.payer = $1)
+                 AND (t.kind <> 12 OR t.payer = $1) AND t.kind <> 13
                GROUP BY t.kind, s.side, s.counterparty, t.currency
            ) m ON true
            ORDER BY page.posted_at, page.cell, page.seq, m.kind, m.side, m.counterparty, m.currency"#,
