@@ -50,3 +50,32 @@ ALTER TABLE gifts_given ADD CONSTRAINT gifts_given_points_check CHECK (points >=
 
 ALTER TABLE links ADD COLUMN came_from uuid;
 COMMENT ON COLUMN links.came_from IS 'The member that it was of before a merge brought it here';
+
+-- The two brands that asked for a merge, and by which of their requests they can take it back.
+CREATE TABLE merges (
+    issuer         integer NOT NULL REFERENCES partners,
+    link_code_id   uuid NOT NULL,
+    target         integer NOT NULL REFERENCES partners CHECK (target <> issuer),
+    redeemed_by    uuid NOT NULL,
+    issuer_token   uuid NOT NULL,
+    target_token   uuid NOT NULL,
+    cell           smallint NOT NULL,
+    member_id      uuid NOT NULL,
+    into_cell      smallint NOT NULL,
+    into_member_id uuid NOT NULL,
+    PRIMARY KEY (issuer, link_code_id),
+    UNIQUE (target, redeemed_by)
+);
+COMMENT ON TABLE merges IS 'Merges that were not taken back, by the requests of the brands that asked for them';
+COMMENT ON COLUMN merges.link_code_id IS 'The request that made the code';
+COMMENT ON COLUMN merges.redeemed_by IS 'The request that redeemed it';
+GRANT SELECT, INSERT, DELETE ON merges TO entente_runtime;
+
+ALTER TABLE link_codes
+    ADD COLUMN merges_token uuid,
+    ADD COLUMN redeemed_by uuid,
+    ADD CONSTRAINT link_codes_merges_check
+        CHECK (num_nonnulls(merges_token, redeemed_by) = 0
+               OR (state = 2 AND num_nonnulls(merges_token, redeemed_by) = 2));
+COMMENT ON COLUMN link_codes.merges_token IS 'The link of who redeemed it, whose wallet confirming merges';
+COMMENT ON COLUMN link_codes.redeemed_by IS 'Of such a code: the request that redeemed it';

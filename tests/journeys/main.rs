@@ -21,6 +21,8 @@ mod linking;
 mod linking_attacks;
 mod linking_codes;
 mod malformed;
+mod merging;
+mod merging_ends;
 mod once;
 mod proposals;
 mod proposals_refused;

@@ -6,7 +6,7 @@ use entente_client::{
         ledger::AdvanceClockRequest,
         member::{
             CreateLinkCodeRequest, GetBalanceRequest, LinkMemberRequest, UnlinkRequest,
-            unlink_request::Link,
+            UnmergeMembersRequest, unlink_request::Link, unmerge_members_request,
         },
         partner::{CreatePartnerRequest, GetPartnerRequest},
         points::{
@@ -69,6 +69,8 @@ fn bad_ids() -> Vec<Case> {
         let reverse = ReverseRequest { request_id: bad(), original_request_id: id(), part: None };
         let asked = GetOperationRequest { request_id: bad() };
         let unlink = UnlinkRequest { request_id: bad(), link: Some(Link::LinkCodeId(bad())) };
+        let merge = Some(unmerge_members_request::Merge::RedemptionId(bad()));
+        let unmerge = UnmergeMembersRequest { request_id: bad(), merge };
         let link = LinkMemberRequest { request_id: bad(), member_assertion: "signed".to_owned() };
         let code = CreateLinkCodeRequest {
             request_id: bad(),
@@ -93,6 +95,11 @@ fn bad_ids() -> Vec<Case> {
             (("points", "GetOperation"), asked.encode_to_vec(), &["request_id"][..]),
             (("member", "LinkMember"), link.encode_to_vec(), &["request_id"][..]),
             (("member", "Unlink"), unlink.encode_to_vec(), &["request_id", "link_code_id"][..]),
+            (
+                ("member", "UnmergeMembers"),
+                unmerge.encode_to_vec(),
+                &["request_id", "redemption_id"][..],
+            ),
             (
                 ("member", "CreateLinkCode"),
                 code.encode_to_vec(),

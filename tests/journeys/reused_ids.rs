@@ -10,7 +10,8 @@ use entente_client::{
         identity::{RevokeKeyRequest, RotateKeyRequest},
         member::{
             AttachReferenceRequest, ConfirmLinkRequest, CreateLinkCodeRequest, LinkMemberRequest,
-            RedeemLinkCodeRequest, RedeemLinkCodeResponse, UnlinkRequest, unlink_request::Link,
+            RedeemLinkCodeRequest, RedeemLinkCodeResponse, UnlinkRequest, UnmergeMembersRequest,
+            unlink_request::Link, unmerge_members_request::Merge,
         },
         partner::{
             Agreement, CreatePartnerRequest, ExchangeRate, PublishTermsRequest,
@@ -40,6 +41,7 @@ use prost::Message;
 use prost_types::FileDescriptorSet;
 
 use crate::{
+    merging::merge,
     published::assert_refused,
     tokens_end::rotation,
     wire::{Rpc, Wire, partner, request_id},
@@ -374,6 +376,24 @@ fn writes_of_confirming(code: &Code, number: i32) -> Vec<Write> {
     ]
 }
 
+/// What takes two merges back: one by its code, one by its redemption.
+fn writes_of_unmerging(code: &str, redemption: &str) -> [Write; 2] {
+    let unmerge =
+        |merge| UnmergeMembersRequest { request_id: new_request_id(), merge: Some(merge) };
+    [
+        write(
+            ("member", "UnmergeMembers"),
+            &unmerge(Merge::LinkCodeId(code.to_owned())),
+            &[("link_code_id", |r| r.merge = Some(Merge::LinkCodeId(new_request_id())))],
+        ),
+        write(
+            ("member", "UnmergeMembers"),
+            &unmerge(Merge::RedemptionId(redemption.to_owned())),
+            &[("redemption_id", |r| r.merge = Some(Merge::RedemptionId(new_request_id())))],
+        ),
+    ]
+}
+
 fn registering() -> RegisterWebhookRequest {
     let url = "https://hooks.example.com/".to_owned();
     RegisterWebhookRequest { request_id: new_request_id(), url, kinds: Vec::new() }
@@ -644,6 +664,14 @@ async fn links_once(hub: &TestHub, other: (Rpc, fn(String) -> Vec<u8>)) {
         assert_refused(&refusal, ErrorReason::RequestIdReused, &[("field", field)], field);
     }
     assert_once(&at_harbor, &writes_of_confirming(&code, number), other).await;
+    let (harbor, rover) = (hub.partner(HARBOR).await, hub.partner(ROVER).await);
+    enrol(&rover, "racer").await;
+    let first = merge(&harbor, &rover, ("guest", "racer")).await;
+    let [by_code, _] = writes_of_unmerging(&first.code_id, "");
+    assert_once(&at_harbor, &[by_code], other).await;
+    let second = merge(&harbor, &rover, ("guest", "racer")).await;
+    let [_, by_redemption] = writes_of_unmerging("", &second.redemption_id);
+    assert_once(&at_rover, &[by_redemption], other).await;
 }
 
 /// (method, field) of every field beside `request_id` of every write of the contract: a write's
@@ -676,6 +704,7 @@ fn every_field_of_every_write_is_changed_by_some_case() {
     let writes = writes.chain(proposed).chain([approved]);
     let code = Code { id: new_request_id(), code: "BCDF-2345".to_owned() };
     let writes = writes.chain([write_of_redeeming(&code)]).chain(writes_of_confirming(&code, 42));
+    let writes = writes.chain(writes_of_unmerging(&new_request_id(), &new_request_id()));
     let changed: BTreeSet<_> = writes
         .flat_map(|write| {
             let method = write.rpc.1.to_owned();

@@ -77,6 +77,8 @@ calls! { MemberServiceClient:
     redeem_link_code(member::RedeemLinkCodeRequest) -> member::RedeemLinkCodeResponse;
     /// Confirms a code that was redeemed.
     confirm_link(member::ConfirmLinkRequest) -> member::ConfirmLinkResponse;
+    /// Takes a merge back that a confirmed code made.
+    unmerge_members(member::UnmergeMembersRequest) -> member::UnmergeMembersResponse;
     /// Tells what a member has.
     get_balance(member::GetBalanceRequest) -> member::GetBalanceResponse;
     /// Lists the caller's own operations.

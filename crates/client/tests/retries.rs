@@ -11,6 +11,7 @@ use entente_api::member::{
     CreateLinkCodeRequest, CreateLinkCodeResponse, GetBalanceRequest, GetBalanceResponse,
     LinkMemberRequest, LinkMemberResponse, ListOperationsRequest, ListOperationsResponse,
     RedeemLinkCodeRequest, RedeemLinkCodeResponse, UnlinkRequest, UnlinkResponse,
+    UnmergeMembersRequest, UnmergeMembersResponse,
 };
 use entente_client::{Client, Error, Retry, new_request_id};
 use tokio::net::TcpListener;
@@ -76,6 +77,13 @@ impl MemberService for Script {
         &self,
         _: Request<ConfirmLinkRequest>,
     ) -> Result<Response<ConfirmLinkResponse>, Status> {
+        Err(Status::unimplemented("not in this script"))
+    }
+
+    async fn unmerge_members(
+        &self,
+        _: Request<UnmergeMembersRequest>,
+    ) -> Result<Response<UnmergeMembersResponse>, Status> {
         Err(Status::unimplemented("not in this script"))
     }
 

@@ -25,6 +25,8 @@ macro_rules! writes {
         #[repr(i16)]
         pub enum Method {
             $($(#[$doc])* $method = $code,)*
+            /// Merges that a confirmed link asks for; the operation has no request of its own.
+            Merge = 13,
             /// The hub's own expiries; they have no request.
             Expire = 90,
             /// The hub's own announcements; they have no request.
@@ -37,6 +39,7 @@ macro_rules! writes {
             pub const fn of_code(code: i16) -> Option<Self> {
                 match code {
                     $($code => Some(Self::$method),)*
+                    13 => Some(Self::Merge),
                     90 => Some(Self::Expire),
                     92 => Some(Self::Announce),
                     _ => None,
@@ -49,7 +52,7 @@ macro_rules! writes {
                     $(Self::$method => Some(concat!(
                         "entente.", stringify!($package), ".v1.", stringify!($request)
                     )),)*
-                    Self::Expire | Self::Announce => None,
+                    Self::Merge | Self::Expire | Self::Announce => None,
                 }
             }
         }
@@ -98,6 +101,8 @@ writes! {
     RedeemLinkCode = 24: member::RedeemLinkCodeRequest => RedeemLinkCodeResponse;
     /// Confirm one.
     ConfirmLink = 25: member::ConfirmLinkRequest => ConfirmLinkResponse;
+    /// Take a merge back: the operation has the same number.
+    UnmergeMembers = 14: member::UnmergeMembersRequest => UnmergeMembersResponse;
     /// Remove a link.
     Unlink = 26: member::UnlinkRequest => UnlinkResponse;
     /// Add a brand.

@@ -10,13 +10,13 @@ use entente_api::{
     points::EarnResponse,
     types,
 };
-use entente_ledger::{Cell, Lot, MemberId, Overflow, PartnerId, Points, Seq};
+use entente_ledger::{Lot, Overflow, PartnerId, Points, Seq};
 use entente_loyalty::{Member, Partner, State};
 use entente_store::{
     ResolvedLink, StoreError,
     batch::{MemberNeeds, Snapshot},
     linking::find_link,
-    member::{self, ListedOperation, OperationPlace},
+    member::{self, LinkedTo, ListedOperation, OperationPlace},
 };
 use jiff::{Timestamp, tz::Offset};
 use prost::Message;
@@ -117,24 +117,33 @@ impl Reading {
                 let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
                 let link = find_link(&mut *connection, partner, reference.as_str()).await?;
                 let link = link.ok_or_else(member_unknown)?;
-                Some((link.cell, link.member, link.linked_at))
+                let (at, since) = ((link.cell, link.member), link.linked_at);
+                let own = vec![LinkedTo { member: link.member, cell: link.cell, since }];
+                Some(match link.came_from {
+                    Some(from) => member::linked_to(&mut *connection, from, at, since).await?,
+                    None => own,
+                })
             }
             None => None,
         };
-        let listed = self.list(partner, member, after, size + 1).await?;
+        let listed = self.list(partner, member.as_deref(), after, size + 1).await?;
         page(&listed, size.into())
     }
 
     async fn list(
         &self,
         partner: PartnerId,
-        member: Option<(Cell, MemberId, Timestamp)>,
+        members: Option<&[LinkedTo]>,
         after: Option<OperationPlace>,
         limit: u16,
     ) -> Result<Vec<ListedOperation>, StoreError> {
-        match member {
-            Some(member) => {
-                member::operations_of_member(&self.pool, partner, member, after, limit).await
+        match members {
+            Some([LinkedTo { member, cell, since }]) => {
+                let one = (*cell, *member, *since);
+                member::operations_of_member(&self.pool, partner, one, after, limit).await
+            }
+            Some(several) => {
+                member::operations_of_merged(&self.pool, partner, several, after, limit).await
             }
             None => member::operations_of_partner(&self.pool, partner, after, limit).await,
         }

@@ -1,7 +1,7 @@
 //! Burn and authorize: which lots give the points, and what they cost.
 
 use entente_ledger::{
-    Account, Currency, Hold, HoldLeg, HoldState, LotId, Micros, Points, ceil_div,
+    Account, Currency, Hold, HoldLeg, HoldState, LotId, Micros, Origin, Points, ceil_div,
 };
 use jiff::Timestamp;
 
@@ -102,7 +102,8 @@ pub(crate) fn order(member: &Member, now: Timestamp) -> Result<Vec<(LotId, Point
 }
 
 /// The free points that leave the member next, by lot: also those that are exchanged, given or
-/// donated. Where burning is held back, they are the partner's own alone. Points that more lots hold
+/// donated. Where burning is held back, they are the partner's own alone, and none that a merge
+/// brought. Points that more lots hold
 /// than one command may touch are too many, also where even those do not suffice.
 pub(crate) fn legs(draft: &Draft<'_>, points: Points) -> Result<Vec<HoldLeg>, Refusal> {
     let held_back = draft.held_back();
@@ -116,7 +117,8 @@ pub(crate) fn legs(draft: &Draft<'_>, points: Points) -> Result<Vec<HoldLeg>, Re
             return Err(Refusal::AmountTooLarge);
         }
         let lot = draft.lot(id)?;
-        if held_back.is_some() && lot.issuer != draft.operation.partner {
+        let brought = matches!(lot.origin, Origin::Merged { .. });
+        if held_back.is_some() && (brought || lot.issuer != draft.operation.partner) {
             others = others.plus(free)?;
             continue;
         }

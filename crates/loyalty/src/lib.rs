@@ -52,6 +52,7 @@ pub use decision::{
 };
 pub use exchange::cycle_gains;
 pub use exposure::{ExposureChange, ExposureKey, exposure_change, reservation};
+pub use merge::reversible_until;
 pub use refusal::Refusal;
 pub use state::{Exposure, Forward, Member, State, Window, Windows};
 pub use terms::{

@@ -42,9 +42,15 @@ pub(crate) fn any_open_hold(member: &Member) -> bool {
     member.holds.values().any(|hold| hold.state == HoldState::Open)
 }
 
+/// Until when a merge can be taken back.
+#[must_use]
+pub fn reversible_until(merged_at: Timestamp) -> Timestamp {
+    after_days(merged_at, REVERSIBLE_DAYS)
+}
+
 /// Whether a merge is not too long ago.
 pub(crate) fn is_reversible(forward: &Forward, now: Timestamp) -> bool {
-    now < after_days(forward.merged_at, REVERSIBLE_DAYS)
+    now < reversible_until(forward.merged_at)
 }
 
 /// Everything that a member has and owes. What expired stays where it expired.

@@ -132,8 +132,8 @@ pub enum Refusal {
         /// What is available.
         available: Points,
     },
-    /// The member was linked at the partner a short time ago, so that only points that the partner
-    /// issued can be spent there. Not kept. Cure: spend fewer, or the same id after that time.
+    /// The member was linked at the partner, or merged with another, a short time ago, so that only
+    /// points that the partner issued to it can be spent there. Not kept. Cure: spend fewer, or the same id after that time.
     #[error("points of other issuers can be spent here from {until} on")]
     BurnHeldBack {
         /// Until when.

@@ -10,10 +10,11 @@ use entente_ledger::{Cell, PartnerId, RequestId, Seq, WindowId};
 use entente_loyalty::{Window, Windows};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{PgConnection, PgPool};
 
 use crate::{
     Outcome, RequestRow, StoreError,
+    batch::Batch,
     clock::{self, LedgerKind},
     ledger::ensure_months,
     requests,
@@ -22,7 +23,7 @@ use crate::{
 /// A transaction under all heads, or under none. Dropped, it rolls back.
 #[derive(Debug)]
 pub struct Control<H = Heads> {
-    transaction: Transaction<'static, Postgres>,
+    batch: Batch,
     ledger: LedgerKind,
     now: Timestamp,
     heads: H,
@@ -59,16 +60,16 @@ pub struct Head {
 impl Control<Heads> {
     /// Begins a transaction and locks all heads.
     pub async fn begin(pool: &PgPool) -> Result<Self, StoreError> {
-        let mut transaction = pool.begin().await?;
-        let heads = lock_heads(&mut transaction).await?;
+        let mut batch = Batch::begin(pool).await?;
+        let heads = lock_heads(batch.connection()).await?;
         let first = heads.first().ok_or_else(|| StoreError::inconsistent("cells", "cell", 0))?;
         let window = Windows {
-            live: open_window(&mut transaction, first.window).await?,
-            testing: open_window(&mut transaction, first.testing_window).await?,
+            live: open_window(batch.connection(), first.window).await?,
+            testing: open_window(batch.connection(), first.testing_window).await?,
         };
-        let (ledger, clock) = clock::read(&mut *transaction).await?;
+        let (ledger, clock) = clock::read(batch.connection()).await?;
         let now = heads.iter().map(|head| head.last_time).fold(clock, Timestamp::max);
-        Ok(Self { transaction, ledger, now, heads: Heads { heads, window } })
+        Ok(Self { batch, ledger, now, heads: Heads { heads, window } })
     }
 
     /// The open window of partners that are settled.
@@ -95,7 +96,7 @@ impl Control<Heads> {
     pub async fn raise_epoch(&mut self) -> Result<i64, StoreError> {
         let epoch = self.catalogue_epoch() + 1;
         sqlx::query!("UPDATE cells SET catalogue_epoch = $1", epoch)
-            .execute(&mut *self.transaction)
+            .execute(self.batch.connection())
             .await?;
         for head in &mut self.heads.heads {
             head.catalogue_epoch = epoch;
@@ -111,7 +112,7 @@ impl Control<Heads> {
         head.seq = seq.map_err(|_| StoreError::inconsistent("cells", "seq", head.seq.0))?;
         let seq = head.seq;
         sqlx::query!("UPDATE cells SET seq = $2 WHERE cell = $1", cell.0, seq.0)
-            .execute(&mut *self.transaction)
+            .execute(self.batch.connection())
             .await?;
         Ok(seq)
     }
@@ -120,9 +121,9 @@ impl Control<Heads> {
     /// that operations will need there.
     pub async fn advance_clock(&mut self, to: Timestamp) -> Result<(), StoreError> {
         self.now = to;
-        ensure_months(&mut self.transaction, to).await?;
+        ensure_months(self.batch.connection(), to).await?;
         sqlx::query!("UPDATE clock SET now = $1", to.to_sqlx() as _)
-            .execute(&mut *self.transaction)
+            .execute(self.batch.connection())
             .await?;
         Ok(())
     }
@@ -130,23 +131,29 @@ impl Control<Heads> {
     /// Commits, and leaves `now` in every head as the time of its last batch.
     pub async fn commit(mut self) -> Result<(), StoreError> {
         sqlx::query!("UPDATE cells SET last_time = $1", self.now.to_sqlx() as _)
-            .execute(&mut *self.transaction)
+            .execute(self.batch.connection())
             .await?;
-        Ok(self.transaction.commit().await?)
+        self.batch.commit().await
     }
 }
 
 impl Control<NoHeads> {
     /// Begins a transaction that locks no head: for writes that no batch depends on.
     pub async fn begin_without_heads(pool: &PgPool) -> Result<Self, StoreError> {
-        let mut transaction = pool.begin().await?;
-        let (ledger, now) = clock::read(&mut *transaction).await?;
-        Ok(Self { transaction, ledger, now, heads: NoHeads(()) })
+        let mut batch = Batch::begin(pool).await?;
+        let (ledger, now) = clock::read(batch.connection()).await?;
+        Ok(Self { batch, ledger, now, heads: NoHeads(()) })
+    }
+
+    /// The transaction as a batch, for the few writes that move points: they lock their members' heads,
+    /// as every batch does.
+    pub const fn batch(&mut self) -> &mut Batch {
+        &mut self.batch
     }
 
     /// Commits.
     pub async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.transaction.commit().await?)
+        self.batch.commit().await
     }
 }
 
@@ -164,7 +171,7 @@ impl<H> Control<H> {
 
     /// The connection, for the statements in between.
     pub fn connection(&mut self) -> &mut PgConnection {
-        &mut self.transaction
+        self.batch.connection()
     }
 
     /// The outcome that a request id already has.
@@ -174,19 +181,19 @@ impl<H> Control<H> {
         request_id: RequestId,
     ) -> Result<Option<Outcome>, StoreError> {
         let key = (partner, request_id);
-        Ok(requests::outcomes(&mut self.transaction, &[key]).await?.remove(&key))
+        Ok(requests::outcomes(self.connection(), &[key]).await?.remove(&key))
     }
 
     /// Gives a request id its outcome for ever. Where it has one by now, the answer is
     /// [`StoreError::Claimed`]: roll back and run again.
     pub async fn record(&mut self, row: &RequestRow) -> Result<(), StoreError> {
-        let recorded = requests::insert(&mut self.transaction, std::slice::from_ref(row)).await?;
+        let recorded = requests::insert(self.connection(), std::slice::from_ref(row)).await?;
         if recorded == 1 { Ok(()) } else { Err(StoreError::Claimed) }
     }
 
     /// Gives up what was written.
     pub async fn rollback(self) -> Result<(), StoreError> {
-        Ok(self.transaction.rollback().await?)
+        self.batch.rollback().await
     }
 }
 

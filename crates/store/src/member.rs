@@ -167,6 +167,98 @@ pub async fn operations_of_member(
     Ok(rows.fetch_all(executor).await?.into_iter().map(Row::listed).collect())
 }
 
+/// A member that a link was of, from the first to the present one, and since when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkedTo {
+    /// The member.
+    pub member: MemberId,
+    /// Its cell.
+    pub cell: Cell,
+    /// Since when the link was of it.
+    pub since: Timestamp,
+}
+
+/// Whom a link was of that merges brought to its present member: the first is `came_from`, since
+/// `linked_at`; each other one since the merge that brought it there.
+pub async fn linked_to(
+    executor: impl PgExecutor<'_>,
+    came_from: MemberId,
+    (cell, member): (Cell, MemberId),
+    linked_at: Timestamp,
+) -> Result<Vec<LinkedTo>, StoreError> {
+    let rows = sqlx::query!(
+        r#"WITH RECURSIVE absorbed AS (
+               SELECT cell, member_id, into_cell, into_member_id, merged_at FROM forwards
+               WHERE into_cell = $1 AND into_member_id = $2
+               UNION
+               SELECT f.cell, f.member_id, f.into_cell, f.into_member_id, f.merged_at
+               FROM absorbed a
+               JOIN forwards f ON f.into_cell = a.cell AND f.into_member_id = a.member_id
+           )
+           SELECT cell AS "cell!", member_id AS "member_id!", into_cell AS "into_cell!",
+                  into_member_id AS "into_member_id!",
+                  merged_at AS "merged_at!: jiff_sqlx::Timestamp"
+           FROM absorbed"#,
+        cell.0,
+        member.0
+    );
+    let rows = rows.fetch_all(executor).await?;
+    let next = |of: MemberId| rows.iter().find(|row| row.member_id == of.0);
+    let first = next(came_from);
+    let mut chain: Vec<LinkedTo> = first
+        .map(|row| LinkedTo { member: came_from, cell: Cell(row.cell), since: linked_at })
+        .into_iter()
+        .collect();
+    let mut last = first;
+    while let Some(row) = last {
+        let (into, merged_at) = (MemberId(row.into_member_id), row.merged_at.to_jiff());
+        let since = merged_at.max(linked_at);
+        chain.push(LinkedTo { member: into, cell: Cell(row.into_cell), since });
+        last = next(into);
+    }
+    Ok(chain)
+}
+
+/// A partner's accepted operations of the members that a link was of, newest first: each is listed
+/// once, though what undoes an operation of a merged member has a second leg where its points are.
+pub async fn operations_of_merged(
+    executor: impl PgExecutor<'_>,
+    partner: PartnerId,
+    members: &[LinkedTo],
+    after: Option<OperationPlace>,
+    limit: u16,
+) -> Result<Vec<ListedOperation>, StoreError> {
+    let after = after.unwrap_or(NEWEST);
+    let cells: Vec<i16> = members.iter().map(|linked| linked.cell.0).collect();
+    let ids: Vec<Uuid> = members.iter().map(|linked| linked.member.0).collect();
+    let since: Vec<_> = members.iter().map(|linked| linked.since.to_sqlx()).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT l.posted_at AS "posted_at!: jiff_sqlx::Timestamp", l.cell AS "cell!",
+                  l.seq AS "seq!", l.answer AS "answer!"
+           FROM UNNEST($1::smallint[], $2::uuid[], $3::timestamptz[]) AS k (cell, member_id, since)
+           CROSS JOIN LATERAL (
+               SELECT o.posted_at, o.cell, o.seq, r.answer
+               FROM operations o JOIN requests r USING (partner_id, request_id)
+               WHERE o.cell = k.cell AND o.member_id = k.member_id AND o.partner_id = $4
+                 AND NOT o.refused AND o.posted_at >= k.since
+                 AND (o.posted_at, o.cell, o.seq) < ($5, $6, $7)
+                 AND ((r.cell, r.seq) = (o.cell, o.seq) OR r.member_id <> ALL ($2))
+               ORDER BY o.seq DESC LIMIT $8
+           ) l
+           ORDER BY l.posted_at DESC, l.cell DESC, l.seq DESC LIMIT $8"#,
+        &cells,
+        &ids,
+        &since as _,
+        partner.0,
+        after.posted_at.to_sqlx() as _,
+        after.cell.0,
+        after.seq.0,
+        i64::from(limit)
+    );
+    Ok(rows.fetch_all(executor).await?.into_iter().map(Row::listed).collect())
+}
+
 /// Before every operation in a list.
 const NEWEST: OperationPlace =
     OperationPlace { posted_at: Timestamp::MAX, cell: Cell(i16::MAX), seq: Seq(i64::MAX) };

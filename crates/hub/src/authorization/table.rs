@@ -132,6 +132,7 @@ table! {
         CreateLinkCode: unary, Partners, Own, with(MembersLink);
         RedeemLinkCode: unary, Partners, Own, with(MembersLink);
         ConfirmLink: unary, Partners, Own, with(MembersLink);
+        UnmergeMembers: unary, Partners, Own, with(MembersLink);
         GetBalance: unary, Partners, Own, with(MembersRead);
         ListOperations: unary, Partners, Own, with(MembersRead);
     }

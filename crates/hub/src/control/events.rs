@@ -60,3 +60,24 @@ pub(super) async fn unlinked(
     let details = serde_json::json!({ "taken_back": taken_back });
     record(connection, SecurityEventKind::MemberUnlinked, actor, &token.to_string(), &details).await
 }
+
+/// Two members were merged, by this operation.
+pub(super) async fn merged(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    (code, operation): (RequestId, RequestId),
+) -> Result<(), StoreError> {
+    let details = serde_json::json!({ "operation": operation.0.to_string() });
+    record(connection, SecurityEventKind::MembersMerged, actor, &code.0.to_string(), &details).await
+}
+
+/// A merge was taken back, by this operation.
+pub(super) async fn unmerged(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    (code, operation): (RequestId, RequestId),
+) -> Result<(), StoreError> {
+    let kind = SecurityEventKind::MembersUnmerged;
+    let details = serde_json::json!({ "operation": operation.0.to_string() });
+    record(connection, kind, actor, &code.0.to_string(), &details).await
+}

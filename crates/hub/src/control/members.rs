@@ -1,4 +1,5 @@
-//! References that operators attach. They need no head: until the commit nobody knows the new link.
+//! References that operators attach. They lock their member's head alone, so that no merge leaves them
+//! behind; until the commit nobody knows the new link.
 
 use entente_api::{
     error::ErrorReason,
@@ -9,6 +10,7 @@ use entente_loyalty::{Catalogue, PartnerCode};
 use entente_store::{
     ResolvedLink, StoreError,
     control::{Control, NoHeads},
+    linking,
     member::{self, NewLink},
     resolve_links,
 };
@@ -52,6 +54,11 @@ impl Write for AttachReference {
         let Some(known) = known(connection, source, &self.reference).await? else {
             return Ok(Err(member_unknown()));
         };
+        linking::lock_head(&mut *connection, known.cell).await?;
+        if self::known(&mut *connection, source, &self.reference).await? != Some(known) {
+            // Merged or unlinked meanwhile: another run sees.
+            return Err(StoreError::Claimed);
+        }
         if tests != target_tests {
             return Ok(Err(testing_apart("one of these partners tests, and the other does not")));
         }

@@ -24,7 +24,9 @@ use entente_store::StoreError;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
-pub use linking::{ConfirmLink, CreateLinkCode, LinkMember, RedeemLinkCode, Unlink, UnlinkBy};
+pub use linking::{
+    ConfirmLink, CreateLinkCode, LinkMember, RedeemLinkCode, Unlink, UnlinkBy, UnmergeMembers,
+};
 pub use members::AttachReference;
 pub(crate) use members::{member_unknown, testing_apart};
 pub(crate) use partners::partner_unknown;

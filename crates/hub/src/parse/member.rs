@@ -2,10 +2,12 @@
 
 use entente_api::member::{
     AttachReferenceRequest, ConfirmLinkRequest, CreateLinkCodeRequest, LinkMemberRequest,
-    RedeemLinkCodeRequest, UnlinkRequest, unlink_request::Link,
+    RedeemLinkCodeRequest, UnlinkRequest, UnmergeMembersRequest, unlink_request::Link,
+    unmerge_members_request,
 };
 use entente_ledger::RequestId;
 use entente_loyalty::PartnerCode;
+use entente_store::linking::MergeBy;
 
 use super::{Expected, MemberReference, Violations, member_reference, partner_code, request_id};
 use crate::{
@@ -41,6 +43,28 @@ pub fn unlink(request: &UnlinkRequest) -> Result<(RequestId, UnlinkBy), Refused>
             violations.field("link_code_id", request_id(text)).map(UnlinkBy::Code)
         }
         None => violations.field("link", Err("a reference, or the id of a link code".into())),
+    };
+    match (id, by) {
+        (Some(id), Some(by)) => Ok((id, by)),
+        _ => Err(violations.refused()),
+    }
+}
+
+/// A merge that is taken back.
+pub fn unmerge(request: &UnmergeMembersRequest) -> Result<(RequestId, MergeBy), Refused> {
+    use unmerge_members_request::Merge::{LinkCodeId, RedemptionId};
+    let mut violations = Violations::default();
+    let id = violations.field("request_id", request_id(&request.request_id));
+    let by = match &request.merge {
+        Some(LinkCodeId(text)) => {
+            violations.field("link_code_id", request_id(text)).map(MergeBy::Code)
+        }
+        Some(RedemptionId(text)) => {
+            violations.field("redemption_id", request_id(text)).map(MergeBy::Redemption)
+        }
+        None => {
+            violations.field("merge", Err("the id of a link code, or of its redemption".into()))
+        }
     };
     match (id, by) {
         (Some(id), Some(by)) => Ok((id, by)),
@@ -145,6 +169,8 @@ mod tests {
         assert_eq!(refused, "request_id, member_assertion");
         let refused = told(unlink(&UnlinkRequest::default()).expect_err("empty"));
         assert_eq!(refused, "request_id, link");
+        let refused = told(unmerge(&UnmergeMembersRequest::default()).expect_err("empty"));
+        assert_eq!(refused, "request_id, merge");
         let refused = told(create_code(&CreateLinkCodeRequest::default()).expect_err("empty"));
         assert_eq!(refused, "request_id, member_reference, target_partner");
         let refused = told(redeem(&RedeemLinkCodeRequest::default()).expect_err("empty"));

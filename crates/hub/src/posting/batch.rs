@@ -8,7 +8,8 @@ use std::{
 use entente_api::error::ErrorReason;
 use entente_ledger::{Cell, Currency, MemberId, Overflow, PartnerId, RequestId, Seq};
 use entente_loyalty::{
-    Catalogue, Decided, Decision, Exposure, OperationKind, Original, OriginalKind, Refusal, State,
+    Catalogue, Command, Decided, Decision, Exposure, OperationKind, Original, OriginalKind,
+    Refusal, State,
 };
 use entente_store::{
     Notice, Outcome, Place, RequestRow, ResolvedLink, StoreError,
@@ -195,6 +196,17 @@ impl<'a> Deciding<'a> {
         Ok(())
     }
 
+    /// Decides a command whose outcome the caller keeps.
+    pub(super) fn post(&mut self, command: &Command) -> Result<Decided, Refusal> {
+        let last = &self.last;
+        let decided = self.state.decide(command, |cell| next(last, cell), self.heads.now)?;
+        self.push(decided.decision.clone());
+        if let Some(received) = decided.received.clone() {
+            self.push(received);
+        }
+        Ok(decided)
+    }
+
     /// Decides; who is not `linked` is not told what the member has.
     fn decide(&mut self, queued: &Queued, linked: bool) -> Answer {
         let command = &queued.command;
@@ -220,9 +232,7 @@ impl<'a> Deciding<'a> {
                 self.record(fingerprint, decision, answer.clone(), authorized_by);
                 // The request's outcome is the giver's leg; the receiver's is in its cell's feed.
                 if let Some(received) = received {
-                    self.notices.extend(told::notices(&self.state, &received));
-                    self.last.insert(received.operation.cell, received.operation.seq);
-                    self.decisions.push(received);
+                    self.push(received);
                 }
                 match magic {
                     Some(Magic::Lost) => Err(Refused::deadline_passed().into()),
@@ -275,11 +285,16 @@ impl<'a> Deciding<'a> {
             place: Some(place),
         };
         let (partner, request_id) = (operation.partner, operation.request_id);
-        self.notices.extend(told::notices(&self.state, &decision));
-        self.last.insert(operation.cell, operation.seq);
         self.outcomes.insert((partner, request_id), outcome.clone());
         let receipt = operation.credited_receipt().map(str::to_owned);
         self.requests.push(RequestRow { partner, request_id, outcome, receipt });
+        self.push(decision);
+    }
+
+    /// An operation is posted, with what partners are told of it.
+    fn push(&mut self, decision: Decision) {
+        self.notices.extend(told::notices(&self.state, &decision));
+        self.last.insert(decision.operation.cell, decision.operation.seq);
         self.decisions.push(decision);
     }
 

@@ -11,6 +11,7 @@
 mod answer;
 mod batch;
 mod measure;
+pub(crate) mod merging;
 mod needs;
 mod queue;
 mod quote;

@@ -7,7 +7,7 @@ use entente_api::member::{
     CreateLinkCodeRequest, CreateLinkCodeResponse, GetBalanceRequest, GetBalanceResponse,
     LinkMemberRequest, LinkMemberResponse, ListOperationsRequest, ListOperationsResponse,
     RedeemLinkCodeRequest, RedeemLinkCodeResponse, UnlinkRequest, UnlinkResponse,
-    member_service_server::MemberService,
+    UnmergeMembersRequest, UnmergeMembersResponse, member_service_server::MemberService,
 };
 use entente_ledger::{Cell, Seq};
 use entente_store::member::OperationPlace;
@@ -20,6 +20,7 @@ use crate::{
     catalogue::CatalogueCache,
     control::{
         Claim, ConfirmLink, Controls, CreateLinkCode, LinkMember, RedeemLinkCode, Unlink, UnlinkBy,
+        UnmergeMembers,
     },
     error::RpcError,
     linking::Linking,
@@ -162,8 +163,23 @@ impl MemberService for Members {
         request.member_assertion = self.linking.standing_for(caller.id, &asserted.reference);
         let claim = Claim::new(caller.id, id, &request);
         let (number, hold_back) = (request.number, self.linking.settings().hold_back());
-        let confirm = ConfirmLink { partner: caller.id, asserted, code, number, hold_back };
+        let (partner, catalogue) = (caller.id, Arc::clone(&self.catalogue));
+        let confirm = ConfirmLink { partner, id, asserted, code, number, hold_back, catalogue };
         Ok(Response::new(self.controls.write(claim, confirm).await?))
+    }
+
+    async fn unmerge_members(
+        &self,
+        request: Request<UnmergeMembersRequest>,
+    ) -> Result<Response<UnmergeMembersResponse>, Status> {
+        let permit = Permit::of(&request)?.clone();
+        let caller = self.catalogue.caller(&permit).await?;
+        let request = request.into_inner();
+        let (id, by) = parse::member::unmerge(&request).map_err(RpcError::from)?;
+        let claim = Claim::new(caller.id, id, &request);
+        let (actor, catalogue) = (permit.actor(), Arc::clone(&self.catalogue));
+        let unmerge = UnmergeMembers { partner: caller.id, actor, id, by, catalogue };
+        Ok(Response::new(self.controls.write(claim, unmerge).await?))
     }
 
     async fn get_balance(

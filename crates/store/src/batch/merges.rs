@@ -293,6 +293,7 @@ impl Batch {
         if links.is_empty() {
             return Ok(());
         }
+        self.move_codes(from, (to, cell), &column(&links, |link| link.link_token)).await?;
         let origin = |at: Option<Uuid>| Some(at.unwrap_or(from.0)).filter(|at| *at != to.0);
         sqlx::query!(
             "WITH moved AS (
@@ -316,6 +317,36 @@ impl Batch {
             &column(&links, |link| origin(link.came_from)) as _,
             from.0,
             cell.0,
+            to.0
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// What was made for a member's links goes with them: codes, and how long burning is held back.
+    async fn move_codes(
+        &mut self,
+        from: MemberId,
+        (to, cell): (MemberId, Cell),
+        tokens: &[Uuid],
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE link_codes SET member_id = $2, cell = $3
+             WHERE member_id = $1 AND issuer_token = ANY ($4)",
+            from.0,
+            to.0,
+            cell.0,
+            tokens
+        )
+        .execute(self.connection())
+        .await?;
+        sqlx::query!(
+            "INSERT INTO hold_backs (partner_id, member_id, until)
+             SELECT partner_id, $2, until FROM hold_backs WHERE member_id = $1
+             ON CONFLICT (member_id, partner_id)
+             DO UPDATE SET until = GREATEST(hold_backs.until, excluded.until)",
+            from.0,
             to.0
         )
         .execute(self.connection())

@@ -77,8 +77,13 @@ impl Batch {
         Ok(self.tx.commit().await?)
     }
 
+    /// Gives up what was written.
+    pub(crate) async fn rollback(self) -> Result<(), StoreError> {
+        Ok(self.tx.rollback().await?)
+    }
+
     /// The connection, for one statement.
-    fn connection(&mut self) -> &mut PgConnection {
+    pub(crate) fn connection(&mut self) -> &mut PgConnection {
         self.round_trips.fetch_add(1, Ordering::Relaxed);
         &mut self.tx
     }

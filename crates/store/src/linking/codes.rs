@@ -56,6 +56,17 @@ pub struct Redeemed {
     pub reference: String,
     /// What the member agreed to there.
     pub consent: Consent,
+    /// The wallet that the reference has, if it has one: confirming merges it.
+    pub merges: Option<Merging>,
+}
+
+/// A wallet that confirming a code merges into that of the code's member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Merging {
+    /// The target brand's link of the reference.
+    pub token: Uuid,
+    /// The request that redeemed the code: by it the target brand takes the merge back.
+    pub redeemed_by: RequestId,
 }
 
 /// Adds an open code in place of the one that the member had at the brand, unless that is confirmed.
@@ -98,7 +109,7 @@ pub async fn find(
         r#"SELECT issuer, request_id, hash, target, member_id, cell, issuer_token, allow_merge,
                   state, expires_at AS "expires_at: jiff_sqlx::Timestamp", number,
                   target_reference, consented_at AS "consented_at: jiff_sqlx::Timestamp",
-                  wording_version, assertion_sha256, target_token
+                  wording_version, assertion_sha256, target_token, merges_token, redeemed_by
            FROM link_codes WHERE hash = $1 FOR UPDATE"#,
         hash.as_slice()
     );
@@ -115,7 +126,7 @@ pub async fn lock(
         r#"SELECT issuer, request_id, hash, target, member_id, cell, issuer_token, allow_merge,
                   state, expires_at AS "expires_at: jiff_sqlx::Timestamp", number,
                   target_reference, consented_at AS "consented_at: jiff_sqlx::Timestamp",
-                  wording_version, assertion_sha256, target_token
+                  wording_version, assertion_sha256, target_token, merges_token, redeemed_by
            FROM link_codes WHERE issuer = $1 AND request_id = $2 FOR UPDATE"#,
         issuer.0,
         request_id.0
@@ -133,7 +144,8 @@ pub async fn redeem(
     sqlx::query!(
         "UPDATE link_codes
          SET state = 2, number = $3, target_reference = $4, consented_at = $5,
-             wording_version = $6, assertion_sha256 = $7, expires_at = $8
+             wording_version = $6, assertion_sha256 = $7, expires_at = $8, merges_token = $9,
+             redeemed_by = $10
          WHERE issuer = $1 AND request_id = $2",
         issuer.0,
         request_id.0,
@@ -142,7 +154,9 @@ pub async fn redeem(
         redeemed.consent.given_at.to_sqlx() as _,
         redeemed.consent.wording_version,
         redeemed.consent.assertion_sha256.as_slice(),
-        expires_at.to_sqlx() as _
+        expires_at.to_sqlx() as _,
+        redeemed.merges.map(|merging| merging.token),
+        redeemed.merges.map(|merging| merging.redeemed_by.0)
     )
     .execute(executor)
     .await?;
@@ -218,6 +232,8 @@ struct Row {
     wording_version: Option<String>,
     assertion_sha256: Option<Vec<u8>>,
     target_token: Option<Uuid>,
+    merges_token: Option<Uuid>,
+    redeemed_by: Option<Uuid>,
 }
 
 impl Row {
@@ -241,6 +257,7 @@ impl Row {
 
     fn state(self) -> Result<CodeState, StoreError> {
         let wrong = || inconsistent("link_codes", "state", self.state);
+        let merging = |(token, id)| Merging { token, redeemed_by: RequestId(id) };
         match (self.state, self.target_token) {
             (1, None) => Ok(CodeState::Open),
             (3, Some(token)) => Ok(CodeState::Confirmed(token)),
@@ -252,6 +269,7 @@ impl Row {
                     wording_version: self.wording_version.ok_or_else(wrong)?,
                     assertion_sha256: digest(self.assertion_sha256.ok_or_else(wrong)?)?,
                 },
+                merges: self.merges_token.zip(self.redeemed_by).map(merging),
             })),
             _ => Err(wrong()),
         }

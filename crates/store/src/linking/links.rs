@@ -21,6 +21,8 @@ pub struct FoundLink {
     pub linked_at: Timestamp,
     /// Until when burning is held back; it may have passed.
     pub burns_others_from: Option<Timestamp>,
+    /// The member that it was of before a merge brought it here.
+    pub came_from: Option<MemberId>,
 }
 
 /// What a member agreed to, as its brand asserted.
@@ -65,7 +67,7 @@ pub async fn find_link(
     let row = sqlx::query_as!(
         Row,
         r#"SELECT cell, member_id, link_token, linked_at AS "linked_at: jiff_sqlx::Timestamp",
-                  burns_others_from AS "burns_others_from: jiff_sqlx::Timestamp"
+                  burns_others_from AS "burns_others_from: jiff_sqlx::Timestamp", came_from
            FROM links WHERE partner_id = $1 AND reference = $2"#,
         partner.0,
         reference
@@ -83,7 +85,7 @@ pub async fn link_by_token(
     let row = sqlx::query_as!(
         Row,
         r#"SELECT cell, member_id, link_token, linked_at AS "linked_at: jiff_sqlx::Timestamp",
-                  burns_others_from AS "burns_others_from: jiff_sqlx::Timestamp"
+                  burns_others_from AS "burns_others_from: jiff_sqlx::Timestamp", came_from
            FROM links WHERE partner_id = $1 AND member_id = $2 AND link_token = $3"#,
         partner.0,
         member.0,
@@ -102,8 +104,7 @@ pub async fn lock_head(executor: impl PgExecutor<'_>, cell: Cell) -> Result<(), 
 }
 
 /// Removes a link; its token and its time are remembered, as where a merge had moved it already, its
-/// reference is not. `false` when it is
-/// gone already. The head of its cell must be locked.
+/// reference is not. `false` when it is gone already. The head of its cell must be locked.
 pub async fn remove(
     connection: &mut PgConnection,
     partner: PartnerId,
@@ -155,6 +156,32 @@ pub async fn hold_back(
     Ok(())
 }
 
+/// The same between a member and every partner that it is linked at.
+pub async fn hold_back_everywhere(
+    connection: &mut PgConnection,
+    member: MemberId,
+    until: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "INSERT INTO hold_backs (partner_id, member_id, until)
+         SELECT partner_id, member_id, $2 FROM links WHERE member_id = $1
+         ON CONFLICT (member_id, partner_id)
+         DO UPDATE SET until = GREATEST(hold_backs.until, excluded.until)",
+        member.0,
+        until.to_sqlx() as _
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "UPDATE links SET burns_others_from = GREATEST(burns_others_from, $2) WHERE member_id = $1",
+        member.0,
+        until.to_sqlx() as _
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Keeps a consent, unless one to the same wording, for the same, is kept of the link.
 pub async fn record_consent(
     executor: impl PgExecutor<'_>,
@@ -192,6 +219,7 @@ struct Row {
     link_token: Uuid,
     linked_at: jiff_sqlx::Timestamp,
     burns_others_from: Option<jiff_sqlx::Timestamp>,
+    came_from: Option<Uuid>,
 }
 
 impl Row {
@@ -202,6 +230,7 @@ impl Row {
             link_token: self.link_token,
             linked_at: self.linked_at.to_jiff(),
             burns_others_from: self.burns_others_from.map(jiff_sqlx::Timestamp::to_jiff),
+            came_from: self.came_from.map(MemberId),
         }
     }
 }

@@ -3,14 +3,16 @@
 
 mod codes;
 mod links;
+mod merges;
 mod tries;
 
 pub use codes::{
-    CodeKey, CodeState, LinkCode, Redeemed, confirm, find, forget_expired, insert, lock,
+    CodeKey, CodeState, LinkCode, Merging, Redeemed, confirm, find, forget_expired, insert, lock,
 };
 pub use codes::{end, redeem};
 pub use links::{
-    Consent, ConsentKind, FoundLink, find_link, hold_back, link_by_token, lock_head,
-    record_consent, remove,
+    Consent, ConsentKind, FoundLink, find_link, hold_back, hold_back_everywhere, link_by_token,
+    lock_head, record_consent, remove,
 };
+pub use merges::{Merge, MergeBy, end_merge, find_merge, record_merge};
 pub use tries::{HUB, count_try, forget_tries, tries};

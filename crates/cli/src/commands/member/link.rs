@@ -1,10 +1,11 @@
-//! `entente member link`, `check`, `unlink`, `code`, `redeem` and `confirm`: how a brand links its
-//! members, for trying it out and for helping a member at a desk.
+//! `entente member link`, `check`, `unlink`, `code`, `redeem`, `confirm` and `unmerge`: how a brand links
+//! its members, for trying it out and for helping a member at a desk.
 
 use clap::{ArgGroup, Args};
 use entente_api::member::{
     CheckLinkRequest, ConfirmLinkRequest, CreateLinkCodeRequest, LinkMemberRequest,
-    RedeemLinkCodeRequest, UnlinkRequest, unlink_request::Link,
+    RedeemLinkCodeRequest, UnlinkRequest, UnmergeMembersRequest, unlink_request::Link,
+    unmerge_members_request::Merge,
 };
 use entente_client::{Consent, MemberSigner};
 use prost_types::Timestamp;
@@ -12,7 +13,7 @@ use serde_json::json;
 
 use crate::commands::request_id;
 use crate::connect::Connection;
-use crate::output::time_text;
+use crate::output::{points, time_text};
 
 /// What the member has agreed to, and how the write is named.
 #[derive(Debug, Args)]
@@ -107,6 +108,23 @@ pub(crate) struct ConfirmArgs {
     connection: Connection,
 }
 
+/// Which merge to take back.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("merge").required(true)))]
+pub(crate) struct UnmergeArgs {
+    /// The id that `entente member code` printed, at the brand that confirmed it.
+    #[arg(long, value_name = "UUID", group = "merge")]
+    code_id: Option<String>,
+    /// The id that `entente member redeem` printed, at the brand where the code was typed.
+    #[arg(long, value_name = "UUID", group = "merge")]
+    redemption_id: Option<String>,
+    /// The id of this write, to repeat it safely [default: a new one].
+    #[arg(long, value_name = "UUID")]
+    request_id: Option<String>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
 impl Asserting {
     fn consent(&self) -> Consent {
         MemberSigner::consent(&self.wording)
@@ -188,16 +206,25 @@ pub(super) async fn redeem(args: RedeemArgs) -> anyhow::Result<()> {
         member_assertion: signer.assert_code(&args.member_reference, &consent, &args.code)?,
         code: args.code,
     };
+    let id = request.request_id.clone();
     let answer = args.connection.client().await?.redeem_link_code(request).await?;
     let expires_at = answer.expires_at.map(shown).unwrap_or_default();
     let json = json!({
         "number": answer.number,
         "issuing_partner": answer.issuing_partner,
+        "redemption_id": id,
+        "merges": answer.merges,
         "expires_at": expires_at,
         "replayed": answer.replayed,
     });
     let (number, brand) = (answer.number, &answer.issuing_partner);
-    args.connection.output.show(&json, |_| format!("type {number} at {brand}, until {expires_at}"))
+    args.connection.output.show(&json, |_| {
+        let type_it = format!("type {number} at {brand}, until {expires_at}");
+        if !answer.merges {
+            return type_it;
+        }
+        format!("{type_it}\nthat merges the wallet of this reference into {brand}'s (redemption id {id})")
+    })
 }
 
 pub(super) async fn confirm(args: ConfirmArgs) -> anyhow::Result<()> {
@@ -211,8 +238,42 @@ pub(super) async fn confirm(args: ConfirmArgs) -> anyhow::Result<()> {
     };
     let answer = args.connection.client().await?.confirm_link(request).await?;
     let until = answer.takes_back_until.map(shown).unwrap_or_default();
-    let json = json!({ "takes_back_until": until, "replayed": answer.replayed });
-    args.connection.output.show(&json, |_| format!("linked; it can be taken back until {until}"))
+    let merged = answer.merge.as_ref().map(|merge| merge.points);
+    let available = answer.balances.map(|balances| balances.available);
+    let json = json!({
+        "takes_back_until": until,
+        "merged_points": merged,
+        "available": available,
+        "replayed": answer.replayed,
+    });
+    args.connection.output.show(&json, |_| {
+        let what = match merged {
+            Some(moved) => {
+                let has = points(available.unwrap_or_default());
+                format!("linked and merged: {} points came, {has} are available", points(moved))
+            }
+            None => "linked".to_owned(),
+        };
+        format!("{what}; it can be taken back until {until}")
+    })
+}
+
+pub(super) async fn unmerge(args: UnmergeArgs) -> anyhow::Result<()> {
+    let by_code = args.code_id.map(Merge::LinkCodeId);
+    let merge = by_code.or(args.redemption_id.map(Merge::RedemptionId));
+    let request = UnmergeMembersRequest { request_id: request_id(args.request_id), merge };
+    let answer = args.connection.client().await?.unmerge_members(request).await?;
+    let moved = answer.operation.unwrap_or_default().points;
+    let available = answer.balances.unwrap_or_default().available;
+    let json = json!({
+        "points": moved,
+        "available": available,
+        "replayed": answer.replayed,
+    });
+    args.connection.output.show(&json, |_| {
+        let (moved, has) = (points(moved), points(available));
+        format!("two wallets again: {moved} points went back, {has} are available here")
+    })
 }
 
 fn shown(at: Timestamp) -> String {

@@ -37,6 +37,8 @@ pub(crate) enum MemberCommand {
     Redeem(link::RedeemArgs),
     /// Confirm a code that was redeemed, by the number shown at the other brand.
     Confirm(link::ConfirmArgs),
+    /// Take back a merge that a confirmed code made.
+    Unmerge(link::UnmergeArgs),
     /// Show what a member has: available, held, debt, and when points expire.
     Balance(BalanceArgs),
     /// Give points of one member to another, within the gifts that the terms agree.
@@ -100,6 +102,7 @@ pub(crate) async fn run(command: MemberCommand) -> anyhow::Result<()> {
         MemberCommand::Code(args) => link::code(args).await,
         MemberCommand::Redeem(args) => link::redeem(args).await,
         MemberCommand::Confirm(args) => link::confirm(args).await,
+        MemberCommand::Unmerge(args) => link::unmerge(args).await,
         MemberCommand::Balance(args) => balance(args).await,
         MemberCommand::Give(args) => give(args).await,
         MemberCommand::Donate(args) => donate(args).await,

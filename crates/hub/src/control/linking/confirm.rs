@@ -1,6 +1,8 @@
 //! A redeemed code is confirmed where it was made, by the number that the member has read at the
 //! other brand. One wrong number ends the code.
 
+use std::sync::Arc;
+
 use entente_api::member::{ConfirmLinkRequest, ConfirmLinkResponse};
 use entente_ledger::{PartnerId, RequestId};
 use entente_loyalty::Catalogue;
@@ -15,6 +17,7 @@ use uuid::Uuid;
 
 use super::{after, code_refused, link_unknown, not_pending, unless_suspended, use_up};
 use crate::{
+    catalogue::CatalogueCache,
     control::{Answer, Write, events},
     error::Refused,
     ids,
@@ -27,6 +30,8 @@ use crate::{
 pub struct ConfirmLink {
     /// The partner that calls: the one that made the code.
     pub partner: PartnerId,
+    /// The request.
+    pub id: RequestId,
     /// What it asserts of the member.
     pub asserted: Asserted,
     /// The code, by the request that made it.
@@ -35,6 +40,8 @@ pub struct ConfirmLink {
     pub number: i32,
     /// For how long burning is held back, and the link can be taken back.
     pub hold_back: SignedDuration,
+    /// What a merge is decided by.
+    pub catalogue: Arc<CatalogueCache>,
 }
 
 impl Write for ConfirmLink {
@@ -67,6 +74,9 @@ impl Write for ConfirmLink {
             events::number_tried(connection, &self.asserted.actor, (self.code, false)).await?;
             return Ok(Err(code_refused()));
         }
+        if let Some(merging) = redeemed.merges {
+            return self.merge(control, &code, (redeemed, merging)).await;
+        }
         let until = after(now, self.hold_back);
         let Some(token) = self.link(control, &code, redeemed, until).await? else {
             return Ok(Err(not_pending()));
@@ -74,7 +84,8 @@ impl Write for ConfirmLink {
         self.record(control, &code, redeemed, token).await?;
         linking::confirm(control.connection(), code.key, token, until).await?;
         let takes_back_until = Some(wire_timestamp(until));
-        Ok(Ok(Answer::of(ConfirmLinkResponse { takes_back_until, replayed: false })))
+        let response = ConfirmLinkResponse { takes_back_until, ..ConfirmLinkResponse::default() };
+        Ok(Ok(Answer::of(response)))
     }
 }
 
@@ -97,7 +108,8 @@ impl ConfirmLink {
         Ok(code.filter(of_link))
     }
 
-    /// Makes the link at the other brand. `None` when that brand's links have changed meanwhile.
+    /// Makes the link at the other brand. `None` when that brand's links have changed meanwhile, or
+    /// the member's own: under its head, nobody merges it.
     async fn link(
         &self,
         control: &mut Control<NoHeads>,
@@ -107,6 +119,12 @@ impl ConfirmLink {
     ) -> Result<Option<Uuid>, StoreError> {
         let linked_at = control.now();
         let connection = control.connection();
+        linking::lock_head(&mut *connection, code.cell).await?;
+        let (issuer, token) = (self.partner, code.issuer_token);
+        let own = linking::link_by_token(&mut *connection, issuer, code.member, token).await?;
+        if own.is_none() {
+            return Ok(None);
+        }
         let held_back = until > linked_at;
         if held_back {
             linking::hold_back(&mut *connection, code.target, code.member, until).await?;
@@ -125,7 +143,7 @@ impl ConfirmLink {
     }
 
     /// Both consents, and that the link was made.
-    async fn record(
+    pub(super) async fn record(
         &self,
         control: &mut Control<NoHeads>,
         code: &LinkCode,

@@ -1,12 +1,15 @@
 //! Links by proof: a partner's own, codes for another brand, and their end. None of these locks all
 //! heads: until the commit nobody knows a new link, and whoever removes one locks the head of its
-//! member's cell, so that no batch which still saw the link commits afterwards.
+//! member's cell, so that no batch which still saw the link commits afterwards. Whoever gives a member
+//! one more link locks it too, so that no merge leaves it behind.
 
 mod confirm;
 mod create_code;
 mod link;
+mod merge;
 mod redeem;
 mod unlink;
+mod unmerge;
 
 use entente_api::error::ErrorReason;
 use entente_ledger::PartnerId;
@@ -18,6 +21,7 @@ pub use create_code::CreateLinkCode;
 pub use link::LinkMember;
 pub use redeem::RedeemLinkCode;
 pub use unlink::{Unlink, UnlinkBy};
+pub use unmerge::UnmergeMembers;
 
 use crate::{error::Refused, linking::Asserted};
 

@@ -12,7 +12,7 @@ use entente_loyalty::Catalogue;
 use entente_store::{
     StoreError,
     control::{Control, NoHeads},
-    linking::{self, CodeState, LinkCode, Redeemed},
+    linking::{self, CodeState, LinkCode, Merging, Redeemed},
     member,
 };
 
@@ -75,15 +75,17 @@ impl Write for RedeemLinkCode {
         });
         let Some((issuing_partner, code)) = issuer else { return self.wrong(control).await };
         events::code_tried(control.connection(), &self.asserted.actor, (self.id, true)).await?;
-        if let Some(refused) = self.conflict(control, &code).await? {
-            return Ok(Err(refused));
-        }
+        let merges = match self.own_wallet(control, &code).await? {
+            Ok(merges) => merges,
+            Err(refused) => return Ok(Err(refused)),
+        };
         let number = self.key.number(&hash, self.id);
         let expires_at = after(now, PENDING_LIFE);
         let redeemed = Redeemed {
             number,
             reference: self.asserted.reference.as_str().to_owned(),
             consent: self.asserted.consent.clone(),
+            merges,
         };
         linking::redeem(control.connection(), code.key, &redeemed, expires_at).await?;
         Ok(Ok(Answer::of(RedeemLinkCodeResponse {
@@ -91,6 +93,7 @@ impl Write for RedeemLinkCode {
             issuing_partner,
             expires_at: Some(wire_timestamp(expires_at)),
             replayed: false,
+            merges: merges.is_some(),
         })))
     }
 }
@@ -136,21 +139,26 @@ impl RedeemLinkCode {
         Ok(Err(code_refused()))
     }
 
-    /// What the brand's own links leave no room for.
-    async fn conflict(
+    /// The wallet that the reference has, if it has one, and the code allows to merge it. A member that
+    /// the brand knows by another reference is refused.
+    async fn own_wallet(
         &self,
         control: &mut Control<NoHeads>,
         code: &LinkCode,
-    ) -> Result<Option<Refused>, StoreError> {
+    ) -> Result<Result<Option<Merging>, Refused>, StoreError> {
         let reference = self.asserted.reference.as_str();
         let connection = control.connection();
-        let taken = member::taken_links(connection, self.partner, reference, code.member).await?;
+        let taken =
+            member::taken_links(&mut *connection, self.partner, reference, code.member).await?;
         if taken.iter().any(|taken| taken.member == code.member) {
             let message = "the member has a reference at this partner already";
-            return Ok(Some(Refused::new(ErrorReason::MemberAlreadyLinked, message)));
+            return Ok(Err(Refused::new(ErrorReason::MemberAlreadyLinked, message)));
         }
-        let message = "the reference has a wallet of its own, and the code does not merge it";
-        let own_wallet = !taken.is_empty();
-        Ok(own_wallet.then(|| Refused::new(ErrorReason::MergeNotAllowed, message)))
+        let own = linking::find_link(connection, self.partner, reference).await?;
+        if own.is_some() && !code.allow_merge {
+            let message = "the reference has a wallet of its own, and the code does not merge it";
+            return Ok(Err(Refused::new(ErrorReason::MergeNotAllowed, message)));
+        }
+        Ok(Ok(own.map(|link| Merging { token: link.link_token, redeemed_by: self.id })))
     }
 }
