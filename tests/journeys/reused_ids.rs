@@ -665,11 +665,12 @@ async fn links_once(hub: &TestHub, other: (Rpc, fn(String) -> Vec<u8>)) {
     }
     assert_once(&at_harbor, &writes_of_confirming(&code, number), other).await;
     let (harbor, rover) = (hub.partner(HARBOR).await, hub.partner(ROVER).await);
+    enrol(&harbor, "joined").await;
     enrol(&rover, "racer").await;
-    let first = merge(&harbor, &rover, ("guest", "racer")).await;
+    let first = merge(&harbor, &rover, ("joined", "racer")).await;
     let [by_code, _] = writes_of_unmerging(&first.code_id, "");
     assert_once(&at_harbor, &[by_code], other).await;
-    let second = merge(&harbor, &rover, ("guest", "racer")).await;
+    let second = merge(&harbor, &rover, ("joined", "racer")).await;
     let [_, by_redemption] = writes_of_unmerging("", &second.redemption_id);
     assert_once(&at_rover, &[by_redemption], other).await;
 }
