@@ -4,7 +4,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const SERVICES: [&str; 14] = [
+const SERVICES: &[&str] = &[
     "entente/audit/v1/audit_service.proto",
     "entente/error/v1/error_reason.proto",
     "entente/event/v1/event_service.proto",
@@ -17,6 +17,7 @@ const SERVICES: [&str; 14] = [
     "entente/partner/v1/partner_service.proto",
     "entente/points/v1/points_service.proto",
     "entente/proposal/v1/proposal_service.proto",
+    "entente/settlement/v1/report_service.proto",
     "entente/settlement/v1/settlement_service.proto",
     // What the details of refusals are made of: whoever reads the descriptors can read them.
     "google/rpc/error_details.proto",

@@ -31,6 +31,7 @@ mod purchases;
 mod python;
 mod reading;
 mod refusals;
+mod reports;
 mod reused_ids;
 mod revocation;
 mod roles;

@@ -18,7 +18,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("hub", &["ledger", "loyalty", "settlement", "store", "identity", "api"]),
     ("client", &["api", "identity"]),
     ("embedded", &[]),
-    ("cli", &["hub", "client", "embedded", "identity", "ledger", "store", "api"]),
+    ("cli", &["hub", "client", "embedded", "identity", "ledger", "settlement", "store", "api"]),
     (
         "testkit",
         &[

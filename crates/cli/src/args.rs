@@ -4,7 +4,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
     audit, check, config, earn, key, ledger, member, migrate, operator, partner, pki, proposal,
-    serve, settle, terms, watch, webhook,
+    report, serve, settle, terms, watch, webhook,
 };
 use crate::{bench, demo};
 
@@ -103,6 +103,9 @@ pub(crate) enum Command {
     /// Close windows, read positions and statements, record payments.
     #[command(subcommand)]
     Settle(settle::SettleCommand),
+    /// Add up what the ledger holds: accounts, points, the pool, fees.
+    #[command(subcommand)]
+    Report(report::ReportCommand),
     /// Read the trail of security events: tokens, keys, certificates, proposals, suspensions.
     Audit(audit::AuditArgs),
     /// Read the ledger's kind and clock; move the clock of a simulation.

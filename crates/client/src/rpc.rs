@@ -11,6 +11,7 @@ use entente_api::member::member_service_client::MemberServiceClient;
 use entente_api::partner::partner_service_client::PartnerServiceClient;
 use entente_api::points::points_service_client::PointsServiceClient;
 use entente_api::proposal::proposal_service_client::ProposalServiceClient;
+use entente_api::settlement::report_service_client::ReportServiceClient;
 use entente_api::settlement::settlement_service_client::SettlementServiceClient;
 use entente_api::{audit, event, identity, ledger, member, partner, points, proposal, settlement};
 use tonic::Streaming;
@@ -124,6 +125,20 @@ calls! { SettlementServiceClient:
     list_windows(settlement::ListWindowsRequest) -> settlement::ListWindowsResponse;
     /// Records what a partner paid.
     record_payment(settlement::RecordPaymentRequest) -> settlement::RecordPaymentResponse;
+}
+
+calls! { ReportServiceClient:
+    /// Adds up debits and credits of each account.
+    get_trial_balance(settlement::GetTrialBalanceRequest) -> settlement::GetTrialBalanceResponse;
+    /// Adds up what members hold, by issuer and the month in which it expires.
+    get_outstanding_points(settlement::GetOutstandingPointsRequest)
+        -> settlement::GetOutstandingPointsResponse;
+    /// Compares what the pool holds with what it stands for.
+    get_pool_coverage(settlement::GetPoolCoverageRequest) -> settlement::GetPoolCoverageResponse;
+    /// Tells what became of the points of each issuer.
+    get_breakage(settlement::GetBreakageRequest) -> settlement::GetBreakageResponse;
+    /// Adds up the hub's fees by who pays them.
+    get_fees(settlement::GetFeesRequest) -> settlement::GetFeesResponse;
 }
 
 calls! { WebhookServiceClient:

@@ -5,12 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use entente_loyalty::{Catalogue, Partner};
+use entente_loyalty::{Catalogue, Partner, PartnerCode};
 use entente_store::{StoreError, catalogue};
 use sqlx::PgPool;
 use tokio::sync::Mutex;
 
-use crate::{authorization::Permit, error::RpcError};
+use crate::{authorization::Permit, caller::Caller, control::partner_unknown, error::RpcError};
 
 /// How long a read may rely on what is known. Writers rely on their heads instead.
 const FRESH: Duration = Duration::from_secs(1);
@@ -59,6 +59,22 @@ impl CatalogueCache {
         }
         let current = self.current().await?;
         Ok(permit.partner_in(&current)?.clone())
+    }
+
+    /// Whom a read is about; `None` when an operator names nobody.
+    pub async fn subject(
+        &self,
+        permit: &Permit,
+        named: Option<PartnerCode>,
+    ) -> Result<Option<Partner>, RpcError> {
+        let subject = permit.subject(named)?;
+        if matches!(permit.caller(), Caller::Partner(_)) {
+            return self.caller(permit).await.map(Some);
+        }
+        let Some(code) = subject else { return Ok(None) };
+        let catalogue = self.current().await?;
+        let partner = catalogue.by_code(code.as_str()).ok_or_else(partner_unknown)?;
+        Ok(Some(partner.clone()))
     }
 
     async fn reload_unless(

@@ -16,7 +16,10 @@ use entente_api::{
     partner::partner_service_server::PartnerServiceServer,
     points::points_service_server::PointsServiceServer,
     proposal::proposal_service_server::ProposalServiceServer,
-    settlement::settlement_service_server::SettlementServiceServer,
+    settlement::{
+        report_service_server::ReportServiceServer,
+        settlement_service_server::SettlementServiceServer,
+    },
 };
 use entente_identity::pki::{DomainDirectory, PkiError};
 use entente_store::{LedgerKind, StoreError};
@@ -36,12 +39,12 @@ use crate::{
     posting::{Posting, PostingTasks, Quotes},
     reading::Reading,
     rpc::{
-        Audit, Clock, Events, Keys, Members, Operators, Partners, Points, Proposals, Settlement,
-        Tokens, Webhooks,
+        Audit, Clock, Events, Keys, Members, Operators, Partners, Points, Proposals,
+        ReportsService, Settlement, Tokens, Webhooks,
     },
     security::{Domain, Guard, Issuer, Signer, SignerError, time_of_day},
     services::ServicesBuilder,
-    settlement::Settlements,
+    settlement::{Reports, Settlements},
     streams::Streams,
     webhooks::{Courier, Desk, RootsError, Sender, WebhookKey},
     workers::{Months, Sweeper, TermsInForce, Workers},
@@ -190,12 +193,6 @@ impl Ledger {
             streams: Streams::new(&limits, builder.draining()),
             heartbeat: limits.watch_heartbeat(),
         };
-        let settlement = Settlement {
-            controls: controls.clone(),
-            settlements: Settlements::new(windows, known()),
-            catalogue: known(),
-            page_tokens: Arc::clone(&page_tokens),
-        };
         let webhooks = Webhooks {
             controls: controls.clone(),
             desk,
@@ -204,6 +201,8 @@ impl Ledger {
             page_tokens: Arc::clone(&page_tokens),
         };
         let builder = with_identity(builder, issuer, &controls, &pool);
+        let lists = (known(), Arc::clone(&page_tokens));
+        let builder = with_settlement(builder, &controls, windows, lists);
         let audit = Audit { pool: pool.clone(), page_tokens };
         let clock = Clock { controls, pool: pool.clone(), catalogue: known() };
         let points = PointsServiceServer::new(points);
@@ -212,7 +211,6 @@ impl Ledger {
             .with(MemberServiceServer::new(members))
             .with(PartnerServiceServer::new(partners))
             .with(ProposalServiceServer::new(proposals))
-            .with(SettlementServiceServer::new(settlement))
             .with(EventServiceServer::new(events))
             .with(WebhookServiceServer::new(webhooks))
             .with(AuditServiceServer::new(audit))
@@ -236,6 +234,21 @@ fn with_identity(
         .with(TokenServiceServer::new(tokens))
         .with(KeyServiceServer::new(Keys { controls, guard, pool: pool.clone() }))
         .with(OperatorServiceServer::new(Operators { pool }))
+}
+
+/// Adds the services of who owes whom.
+fn with_settlement(
+    builder: ServicesBuilder,
+    controls: &Controls,
+    windows: PgPool,
+    (catalogue, page_tokens): (Arc<CatalogueCache>, Arc<PageTokens>),
+) -> ServicesBuilder {
+    let settlements = Settlements::new(windows.clone(), Arc::clone(&catalogue));
+    let reports = Reports::new(windows, settlements.clone());
+    let reports = ReportsService { reports, catalogue: Arc::clone(&catalogue) };
+    let controls = controls.clone();
+    let settlement = Settlement { controls, settlements, catalogue, page_tokens };
+    builder.with(SettlementServiceServer::new(settlement)).with(ReportServiceServer::new(reports))
 }
 
 /// Ends what runs behind the services.

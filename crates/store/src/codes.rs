@@ -108,6 +108,25 @@ pub(crate) const fn account_code(account: Account) -> (i16, PartnerId, Option<Me
     }
 }
 
+/// What an account is called in reports.
+pub(crate) fn account_word(code: i16) -> Result<&'static str, StoreError> {
+    Ok(match code {
+        1 => "wallet",
+        2 => "issued",
+        3 => "redeemed",
+        4 => "expired",
+        5 => "donated",
+        6 => "in_transit",
+        7 => "clearing",
+        8 => "pool",
+        9 => "fee",
+        10 => "rounding",
+        11 => "settlement",
+        12 => "fx",
+        other => return Err(inconsistent("transfers", "debit_kind", other)),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

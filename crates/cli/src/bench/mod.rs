@@ -27,7 +27,6 @@ use seen::Seen;
 use stage::Stage;
 
 use crate::demo::progress::Progress;
-use crate::output::{Format, say};
 
 /// Runs the command.
 pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
@@ -38,10 +37,7 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
     let closed = stage.strike(args.keep).await;
     let report = measured?;
     closed?;
-    match args.output {
-        Format::Table => say(&report.text())?,
-        Format::Json => say(&serde_json::to_string_pretty(&report.json())?)?,
-    }
+    args.output.show(&report.json(), |_| report.text())?;
     if !report.is_good() {
         bail!("the ledger does not hold what was acknowledged; see above");
     }

@@ -26,7 +26,7 @@ pub(crate) fn run(args: ConfigArgs) -> anyhow::Result<()> {
     let config = args.hub.load()?.redacted();
     match args.output {
         Format::Table => say(toml::to_string(&config)?.trim_end())?,
-        Format::Json => say(&serde_json::to_string_pretty(&config)?)?,
+        Format::Json | Format::Csv => args.output.show(&config, |_| String::new())?,
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ pub(crate) mod operator;
 pub(crate) mod partner;
 pub(crate) mod pki;
 pub(crate) mod proposal;
+pub(crate) mod report;
 pub(crate) mod serve;
 pub(crate) mod settle;
 pub(crate) mod terms;
@@ -35,6 +36,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Watch(args) => watch::run(args).await,
         Command::Earn(args) => earn::run(args).await,
         Command::Settle(command) => settle::run(command).await,
+        Command::Report(command) => report::run(command).await,
         Command::Webhook(command) => webhook::run(command).await,
         Command::Operator(command) => operator::run(command).await,
         Command::Key(command) => key::run(command).await,

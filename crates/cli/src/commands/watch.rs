@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use entente_api::event::{
     Event, EventKind, RefusedRequest, WatchRequest, event::What, watch_request::Start,
@@ -69,6 +69,9 @@ pub(crate) enum Kind {
 
 /// Runs the command.
 pub(crate) async fn run(args: WatchArgs) -> anyhow::Result<()> {
+    if args.connection.output == Format::Csv {
+        bail!("events are told as text or, by --output json, as JSON lines");
+    }
     let request = WatchRequest { start: start(&args)?, kinds: wire(&args.kinds) };
     let mut watch = args.connection.client().await?.watch(request).await?;
     let watched = tokio::select! {
@@ -126,7 +129,7 @@ fn keep(watch: &Watch, state: Option<&Path>) -> anyhow::Result<()> {
 
 fn show(event: &Event, format: Format) -> anyhow::Result<()> {
     match format {
-        Format::Json => say(&json_of(event).to_string())?,
+        Format::Json | Format::Csv => say(&json_of(event).to_string())?,
         Format::Table => {
             let (kind, text) = words(event);
             let time = time_text(event.posted_at.as_ref());

@@ -108,10 +108,7 @@ async fn run_month(args: &DemoArgs) -> anyhow::Result<()> {
     folder.claim(&size)?;
     let stage = Stage::build(&folder, at_hour(0), progress).await?;
     let report = play(size, &stage, progress).await?;
-    match args.output {
-        Format::Table => say(&report.text())?,
-        Format::Json => say(&serde_json::to_string_pretty(&report.json(stage.addresses()))?)?,
-    }
+    args.output.show(&report.json(stage.addresses()), |_| report.text())?;
     let sights = Sights { window: WINDOW, guest: &report.guest, check: "--demo" };
     end(args, &folder, stage, sights, report.is_good()).await
 }
@@ -122,10 +119,7 @@ async fn run_files(args: &DemoArgs, stays: &Path, rides: &Path) -> anyhow::Resul
     let progress = Progress::new(args.output);
     progress.step(format!("data lies in {}", folder.path().display()));
     let (stage, report) = files.play(&folder, progress).await?;
-    match args.output {
-        Format::Table => say(&report.text())?,
-        Format::Json => say(&serde_json::to_string_pretty(&report.json(stage.addresses()))?)?,
-    }
+    args.output.show(&report.json(stage.addresses()), |_| report.text())?;
     let (window, guest) = report.sights();
     let sights = Sights { window, guest, check: "--demo-files" };
     end(args, &folder, stage, sights, report.is_good()).await

@@ -37,7 +37,7 @@ impl Progress {
     }
 
     fn drawn(self, template: &str, name: &'static str, steps: usize) -> ProgressBar {
-        if self.format == Format::Json {
+        if self.format != Format::Table {
             return ProgressBar::hidden();
         }
         let style = ProgressStyle::with_template(template)

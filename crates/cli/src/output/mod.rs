@@ -1,6 +1,7 @@
 //! What people and programs read: text and tables, or JSON, on the standard output.
 
 mod amount;
+mod csv;
 mod style;
 mod table;
 mod time;
@@ -28,6 +29,8 @@ pub(crate) enum Format {
     Table,
     /// For programs: one JSON document.
     Json,
+    /// For spreadsheets.
+    Csv,
 }
 
 impl Format {
@@ -40,6 +43,7 @@ impl Format {
         match self {
             Self::Table => say(&text(value))?,
             Self::Json => say(&serde_json::to_string_pretty(value)?)?,
+            Self::Csv => say(&csv::text(&serde_json::to_value(value)?)?)?,
         }
         Ok(())
     }
@@ -48,7 +52,7 @@ impl Format {
     pub(crate) fn note(self, line: &str) -> io::Result<()> {
         match self {
             Self::Table => say(line),
-            Self::Json => Ok(()),
+            Self::Json | Self::Csv => Ok(()),
         }
     }
 }

@@ -159,6 +159,13 @@ table! {
         GetStatement: stream, Both, Named, with(SettlementRead);
         RecordPayment: unary, Operators, Anyones, with(SettlementWrite);
     }
+    "entente.settlement.v1.ReportService" {
+        GetTrialBalance: unary, Operators, Anyones, with(SettlementRead);
+        GetOutstandingPoints: unary, Both, Named, with(SettlementRead);
+        GetPoolCoverage: unary, Operators, Anyones, with(SettlementRead);
+        GetBreakage: unary, Both, Named, with(SettlementRead);
+        GetFees: unary, Both, Named, with(SettlementRead);
+    }
     "entente.event.v1.EventService" {
         Watch: stream, Partners, Own, with(EventsRead);
     }

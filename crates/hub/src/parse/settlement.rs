@@ -36,6 +36,18 @@ pub fn position(
     window_and_partner(&request.window, &request.partner)
 }
 
+/// Of which closed window a report is, if of one, and about whom, if about somebody.
+pub fn report(
+    window: &str,
+    partner: &str,
+) -> Result<(Option<String>, Option<PartnerCode>), Refused> {
+    let (window, partner) = window_and_partner(window, partner)?;
+    match window {
+        WindowChoice::Open => Ok((None, partner)),
+        WindowChoice::Closed(name) => Ok((Some(name), partner)),
+    }
+}
+
 /// A window, the open one where no name is given, and a partner where one is.
 pub fn window_and_partner(
     window: &str,

@@ -9,6 +9,7 @@ mod member;
 mod partner;
 mod points;
 mod proposal;
+mod report;
 mod settlement;
 mod webhook;
 
@@ -20,5 +21,6 @@ pub use member::Members;
 pub use partner::Partners;
 pub use points::Points;
 pub use proposal::Proposals;
+pub use report::ReportsService;
 pub use settlement::Settlement;
 pub use webhook::Webhooks;

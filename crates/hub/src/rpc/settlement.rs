@@ -11,16 +11,14 @@ use entente_api::{
     },
 };
 use entente_ledger::WindowId;
-use entente_loyalty::{Partner, PartnerCode};
 use entente_store::settlement::WindowChoice;
 use prost::Message;
 use tonic::{Request, Response, Status};
 
 use crate::{
     authorization::Permit,
-    caller::Caller,
     catalogue::CatalogueCache,
-    control::{Claim, Controls, partner_unknown},
+    control::{Claim, Controls},
     error::{Refused, RpcError},
     page_token::{Binding, PageTokens},
     parse::{self, Violations},
@@ -47,24 +45,6 @@ struct BeforeWindow {
     window: i32,
 }
 
-impl Settlement {
-    /// Whom a read is about; `None` when an operator names nobody.
-    async fn subject(
-        &self,
-        permit: &Permit,
-        named: Option<PartnerCode>,
-    ) -> Result<Option<Partner>, RpcError> {
-        let subject = permit.subject(named)?;
-        if matches!(permit.caller(), Caller::Partner(_)) {
-            return self.catalogue.caller(permit).await.map(Some);
-        }
-        let Some(code) = subject else { return Ok(None) };
-        let catalogue = self.catalogue.current().await?;
-        let partner = catalogue.by_code(code.as_str()).ok_or_else(partner_unknown)?;
-        Ok(Some(partner.clone()))
-    }
-}
-
 #[tonic::async_trait]
 impl SettlementService for Settlement {
     type GetStatementStream = Parts;
@@ -76,7 +56,7 @@ impl SettlementService for Settlement {
         let permit = Permit::of(&request)?;
         let (window, named) =
             parse::settlement::position(request.get_ref()).map_err(RpcError::from)?;
-        let partner = self.subject(permit, named).await?;
+        let partner = self.catalogue.subject(permit, named).await?;
         let position = self.settlements.position(window, partner.map(|partner| partner.id));
         Ok(Response::new(position.await?))
     }
@@ -97,7 +77,7 @@ impl SettlementService for Settlement {
         request: Request<ListWindowsRequest>,
     ) -> Result<Response<ListWindowsResponse>, Status> {
         let permit = Permit::of(&request)?;
-        let partner = self.subject(permit, None).await?;
+        let partner = self.catalogue.subject(permit, None).await?;
         let testing = partner.map_or(request.get_ref().testing, |partner| partner.testing);
         let kind = if testing { "testing" } else { "live" };
         let binding = Binding::new(permit.caller(), "windows", &[kind]);
@@ -120,7 +100,7 @@ impl SettlementService for Settlement {
         let asked = request.get_ref();
         let (window, named) = parse::settlement::window_and_partner(&asked.window, &asked.partner)
             .map_err(RpcError::from)?;
-        let partner = self.subject(permit, named).await?.ok_or_else(nobody_named)?;
+        let partner = self.catalogue.subject(permit, named).await?.ok_or_else(nobody_named)?;
         let WindowChoice::Closed(name) = window else { return Err(not_closed().into()) };
         Ok(Response::new(self.settlements.statement(partner, &name).await?))
     }

@@ -2,6 +2,7 @@
 //! an effect.
 
 mod names;
+mod reports;
 mod statement;
 mod wire;
 
@@ -20,6 +21,7 @@ use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
 pub(crate) use names::Names;
+pub use reports::Reports;
 pub use statement::{Parts, window_unknown};
 pub(crate) use wire::closed;
 

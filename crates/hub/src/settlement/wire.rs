@@ -108,6 +108,7 @@ pub(super) fn line(line: Line, own: PartnerId, names: &Names) -> Result<Statemen
         points: movement.points.0,
         terms_version: line.terms_version.map(|version| version.0).unwrap_or_default(),
         direction: side(movement.side).into(),
+        price: line.price.map(|price| money(movement.currency, price)),
         amount: Some(moved(&movement)),
         counterparty,
         prior_period: line.prior_period,
@@ -168,7 +169,7 @@ fn moved(movement: &Movement) -> Money {
     money(movement.currency, movement.amount)
 }
 
-fn money(currency: Currency, micros: Micros) -> Money {
+pub(super) fn money(currency: Currency, micros: Micros) -> Money {
     Money { currency: currency.to_string(), micros: micros.0 }
 }
 

@@ -8,7 +8,7 @@ use super::{Direction, Moved, StatementHeader, StatementLine, StatementRecord, k
 use crate::Money;
 
 /// The names of the columns, in order. They only grow, at the end.
-pub const COLUMNS: [&str; 23] = [
+pub const COLUMNS: [&str; 22] = [
     "record",
     "window",
     "partner",
@@ -23,7 +23,6 @@ pub const COLUMNS: [&str; 23] = [
     "request_id",
     "receipt_reference",
     "member_token",
-    "member_reference",
     "points",
     "terms_version",
     "price",
@@ -48,15 +47,14 @@ const ACTIVITY_AT: usize = 10;
 const REQUEST_ID: usize = 11;
 const RECEIPT_REFERENCE: usize = 12;
 const MEMBER_TOKEN: usize = 13;
-const MEMBER_REFERENCE: usize = 14;
-const POINTS: usize = 15;
-const TERMS_VERSION: usize = 16;
-const PRICE: usize = 17;
-const DIRECTION: usize = 18;
-const AMOUNT: usize = 19;
-const CURRENCY: usize = 20;
-const PRIOR_PERIOD: usize = 21;
-const LINE_COUNT: usize = 22;
+const POINTS: usize = 14;
+const TERMS_VERSION: usize = 15;
+const PRICE: usize = 16;
+const DIRECTION: usize = 17;
+const AMOUNT: usize = 18;
+const CURRENCY: usize = 19;
+const PRIOR_PERIOD: usize = 20;
+const LINE_COUNT: usize = 21;
 
 /// What a record says in a column.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -125,7 +123,6 @@ impl<'t> Row<'t> {
         self.set(REQUEST_ID, Cell::Id(line.request_id.0));
         self.set(RECEIPT_REFERENCE, text(line.receipt_reference));
         self.set(MEMBER_TOKEN, text(line.member_token));
-        self.set(MEMBER_REFERENCE, text(line.member_reference));
         let version = line.terms_version.map(|version| Cell::Whole(i64::from(version.0)));
         self.set(TERMS_VERSION, version.unwrap_or_default());
         self.set(PRICE, line.price.map(Cell::Exact).unwrap_or_default());
@@ -177,7 +174,6 @@ mod tests {
             (REQUEST_ID, "request_id"),
             (RECEIPT_REFERENCE, "receipt_reference"),
             (MEMBER_TOKEN, "member_token"),
-            (MEMBER_REFERENCE, "member_reference"),
             (POINTS, "points"),
             (TERMS_VERSION, "terms_version"),
             (PRICE, "price"),

@@ -138,7 +138,6 @@ mod tests {
             activity_at: None,
             receipt_reference,
             member_token: "",
-            member_reference: "shopper",
             terms_version: Some(TermsVersion(2)),
             price: Some(Micros(10_000)),
             prior_period: false,
@@ -179,13 +178,13 @@ mod tests {
             write_csv(&mut csv, record);
         }
         let expected = "\
-record,window,partner,opened_at,closed_at,simulation,kind,counterparty,day,posted_at,activity_at,request_id,receipt_reference,member_token,member_reference,points,terms_version,price,direction,amount,currency,prior_period,line_count
-header,2026-03,rover-rides,2026-03-01T00:00:00Z,2026-04-01T00:00:00Z,true,,,,,,,,,,,,,,,,,
-opening,,,,,,,,,,,,,,,,,,even,0.000000,USD,,
-line,,,,,,issue_cancelled,hub,,2026-03-02T08:00:00.000123Z,,00000000-0000-0000-0000-000000000007,R-1,,shopper,160,2,0.010000,receives,1.600000,USD,false,
-elsewhere,,,,,,issue_cancelled,hub,2026-03-31,,,,,,,160,,,receives,1.600000,USD,,
-total,,,,,,issue_cancelled,hub,,,,,,,,160,,,receives,1.600000,USD,,
-closing,,,,,,,,,,,,,,,,,,pays,9223372036854.775807,USD,,1
+record,window,partner,opened_at,closed_at,simulation,kind,counterparty,day,posted_at,activity_at,request_id,receipt_reference,member_token,points,terms_version,price,direction,amount,currency,prior_period,line_count
+header,2026-03,rover-rides,2026-03-01T00:00:00Z,2026-04-01T00:00:00Z,true,,,,,,,,,,,,,,,,
+opening,,,,,,,,,,,,,,,,,even,0.000000,USD,,
+line,,,,,,issue_cancelled,hub,,2026-03-02T08:00:00.000123Z,,00000000-0000-0000-0000-000000000007,R-1,,160,2,0.010000,receives,1.600000,USD,false,
+elsewhere,,,,,,issue_cancelled,hub,2026-03-31,,,,,,160,,,receives,1.600000,USD,,
+total,,,,,,issue_cancelled,hub,,,,,,,160,,,receives,1.600000,USD,,
+closing,,,,,,,,,,,,,,,,,pays,9223372036854.775807,USD,,1
 ";
         assert_eq!(csv, expected);
     }
@@ -198,7 +197,7 @@ closing,,,,,,,,,,,,,,,,,,pays,9223372036854.775807,USD,,1
         }
         let expected = r#"{"record":"header","window":"2026-03","partner":"rover-rides","opened_at":"2026-03-01T00:00:00Z","closed_at":"2026-04-01T00:00:00Z","simulation":true}
 {"record":"opening","direction":"even","amount":"0.000000","currency":"USD"}
-{"record":"line","kind":"issue_cancelled","counterparty":"hub","posted_at":"2026-03-02T08:00:00.000123Z","request_id":"00000000-0000-0000-0000-000000000007","receipt_reference":"R-1","member_reference":"shopper","points":160,"terms_version":2,"price":"0.010000","direction":"receives","amount":"1.600000","currency":"USD","prior_period":false}
+{"record":"line","kind":"issue_cancelled","counterparty":"hub","posted_at":"2026-03-02T08:00:00.000123Z","request_id":"00000000-0000-0000-0000-000000000007","receipt_reference":"R-1","points":160,"terms_version":2,"price":"0.010000","direction":"receives","amount":"1.600000","currency":"USD","prior_period":false}
 {"record":"elsewhere","kind":"issue_cancelled","counterparty":"hub","day":"2026-03-31","points":160,"direction":"receives","amount":"1.600000","currency":"USD"}
 {"record":"total","kind":"issue_cancelled","counterparty":"hub","points":160,"direction":"receives","amount":"1.600000","currency":"USD"}
 {"record":"closing","direction":"pays","amount":"9223372036854.775807","currency":"USD","line_count":1}

@@ -141,8 +141,6 @@ pub struct StatementLine<'t> {
     pub receipt_reference: &'t str,
     /// What names the member to the partner: the link's token; empty for none.
     pub member_token: &'t str,
-    /// The partner's own reference of the member; empty for none.
-    pub member_reference: &'t str,
     /// The terms that priced it.
     pub terms_version: Option<TermsVersion>,
     /// The price of a point, where the money is points times a price.

@@ -6,6 +6,7 @@ mod close;
 mod exposures;
 mod payment;
 pub(crate) mod position;
+pub mod reports;
 pub mod statement;
 mod windows;
 

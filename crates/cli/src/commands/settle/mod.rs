@@ -1,5 +1,6 @@
 //! `entente settle`: windows, positions, statements and payments.
 
+mod canonical;
 mod position;
 mod statement;
 mod windows;
@@ -22,7 +23,7 @@ Examples:
   entente settle position
   entente settle close 2026-03
   entente settle statement 2026-03 --partner rover-rides
-  entente settle statement 2026-03 --as rover-rides --output json
+  entente settle statement 2026-03 --as rover-rides --output csv > statement.csv
   entente settle pay rover-rides 120.50 USD
   entente settle windows";
 

@@ -1,5 +1,5 @@
 //! A partner's statement of a closed window. Lines are printed as they come, so that a long
-//! statement needs no memory; programs get one JSON object a line.
+//! statement needs no memory; programs get its canonical form and a digest.
 
 use clap::Args;
 use entente_api::settlement::get_statement_response::Part;
@@ -9,11 +9,12 @@ use entente_api::settlement::{
 use entente_client::Client;
 use serde_json::{Value, json};
 
+use super::canonical::{Canonical, Encoding};
 use super::money_json;
-use super::windows::window_json;
 use crate::connect::Connection;
 use crate::output::{
-    Format, Table, amount_kind, bold, date, direction, money, money_exact, points, say, time_text,
+    Format, Table, amount_kind, bold, date, dim, direction, money, money_exact, points, say,
+    time_text, warn,
 };
 
 /// Which window, and whose.
@@ -50,19 +51,26 @@ pub(super) async fn run(args: StatementArgs) -> anyhow::Result<()> {
     let client = args.connection.client().await?;
     let request =
         GetStatementRequest { window: args.window, partner: args.partner.unwrap_or_default() };
-    let format = args.connection.output;
-    let statement = read(&client, request, |part| match format {
-        _ if args.totals => Ok(()),
-        Format::Json => Ok(say(&part_json(part).to_string())?),
-        Format::Table => print_line(part),
-    })
-    .await?;
-    match format {
-        Format::Table => say(&statement.text())?,
-        Format::Json if args.totals => say(&statement.json().to_string())?,
-        Format::Json => {}
+    let encoding = match args.connection.output {
+        Format::Csv => Encoding::Csv,
+        Format::Json => Encoding::JsonLines,
+        Format::Table => return show(&client, request, args.totals).await,
+    };
+    if args.totals {
+        let statement = read(&client, request, |_| Ok(())).await?;
+        return args.connection.output.show(&statement.json(), |_| String::new());
     }
+    let mut canonical = Canonical::new(encoding, std::io::stdout().lock());
+    read(&client, request, |part| canonical.print(part)).await?;
+    warn(&dim(&format!("sha256 {}", canonical.end()?)));
     Ok(())
+}
+
+/// The statement for people.
+async fn show(client: &Client, request: GetStatementRequest, totals: bool) -> anyhow::Result<()> {
+    let each = |part: &Part| if totals { Ok(()) } else { print_line(part) };
+    let statement = read(client, request, each).await?;
+    Ok(say(&statement.text())?)
 }
 
 /// Reads a statement, showing each part to `each`.
@@ -159,41 +167,6 @@ fn print_line(part: &Part) -> anyhow::Result<()> {
         Part::Total(_) | Part::Closing(_) => {}
     }
     Ok(())
-}
-
-fn part_json(part: &Part) -> Value {
-    match part {
-        Part::Header(header) => json!({ "header": {
-            "window": header.window.as_ref().map(window_json),
-            "partner": header.partner,
-            "display_name": header.display_name,
-            "simulation": header.simulation,
-        }}),
-        Part::Line(line) => json!({ "line": {
-            "request_id": line.request_id,
-            "kind": amount_kind(line.kind),
-            "posted_at": time_text(line.posted_at.as_ref()),
-            "activity_at": line.activity_at.as_ref().map(|time| time_text(Some(time))),
-            "member_token": line.member_token,
-            "receipt_reference": line.receipt_reference,
-            "points": line.points,
-            "terms_version": line.terms_version,
-            "direction": direction(line.direction),
-            "amount": line.amount.as_ref().map(money_json),
-            "counterparty": line.counterparty,
-            "prior_period": line.prior_period,
-        }}),
-        Part::Elsewhere(sum) => json!({ "elsewhere": {
-            "counterparty": sum.counterparty,
-            "day": sum.day,
-            "kind": amount_kind(sum.kind),
-            "points": sum.points,
-            "direction": direction(sum.direction),
-            "amount": sum.amount.as_ref().map(money_json),
-        }}),
-        Part::Total(total) => json!({ "total": total_json(total) }),
-        Part::Closing(closing) => json!({ "closing": closing_json(closing) }),
-    }
 }
 
 fn total_json(total: &StatementTotal) -> Value {

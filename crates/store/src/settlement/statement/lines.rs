@@ -1,6 +1,6 @@
 //! Lines: the partner's own operations, page by page.
 
-use entente_ledger::{PartnerId, RequestId, TermsVersion, WindowId};
+use entente_ledger::{Micros, PartnerId, RequestId, TermsVersion, WindowId};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use sqlx::PgPool;
@@ -40,6 +40,7 @@ struct Row {
     currency: Option<String>,
     points: Option<i64>,
     micros: Option<i64>,
+    price: Option<i64>,
 }
 
 /// The lines of the next operations, and where the page after them begins, if there may be one.
@@ -64,7 +65,8 @@ pub(super) async fn page(
                   page.terms_version, page.receipt_reference, page.prior_period,
                   l.link_token AS "link_token?", m.kind AS "kind?", m.side AS "side?",
                   m.counterparty AS "counterparty?", m.currency AS "currency?",
-                  m.points AS "points?", m.micros AS "micros?"
+                  m.points AS "points?", m.micros AS "micros?",
+                  m.price AS "price?"
            FROM page
            LEFT JOIN LATERAL (
                SELECT n.link_token FROM links n
@@ -81,7 +83,11 @@ pub(super) async fn page(
                       sum(CASE WHEN t.in_points THEN t.amount ELSE 0 END)::bigint AS points,
                       sum(CASE WHEN NOT t.in_points THEN t.amount
                                WHEN t.payer = $1 AND t.payee = $1 THEN t.amount * t.price_micros
-                               ELSE 0 END)::bigint AS micros
+                               ELSE 0 END)::bigint AS micros,
+                      CASE WHEN min(t.price_micros) FILTER (WHERE t.in_points)
+                                = max(t.price_micros) FILTER (WHERE t.in_points)
+                           THEN nullif(min(t.price_micros) FILTER (WHERE t.in_points), 0)
+                      END AS price
                FROM transfers t
                CROSS JOIN LATERAL (
                    SELECT CASE WHEN t.payer = t.payee THEN 3 WHEN t.payer = $1 THEN 1
@@ -138,6 +144,7 @@ fn line(mut row: Row) -> Result<Option<Line>, StoreError> {
         receipt_reference: row.receipt_reference,
         terms_version: row.terms_version.map(TermsVersion),
         prior_period: row.prior_period,
+        price: row.price.map(Micros),
         movement,
     }))
 }

@@ -42,6 +42,8 @@ pub struct Line {
     pub terms_version: Option<TermsVersion>,
     /// Whether the activity lies before the window.
     pub prior_period: bool,
+    /// The price of a point, where all of it has one.
+    pub price: Option<Micros>,
     /// What it moved.
     pub movement: Movement,
 }
