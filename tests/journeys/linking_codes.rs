@@ -118,11 +118,10 @@ async fn a_code_links_the_member_once_both_brands_have_asked_it() {
             assert_eq!(found, 0, "{query}");
         }
     }
-    let left: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM link_codes WHERE target_reference IS NOT NULL")
-            .fetch_one(&pool)
-            .await
-            .unwrap();
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM link_codes WHERE lookup IS NOT NULL")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
     let consents: i64 =
         sqlx::query_scalar("SELECT count(*) FROM consents").fetch_one(&pool).await.unwrap();
     assert_eq!((left, consents), (0, 3), "linked, redeemed, confirmed");

@@ -1,4 +1,5 @@
-//! What makes two requests the same: their method and their fields as sent, the id left out.
+//! What makes two requests the same: their method and their fields as sent, the id left out. What is
+//! personal in them is veiled: it is found to be the same, and can be found nowhere else.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -6,14 +7,18 @@ use std::{
 };
 
 use entente_api::DESCRIPTOR_SET;
+use entente_ledger::{PartnerId, RequestId};
 use prost::{
     Message,
     bytes::Buf,
-    encoding::{DecodeContext, WireType, decode_key, skip_field},
+    encoding::{DecodeContext, WireType, decode_key, encode_key, encode_varint, skip_field},
 };
 use prost_types::FileDescriptorSet;
 
-use crate::method::{Method, WriteRequest};
+use crate::{
+    method::{Method, WriteRequest},
+    personal::Vault,
+};
 
 /// The field of every write that holds its request id.
 const REQUEST_ID: u32 = 1;
@@ -23,24 +28,57 @@ const REQUEST_ID: u32 = 1;
 pub struct Fingerprint {
     /// Which write.
     pub method: Method,
-    /// The request, encoded, less its id.
+    /// The request, encoded, less its id, and with what is personal in it veiled.
     pub fields: Vec<u8>,
+}
+
+/// A request as it was sent, less its id. It may be personal, so it prints as nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Said {
+    method: Method,
+    encoded: Vec<u8>,
 }
 
 /// The encoding of each top-level field, by its number.
 type Fields<'a> = BTreeMap<u32, Vec<&'a [u8]>>;
 
-impl Fingerprint {
-    /// The fingerprint of a request.
+impl Said {
+    /// What a request says.
     #[must_use]
     pub fn of<R: WriteRequest>(request: &R) -> Self {
-        let encoded = request.encode_to_vec();
-        let mut fields = split(&encoded);
-        fields.remove(&REQUEST_ID);
-        let fields = fields.into_values().flatten().flatten().copied().collect();
-        Self { method: R::METHOD, fields }
+        Self { method: R::METHOD, encoded: request.encode_to_vec() }
     }
 
+    /// The fingerprint that it has as this request of this partner.
+    #[must_use]
+    pub fn fingerprint(&self, vault: &Vault, claimed: (PartnerId, RequestId)) -> Fingerprint {
+        let mut split = split(&self.encoded);
+        split.remove(&REQUEST_ID);
+        let personal = self.method.personal();
+        let mut fields = Vec::with_capacity(self.encoded.len());
+        for (number, parts) in split {
+            if personal.contains(&number) {
+                let veil = vault.veil(claimed, (number, &parts.concat()));
+                encode_key(number, WireType::LengthDelimited, &mut fields);
+                encode_varint(veil.len().try_into().unwrap_or_default(), &mut fields);
+                fields.extend_from_slice(&veil);
+            } else {
+                for part in parts {
+                    fields.extend_from_slice(part);
+                }
+            }
+        }
+        Fingerprint { method: self.method, fields }
+    }
+}
+
+impl std::fmt::Debug for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Said({:?}, ..)", self.method)
+    }
+}
+
+impl Fingerprint {
     /// The first field that differs from what was sent before, in field-number order; `method` when
     /// another RPC was called, `None` when it is the same request.
     #[must_use]
@@ -126,9 +164,37 @@ mod tests {
         }
     }
 
+    fn kept(request: &impl WriteRequest, id: u128) -> Fingerprint {
+        let claimed = (PartnerId(1), RequestId(uuid::Uuid::from_u128(id)));
+        Said::of(request).fingerprint(&Vault::new(&[7; 32]), claimed)
+    }
+
     fn difference(earlier: &impl WriteRequest, now: &impl WriteRequest) -> Option<String> {
-        let earlier = Fingerprint::of(earlier);
-        Fingerprint::of(now).difference(earlier.method.code(), &earlier.fields)
+        let earlier = kept(earlier, 1);
+        kept(now, 1).difference(earlier.method.code(), &earlier.fields)
+    }
+
+    #[test]
+    fn what_is_personal_is_kept_in_no_request_and_is_another_in_each() {
+        let (first, second) = (kept(&earn(), 1), kept(&earn(), 2));
+        let differs = second.difference(first.method.code(), &first.fields);
+        assert_eq!(differs.as_deref(), Some("member_reference"));
+        let holds = |what: &[u8]| first.fields.windows(what.len()).any(|part| part == what);
+        assert!(!holds(b"guest-1") && holds(b"R-1"));
+    }
+
+    /// Whoever adds a field that names a member has to say that it is personal.
+    #[test]
+    fn every_field_that_names_a_member_is_veiled() {
+        for method in (0..=i16::MAX).filter_map(Method::of_code) {
+            let names = method.request().and_then(|message| FIELD_NAMES.get(message));
+            for (number, name) in names.into_iter().flatten() {
+                let named = name.ends_with("member_reference") || name == "member_assertion";
+                let veiled = method.personal().contains(number);
+                let free = ["act", "reason"].contains(&name.as_str());
+                assert!(veiled == named || (veiled && free), "{method:?} {name}");
+            }
+        }
     }
 
     #[test]
@@ -172,7 +238,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_walked_is_not_taken_for_equal() {
-        let now = Fingerprint::of(&earn());
+        let now = kept(&earn(), 1);
         let mut earlier = now.fields.clone();
         earlier.push(0xff);
         assert!(now.difference(Method::Earn.code(), &earlier).is_some());

@@ -36,6 +36,7 @@ use crate::{
     key_file::KeyError,
     linking::{LinkKey, Linking},
     page_token::PageTokens,
+    personal::Vault,
     posting::{Posting, PostingTasks, Quotes},
     reading::Reading,
     rpc::{
@@ -69,6 +70,7 @@ pub struct Ledger {
     windows: PgPool,
     catalogue: Arc<CatalogueCache>,
     page_tokens: Arc<PageTokens>,
+    vault: Arc<Vault>,
     linking: Arc<Linking>,
     posting: Posting,
     tasks: PostingTasks,
@@ -121,7 +123,8 @@ impl Ledger {
         let (sender, key) = (Sender::new(&config.webhooks)?, WebhookKey::open(&config.keys)?);
         let desk = Desk::new(pool.clone(), feed.clone(), sender, key, &config.webhooks);
         let issuer = issuer(config, &pool).await?;
-        let linking = Arc::new(linking(config, pool.clone(), issuer.guard())?);
+        let vault = Arc::new(Vault::open(&config.keys)?);
+        let linking = Arc::new(linking(config, pool.clone(), issuer.guard(), &vault)?);
         let sweeps = Posting::sweeps(&own, &catalogue, &heads);
         let workers = Workers::new()
             .with(Months::new(own.clone(), config.workers.months_every()))
@@ -141,6 +144,7 @@ impl Ledger {
             windows,
             catalogue,
             page_tokens,
+            vault,
             linking,
             posting,
             tasks,
@@ -158,10 +162,10 @@ impl Ledger {
     pub fn services(self) -> Services {
         let Self { pool, windows, catalogue, page_tokens, posting, tasks, feed, desk, .. } = self;
         let (workers, limits, issuer) = (self.workers, self.limits, self.issuer);
-        let linking = self.linking;
+        let (linking, vault) = (self.linking, self.vault);
         let builder = Services::builder().guarded(issuer.guard().clone());
         let known = || Arc::clone(&catalogue);
-        let controls = Controls::new(pool.clone(), known());
+        let controls = Controls::new(pool.clone(), known(), Arc::clone(&vault));
         let members = Members {
             controls: controls.clone(),
             posting: posting.clone(),
@@ -177,6 +181,7 @@ impl Ledger {
             catalogue: known(),
             streams: Streams::new(&limits, builder.draining()),
             line_deadline: limits.default_deadline(),
+            vault,
         };
         let partners = Partners {
             controls: controls.clone(),
@@ -274,9 +279,14 @@ async fn issuer(config: &Config, pool: &PgPool) -> Result<Arc<Issuer>, OpenError
 }
 
 /// What verifies member assertions.
-fn linking(config: &Config, pool: PgPool, guard: &Guard) -> Result<Linking, OpenError> {
-    let key = LinkKey::open(&config.keys)?;
-    Ok(Linking::new(pool, guard.clone(), key, config.linking.clone()))
+fn linking(
+    config: &Config,
+    pool: PgPool,
+    guard: &Guard,
+    vault: &Arc<Vault>,
+) -> Result<Linking, OpenError> {
+    let keys = (LinkKey::open(&config.keys)?, Arc::clone(vault));
+    Ok(Linking::new(pool, guard.clone(), keys, config.linking.clone()))
 }
 
 /// Two for each writer, which may load the catalogue in the middle of a batch, and some for the

@@ -21,6 +21,7 @@ mod notices;
 pub mod observe;
 pub mod page_token;
 pub mod parse;
+pub mod personal;
 mod plain;
 pub mod posting;
 pub mod reading;

@@ -138,6 +138,47 @@ writes! {
 }
 
 impl Method {
+    /// The fields of the request that say who a member is, or may: references and assertions, and what
+    /// operators write about somebody.
+    #[must_use]
+    pub const fn personal(self) -> &'static [u32] {
+        match self {
+            Self::Transfer | Self::Propose => &[2, 3],
+            Self::AttachReference => &[3, 5],
+            Self::Reject => &[3],
+            Self::Earn
+            | Self::Burn
+            | Self::Authorize
+            | Self::Exchange
+            | Self::Donate
+            | Self::LinkMember
+            | Self::CreateLinkCode
+            | Self::RedeemLinkCode
+            | Self::ConfirmLink
+            | Self::Unlink => &[2],
+            Self::Capture
+            | Self::Void
+            | Self::Reverse
+            | Self::CreatePartner
+            | Self::SuspendPartner
+            | Self::ResumePartner
+            | Self::PublishTerms
+            | Self::RegisterKey
+            | Self::RotateKey
+            | Self::RevokeKey
+            | Self::GrantRoles
+            | Self::Approve
+            | Self::RecordPayment
+            | Self::RegisterWebhook
+            | Self::DeleteWebhook
+            | Self::ReplayDelivery
+            | Self::UnmergeMembers
+            | Self::Merge
+            | Self::Expire
+            | Self::Announce => &[],
+        }
+    }
+
     /// The code that is stored.
     #[must_use]
     #[expect(clippy::as_conversions, reason = "the enum is made of its codes")]

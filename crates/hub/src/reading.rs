@@ -17,6 +17,7 @@ use entente_store::{
     batch::{MemberNeeds, Snapshot},
     linking::find_link,
     member::{self, LinkedTo, ListedOperation, OperationPlace},
+    personal::Lookup,
 };
 use jiff::{Timestamp, tz::Offset};
 use prost::Message;
@@ -27,7 +28,7 @@ use crate::{
     catalogue::CatalogueCache,
     control::member_unknown,
     error::{Refused, RpcError},
-    parse::{MemberReference, wire_timestamp},
+    parse::wire_timestamp,
     posting::{COALITION, wire_balances},
 };
 
@@ -56,7 +57,7 @@ impl Reading {
     pub async fn balance(
         &self,
         partner: PartnerId,
-        reference: MemberReference,
+        reference: Lookup,
     ) -> Result<GetBalanceResponse, RpcError> {
         let place = Arc::clone(&self.places).acquire_owned().await;
         let place = place.map_err(|_| Refused::shutting_down())?;
@@ -65,7 +66,7 @@ impl Reading {
         let task = tokio::spawn(async move {
             let _place = place;
             let mut snapshot = Snapshot::begin(&pool).await?;
-            let link = snapshot.link(partner, reference.as_str()).await?;
+            let link = snapshot.link(partner, &reference).await?;
             let link = link.ok_or_else(member_unknown)?;
             let catalogue = cache.at_least(snapshot.catalogue_epoch).await?;
             let partner = catalogue.partner(partner).ok_or_else(Refused::unauthenticated)?;
@@ -88,10 +89,10 @@ impl Reading {
     pub async fn link(
         &self,
         partner: PartnerId,
-        reference: MemberReference,
+        reference: Lookup,
     ) -> Result<CheckLinkResponse, RpcError> {
         let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
-        let link = find_link(&mut *connection, partner, reference.as_str()).await?;
+        let link = find_link(&mut *connection, partner, &reference).await?;
         let Some(link) = link else { return Ok(CheckLinkResponse::default()) };
         let now = entente_store::clock::read(&mut *connection).await?.1;
         let held_back = link.burns_others_from.filter(|until| now < *until);
@@ -107,7 +108,7 @@ impl Reading {
     pub async fn operations(
         &self,
         partner: PartnerId,
-        member: Option<MemberReference>,
+        member: Option<Lookup>,
         after: Option<OperationPlace>,
         size: u16,
     ) -> Result<OperationsPage, RpcError> {
@@ -115,7 +116,7 @@ impl Reading {
             Some(reference) => {
                 // Given back before the next is asked for: whoever holds one never waits for two.
                 let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
-                let link = find_link(&mut *connection, partner, reference.as_str()).await?;
+                let link = find_link(&mut *connection, partner, &reference).await?;
                 let link = link.ok_or_else(member_unknown)?;
                 let (at, since) = ((link.cell, link.member), link.linked_at);
                 let own = vec![LinkedTo { member: link.member, cell: link.cell, since }];

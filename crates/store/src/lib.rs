@@ -12,6 +12,7 @@ mod ledger;
 pub mod linking;
 pub mod member;
 pub mod notices;
+pub mod personal;
 pub mod proposals;
 mod requests;
 pub mod security;

@@ -6,7 +6,10 @@ use jiff_sqlx::ToSqlx;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use crate::StoreError;
+use crate::{
+    StoreError,
+    personal::{Lookup, SealedReference},
+};
 
 /// A link to be made.
 #[derive(Debug, Clone)]
@@ -14,7 +17,7 @@ pub struct NewLink<'a> {
     /// The partner.
     pub partner: PartnerId,
     /// Its own reference of the member.
-    pub reference: &'a str,
+    pub reference: &'a SealedReference,
     /// The member.
     pub member: MemberId,
     /// The member's cell.
@@ -31,8 +34,8 @@ pub struct NewLink<'a> {
 /// A link that stands in the way of a new one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TakenLink {
-    /// The partner's reference.
-    pub reference: String,
+    /// Whether it is by the same reference.
+    pub same_reference: bool,
     /// The member.
     pub member: MemberId,
 }
@@ -64,14 +67,16 @@ pub async fn insert_link(
     link: &NewLink<'_>,
 ) -> Result<bool, StoreError> {
     let inserted = sqlx::query!(
-        "INSERT INTO links (partner_id, reference, cell, member_id, link_token, linked_at,
-                            burns_others_from)
-         SELECT $1, $2, $3, $4, $5, $6,
-                GREATEST($7, (SELECT until FROM hold_backs
-                              WHERE partner_id = $1 AND member_id = $4 AND until > $6))
+        "INSERT INTO links (partner_id, lookup, sealed, sealed_for, cell, member_id, link_token,
+                            linked_at, burns_others_from)
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8,
+                GREATEST($9, (SELECT until FROM hold_backs
+                              WHERE partner_id = $1 AND member_id = $6 AND until > $8))
          ON CONFLICT DO NOTHING",
         link.partner.0,
-        link.reference,
+        link.reference.lookup.0.as_slice(),
+        link.reference.sealed,
+        link.reference.sealed_for.0,
         link.cell.0,
         link.member.0,
         link.link_token,
@@ -87,31 +92,39 @@ pub async fn insert_link(
 pub async fn taken_links(
     executor: impl PgExecutor<'_>,
     partner: PartnerId,
-    reference: &str,
+    reference: &Lookup,
     member: MemberId,
 ) -> Result<Vec<TakenLink>, StoreError> {
     let rows = sqlx::query!(
-        "SELECT reference, member_id FROM links
-         WHERE partner_id = $1 AND (reference = $2 OR member_id = $3)",
+        r#"SELECT lookup = $2 AS "same_reference!", member_id FROM links
+           WHERE partner_id = $1 AND (lookup = $2 OR member_id = $3)"#,
         partner.0,
-        reference,
+        reference.0.as_slice(),
         member.0
     );
     let rows = rows.fetch_all(executor).await?.into_iter();
-    let link =
-        rows.map(|row| TakenLink { reference: row.reference, member: MemberId(row.member_id) });
+    let link = rows.map(|row| TakenLink {
+        same_reference: row.same_reference,
+        member: MemberId(row.member_id),
+    });
     Ok(link.collect())
 }
 
-/// Gives a new member an empty wallet.
+/// Gives a new member an empty wallet, and a key of its own, which is wrapped.
 pub async fn insert_wallet(
     executor: impl PgExecutor<'_>,
     member: MemberId,
     cell: Cell,
+    wrapped_key: &[u8],
 ) -> Result<(), StoreError> {
-    sqlx::query!("INSERT INTO wallets (cell, member_id) VALUES ($1, $2)", cell.0, member.0)
-        .execute(executor)
-        .await?;
+    let inserted = sqlx::query!(
+        "WITH key AS (INSERT INTO member_keys (cell, member_id, wrapped) VALUES ($1, $2, $3))
+         INSERT INTO wallets (cell, member_id) VALUES ($1, $2)",
+        cell.0,
+        member.0,
+        wrapped_key
+    );
+    inserted.execute(executor).await?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Proposals of operators: an act, why, and what became of it. Times are by the ledger's clock, so
 //! that an open one expires by its time alone.
 
-use entente_ledger::RequestId;
+use entente_ledger::{MemberId, RequestId};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use sqlx::{PgConnection, PgExecutor};
@@ -16,10 +16,14 @@ pub struct NewProposal {
     pub id: RequestId,
     /// What the act is, by its number in the contract.
     pub kind: i16,
-    /// The act, encoded.
+    /// The act, encoded, without what is personal.
     pub act: Vec<u8>,
-    /// Why.
+    /// Why; empty of an act about a member.
     pub reason: String,
+    /// Of an act about a member: the act in full and why, unless it was erased.
+    pub sealed: Option<Vec<u8>>,
+    /// And the member, if there was one by its reference.
+    pub member: Option<MemberId>,
     /// By whom.
     pub proposed_by: String,
     /// When.
@@ -56,9 +60,18 @@ pub enum End {
     /// Approved, and the act was refused for good, with this status, encoded.
     Refused(Vec<u8>),
     /// Ended by another operator, and why.
-    Rejected(String),
+    Rejected(Words),
     /// Ended by its proposer, and why.
-    Withdrawn(String),
+    Withdrawn(Words),
+}
+
+/// Why a proposal was ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Words {
+    /// As they were written.
+    Plain(String),
+    /// Of an act about a member; `None` when they were erased.
+    Sealed(Option<Vec<u8>>),
 }
 
 /// Which proposals a list shows.
@@ -128,8 +141,23 @@ impl End {
 
     fn reason(&self) -> Option<&str> {
         match self {
-            Self::Rejected(reason) | Self::Withdrawn(reason) => Some(reason),
+            Self::Rejected(Words::Plain(reason)) | Self::Withdrawn(Words::Plain(reason)) => {
+                Some(reason)
+            }
+            Self::Rejected(Words::Sealed(_)) | Self::Withdrawn(Words::Sealed(_)) => Some(""),
             Self::Applied(_) | Self::Refused(_) => None,
+        }
+    }
+
+    fn sealed_reason(&self) -> Option<&[u8]> {
+        match self {
+            Self::Rejected(Words::Sealed(sealed)) | Self::Withdrawn(Words::Sealed(sealed)) => {
+                sealed.as_deref()
+            }
+            Self::Rejected(Words::Plain(_))
+            | Self::Withdrawn(Words::Plain(_))
+            | Self::Applied(_)
+            | Self::Refused(_) => None,
         }
     }
 }
@@ -147,6 +175,8 @@ struct Row {
     kind: i16,
     act: Vec<u8>,
     reason: String,
+    sealed: Option<Vec<u8>>,
+    member_id: Option<Uuid>,
     proposed_by: String,
     proposed_at: jiff_sqlx::Timestamp,
     expires_at: jiff_sqlx::Timestamp,
@@ -154,6 +184,7 @@ struct Row {
     decided_by: Option<String>,
     decided_at: Option<jiff_sqlx::Timestamp>,
     decision_reason: Option<String>,
+    sealed_decision: Option<Vec<u8>>,
     outcome: Option<Vec<u8>>,
 }
 
@@ -163,7 +194,11 @@ impl TryFrom<Row> for Proposal {
     fn try_from(row: Row) -> Result<Self, StoreError> {
         let bad = |column| StoreError::inconsistent("proposals", column, row.proposal_id);
         let outcome = || row.outcome.clone().ok_or_else(|| bad("outcome"));
-        let reason = || row.decision_reason.clone().ok_or_else(|| bad("decision_reason"));
+        let reason = || match row.decision_reason.as_deref() {
+            None => Err(bad("decision_reason")),
+            Some("") => Ok(Words::Sealed(row.sealed_decision.clone())),
+            Some(plain) => Ok(Words::Plain(plain.to_owned())),
+        };
         let end = match row.state {
             OPEN => None,
             2 => Some(End::Applied(outcome()?)),
@@ -185,6 +220,8 @@ impl TryFrom<Row> for Proposal {
             kind: row.kind,
             act: row.act,
             reason: row.reason,
+            sealed: row.sealed,
+            member: row.member_id.map(MemberId),
             proposed_by: row.proposed_by,
             proposed_at: row.proposed_at.to_jiff(),
             expires_at: row.expires_at.to_jiff(),
@@ -197,15 +234,18 @@ impl TryFrom<Row> for Proposal {
 /// [`StoreError::Claimed`]: roll back and run again.
 pub async fn insert(executor: impl PgExecutor<'_>, new: &NewProposal) -> Result<(), StoreError> {
     let inserted = sqlx::query!(
-        "INSERT INTO proposals (proposal_id, kind, act, reason, proposed_by, proposed_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+        "INSERT INTO proposals (proposal_id, kind, act, reason, proposed_by, proposed_at, expires_at,
+                                sealed, member_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
         new.id.0,
         new.kind,
         new.act,
         new.reason,
         new.proposed_by,
         new.proposed_at.to_sqlx() as _,
-        new.expires_at.to_sqlx() as _
+        new.expires_at.to_sqlx() as _,
+        new.sealed.as_deref(),
+        new.member.map(|member| member.0)
     );
     match inserted.execute(executor).await?.rows_affected() {
         1 => Ok(()),
@@ -220,10 +260,11 @@ pub async fn lock(
 ) -> Result<Option<Proposal>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        r#"SELECT proposal_id, kind, act, reason, proposed_by,
+        r#"SELECT proposal_id, kind, act, reason, sealed, member_id, proposed_by,
                   proposed_at AS "proposed_at: jiff_sqlx::Timestamp",
                   expires_at AS "expires_at: jiff_sqlx::Timestamp", state, decided_by,
-                  decided_at AS "decided_at: jiff_sqlx::Timestamp", decision_reason, outcome
+                  decided_at AS "decided_at: jiff_sqlx::Timestamp", decision_reason,
+                  sealed_decision, outcome
            FROM proposals WHERE proposal_id = $1 ORDER BY proposal_id FOR UPDATE"#,
         id.0
     );
@@ -237,14 +278,44 @@ pub async fn get(
 ) -> Result<Option<Proposal>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        r#"SELECT proposal_id, kind, act, reason, proposed_by,
+        r#"SELECT proposal_id, kind, act, reason, sealed, member_id, proposed_by,
                   proposed_at AS "proposed_at: jiff_sqlx::Timestamp",
                   expires_at AS "expires_at: jiff_sqlx::Timestamp", state, decided_by,
-                  decided_at AS "decided_at: jiff_sqlx::Timestamp", decision_reason, outcome
+                  decided_at AS "decided_at: jiff_sqlx::Timestamp", decision_reason,
+                  sealed_decision, outcome
            FROM proposals WHERE proposal_id = $1"#,
         id.0
     );
     row.fetch_optional(executor).await?.map(Proposal::try_from).transpose()
+}
+
+/// Notes whom a proposal is about, once its reference names somebody.
+pub async fn note_member(
+    executor: impl PgExecutor<'_>,
+    id: RequestId,
+    member: MemberId,
+) -> Result<(), StoreError> {
+    let noted = sqlx::query!(
+        "UPDATE proposals SET member_id = $2 WHERE proposal_id = $1 AND member_id IS NULL",
+        id.0,
+        member.0
+    );
+    noted.execute(executor).await?;
+    Ok(())
+}
+
+/// Forgets what some of the proposals say that are over, and whose references named nobody: nobody
+/// would ever ask for its erasure.
+pub async fn forget_ended(executor: impl PgExecutor<'_>, now: Timestamp) -> Result<(), StoreError> {
+    let forgotten = sqlx::query!(
+        "UPDATE proposals SET sealed = NULL, sealed_decision = NULL WHERE proposal_id IN (
+             SELECT proposal_id FROM proposals
+             WHERE sealed IS NOT NULL AND member_id IS NULL AND (state <> 1 OR expires_at <= $1)
+             ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED)",
+        now.to_sqlx() as _
+    );
+    forgotten.execute(executor).await?;
+    Ok(())
 }
 
 /// Ends a proposal that was locked and found open.
@@ -255,14 +326,16 @@ pub async fn decide(
 ) -> Result<(), StoreError> {
     let decided = sqlx::query!(
         "UPDATE proposals
-         SET state = $2, decided_by = $3, decided_at = $4, decision_reason = $5, outcome = $6
+         SET state = $2, decided_by = $3, decided_at = $4, decision_reason = $5, outcome = $6,
+             sealed_decision = $7
          WHERE proposal_id = $1 AND state = 1",
         id.0,
         decision.end.kind().code(),
         decision.decided_by,
         decision.decided_at.to_sqlx() as _,
         decision.end.reason(),
-        decision.end.outcome()
+        decision.end.outcome(),
+        decision.end.sealed_reason()
     );
     match decided.execute(executor).await?.rows_affected() {
         1 => Ok(()),
@@ -286,11 +359,12 @@ pub async fn list(
     };
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT proposal_id, kind, ''::bytea AS "act!", reason, proposed_by,
+        r#"SELECT proposal_id, kind, ''::bytea AS "act!", reason, sealed, member_id,
+                  proposed_by,
                   proposed_at AS "proposed_at: jiff_sqlx::Timestamp",
                   expires_at AS "expires_at: jiff_sqlx::Timestamp", state, decided_by,
                   decided_at AS "decided_at: jiff_sqlx::Timestamp", decision_reason,
-                  CASE WHEN outcome IS NOT NULL THEN ''::bytea END AS outcome
+                  sealed_decision, CASE WHEN outcome IS NOT NULL THEN ''::bytea END AS outcome
            FROM proposals
            WHERE ($1::timestamptz IS NULL OR (proposed_at, proposal_id) < ($1, $2::uuid))
              AND ($3::smallint IS NULL OR state = $3)

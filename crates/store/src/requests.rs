@@ -8,7 +8,11 @@ use jiff::Timestamp;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{StoreError, codes::operation_kind};
+use crate::{
+    StoreError,
+    codes::{inconsistent, operation_kind},
+    personal::Lookup,
+};
 use entente_loyalty::{OperationKind, Original, OriginalKind};
 
 /// A request id's final outcome.
@@ -16,7 +20,7 @@ use entente_loyalty::{OperationKind, Original, OriginalKind};
 pub struct Outcome {
     /// The method that was called.
     pub method: i16,
-    /// The request as sent, less its id.
+    /// The request as sent, less its id and whatever is personal in it.
     pub fields: Vec<u8>,
     /// Whether `answer` is a refusal's status.
     pub refused: bool,
@@ -149,15 +153,15 @@ impl ResolvedLink {
 /// The members behind partners' references, for those that are linked.
 pub async fn resolve_links(
     connection: &mut PgConnection,
-    keys: &[(PartnerId, String)],
-) -> Result<HashMap<(PartnerId, String), ResolvedLink>, StoreError> {
-    let (partners, references): (Vec<i32>, Vec<String>) =
-        keys.iter().map(|(partner, reference)| (partner.0, reference.clone())).unzip();
+    keys: &[(PartnerId, Lookup)],
+) -> Result<HashMap<(PartnerId, Lookup), ResolvedLink>, StoreError> {
+    let (partners, references): (Vec<i32>, Vec<Vec<u8>>) =
+        keys.iter().map(|(partner, reference)| (partner.0, reference.0.to_vec())).unzip();
     let rows = sqlx::query!(
-        r#"SELECT l.partner_id, l.reference, l.cell, l.member_id, l.link_token,
+        r#"SELECT l.partner_id, l.lookup, l.cell, l.member_id, l.link_token,
                   l.burns_others_from AS "burns_others_from: jiff_sqlx::Timestamp"
-           FROM UNNEST($1::integer[], $2::text[]) AS k (partner_id, reference)
-           JOIN links l USING (partner_id, reference)"#,
+           FROM UNNEST($1::integer[], $2::bytea[]) AS k (partner_id, lookup)
+           JOIN links l USING (partner_id, lookup)"#,
         &partners,
         &references
     )
@@ -170,9 +174,9 @@ pub async fn resolve_links(
             link_token: row.link_token,
             burns_others_from: row.burns_others_from.map(jiff_sqlx::Timestamp::to_jiff),
         };
-        ((PartnerId(row.partner_id), row.reference), link)
+        Ok(((PartnerId(row.partner_id), lookup(row.lookup)?), link))
     });
-    Ok(link.collect())
+    link.collect()
 }
 
 /// An operation of a partner that another command names, and how the partner knew its member.
@@ -190,7 +194,7 @@ pub struct ResolvedOriginal {
     pub answer: Vec<u8>,
     /// The partner's reference of the member, or of whom it was merged into, and its token, where they
     /// are linked now.
-    pub linked: Option<(String, Uuid)>,
+    pub linked: Option<(Lookup, Uuid)>,
 }
 
 /// The operations behind a partner's request ids, for those that changed a member's points.
@@ -203,7 +207,7 @@ pub async fn resolve_originals(
     let rows = sqlx::query!(
         r#"SELECT r.partner_id, r.request_id, r.method, r.refused, r.answer, r.cell AS "cell!",
                   r.seq AS "seq!", r.member_id AS "member_id!", r.authorized_by,
-                  l.reference AS "reference?", l.link_token AS "link_token?",
+                  l.lookup AS "lookup?", l.link_token AS "link_token?",
                   c.cells AS "cells?", c.members AS "members?"
          FROM UNNEST($1::integer[], $2::uuid[]) AS k (partner_id, request_id)
          JOIN requests r USING (partner_id, request_id)
@@ -241,7 +245,7 @@ pub async fn resolve_originals(
             cell: Cell(row.cell),
             followed: followed(row.cells.unwrap_or_default(), row.members.unwrap_or_default()),
             answer: if row.refused { Vec::new() } else { row.answer },
-            linked: row.reference.zip(row.link_token),
+            linked: row.lookup.map(lookup).transpose()?.zip(row.link_token),
         };
         originals.insert((PartnerId(row.partner_id), request_id), resolved);
     }
@@ -250,6 +254,11 @@ pub async fn resolve_originals(
 
 fn followed(cells: Vec<i16>, members: Vec<Uuid>) -> Vec<(Cell, MemberId)> {
     cells.into_iter().map(Cell).zip(members.into_iter().map(MemberId)).collect()
+}
+
+fn lookup(bytes: Vec<u8>) -> Result<Lookup, StoreError> {
+    let lookup = bytes.try_into().map_err(|_| inconsistent("links", "lookup", "not 32 bytes"))?;
+    Ok(Lookup(lookup))
 }
 
 /// The methods that change points have the numbers of the operations that they make.

@@ -1,6 +1,8 @@
 //! References that operators attach. They lock their member's head alone, so that no merge leaves them
 //! behind; until the commit nobody knows the new link.
 
+use std::sync::Arc;
+
 use entente_api::{
     error::ErrorReason,
     member::{AttachReferenceRequest, AttachReferenceResponse},
@@ -12,15 +14,16 @@ use entente_store::{
     control::{Control, NoHeads},
     linking,
     member::{self, NewLink},
+    personal::Lookup,
     resolve_links,
 };
 use sqlx::PgConnection;
 
-use super::{Answer, Write, partners::partner_unknown};
-use crate::{error::Refused, ids, parse::MemberReference};
+use super::{Answer, Write, linking::member_key, partners::partner_unknown};
+use crate::{error::Refused, ids, parse::MemberReference, personal::Vault};
 
 /// Gives a member of one brand a reference at another.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct AttachReference {
     /// The brand that knows the member,
     pub partner: PartnerCode,
@@ -30,11 +33,17 @@ pub struct AttachReference {
     pub target_partner: PartnerCode,
     /// this reference.
     pub target_reference: MemberReference,
+    /// How references are found and kept: of an act that is only looked at, nothing.
+    pub vault: Option<Arc<Vault>>,
 }
 
 impl Write for AttachReference {
     type Request = AttachReferenceRequest;
     type Locks = NoHeads;
+
+    fn take(&mut self, vault: &Arc<Vault>) {
+        self.vault = Some(Arc::clone(vault));
+    }
 
     async fn act(
         &self,
@@ -51,20 +60,24 @@ impl Write for AttachReference {
         let ((source, tests), (target, target_tests)) = (source, target);
         let linked_at = control.now();
         let connection = control.connection();
-        let Some(known) = known(connection, source, &self.reference).await? else {
+        let vault = self.vault.as_ref().expect("whoever runs a write gives it the vault");
+        let reference = vault.lookup(source, &self.reference);
+        let Some(known) = known(connection, source, reference).await? else {
             return Ok(Err(member_unknown()));
         };
         linking::lock_head(&mut *connection, known.cell).await?;
-        if self::known(&mut *connection, source, &self.reference).await? != Some(known) {
+        if self::known(&mut *connection, source, reference).await? != Some(known) {
             // Merged or unlinked meanwhile: another run sees.
             return Err(StoreError::Claimed);
         }
         if tests != target_tests {
             return Ok(Err(testing_apart("one of these partners tests, and the other does not")));
         }
+        let key = member_key(&mut *connection, vault, (known.cell, known.member)).await?;
+        let reference = vault.seal_reference(&key, (target, known.member), &self.target_reference);
         let link = NewLink {
             partner: target,
-            reference: self.target_reference.as_str(),
+            reference: &reference,
             member: known.member,
             cell: known.cell,
             link_token: ids::link_token(),
@@ -86,6 +99,12 @@ pub(crate) fn member_unknown() -> Refused {
     Refused::new(ErrorReason::MemberUnknown, "this partner has no member by this reference")
 }
 
+/// The refusal to do anything about a member whose personal data is gone.
+#[must_use]
+pub(crate) fn member_erased() -> Refused {
+    Refused::new(ErrorReason::MemberErased, "the member was erased")
+}
+
 /// The refusal to mix what is tested with what is settled.
 #[must_use]
 pub(crate) fn testing_apart(message: &'static str) -> Refused {
@@ -97,8 +116,9 @@ async fn attached_before(
     connection: &mut PgConnection,
     link: &NewLink<'_>,
 ) -> Result<Result<(), Refused>, StoreError> {
-    let taken = member::taken_links(connection, link.partner, link.reference, link.member).await?;
-    let of_reference = taken.iter().find(|taken| taken.reference == link.reference);
+    let (lookup, member) = (&link.reference.lookup, link.member);
+    let taken = member::taken_links(connection, link.partner, lookup, member).await?;
+    let of_reference = taken.iter().find(|taken| taken.same_reference);
     Ok(match of_reference {
         Some(same) if same.member == link.member => Ok(()),
         Some(_) => {
@@ -115,8 +135,8 @@ async fn attached_before(
 async fn known(
     connection: &mut PgConnection,
     partner: PartnerId,
-    reference: &MemberReference,
+    reference: Lookup,
 ) -> Result<Option<ResolvedLink>, StoreError> {
-    let key = (partner, reference.as_str().to_owned());
+    let key = (partner, reference);
     Ok(resolve_links(connection, std::slice::from_ref(&key)).await?.remove(&key))
 }

@@ -28,18 +28,20 @@ pub use linking::{
     ConfirmLink, CreateLinkCode, LinkMember, RedeemLinkCode, Unlink, UnlinkBy, UnmergeMembers,
 };
 pub use members::AttachReference;
-pub(crate) use members::{member_unknown, testing_apart};
+pub(crate) use members::{member_erased, member_unknown, testing_apart};
 pub(crate) use partners::partner_unknown;
 pub use partners::{CreatePartner, ResumePartner, SuspendPartner};
-pub use proposals::{Act, AnyAct, Approval, Approve, By, Propose, Reject};
+pub use proposals::{About, Act, AnyAct, Approval, Approve, By, Propose, Reject, Subject};
 pub(crate) use proposals::{
-    in_full as proposal_in_full, in_list as proposal_in_list, proposal_unknown,
+    in_full as proposal_in_full, in_list as proposal_in_list, opened as opened_proposal,
+    proposal_unknown,
 };
 pub use security::{GrantRoles, RegisterKey, RevokeKey, RotateKey};
 pub use settlement::RecordPayment;
 pub use terms::PublishTerms;
 pub(crate) use webhooks::webhook_unknown;
 pub use webhooks::{DeleteWebhook, RegisterWebhook, ReplayDelivery};
+use write::Claimed;
 pub use write::{Answer, Claim, Locks, Write};
 
 use crate::{
@@ -47,6 +49,7 @@ use crate::{
     catalogue::CatalogueCache,
     error::{Refused, RpcError},
     method::WriteRequest,
+    personal::Vault,
 };
 
 /// How many writes run at the same time: each holds a connection.
@@ -62,6 +65,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 pub struct Controls {
     pool: PgPool,
     catalogue: Arc<CatalogueCache>,
+    vault: Arc<Vault>,
     partners: Places,
     operators: Places,
 }
@@ -91,22 +95,23 @@ pub enum Ended {
 }
 
 impl Controls {
-    /// Runs them on a database.
+    /// Runs them on a database, by the key to its personal data.
     #[must_use]
-    pub fn new(pool: PgPool, catalogue: Arc<CatalogueCache>) -> Self {
-        Self { pool, catalogue, partners: Places::new(), operators: Places::new() }
+    pub fn new(pool: PgPool, catalogue: Arc<CatalogueCache>, vault: Arc<Vault>) -> Self {
+        Self { pool, catalogue, vault, partners: Places::new(), operators: Places::new() }
     }
 
     /// Runs a write under its request id, and answers after its commit.
     pub async fn write<W: Write>(
         &self,
         claim: Claim,
-        write: W,
+        mut write: W,
     ) -> Result<<W::Request as WriteRequest>::Response, RpcError> {
         let (pool, catalogue) = (self.pool.clone(), Arc::clone(&self.catalogue));
         let is_operators = claim.partner == PartnerId::HUB;
         let places = if is_operators { &self.operators } else { &self.partners };
-        let what = Arc::new((claim, write));
+        write.take(&self.vault);
+        let what = Arc::new((Claimed::of(&claim, &self.vault), write));
         run_in(places, move || {
             let (pool, catalogue) = (pool.clone(), Arc::clone(&catalogue));
             let what = Arc::clone(&what);
@@ -140,6 +145,11 @@ impl Controls {
             Role::Operator => &self.operators,
         };
         run_in(places, once).await
+    }
+
+    /// The key to personal data.
+    pub(crate) const fn vault(&self) -> &Arc<Vault> {
+        &self.vault
     }
 
     /// Who the partners are.

@@ -19,8 +19,9 @@ use super::Ended;
 use crate::{
     catalogue::CatalogueCache,
     error::{Refused, RpcError},
-    fingerprint::Fingerprint,
+    fingerprint::{Fingerprint, Said},
     method::{WriteRequest, WriteResponse},
+    personal::Vault,
 };
 
 /// Whose request id stands for which content.
@@ -31,14 +32,14 @@ pub struct Claim {
     /// The id.
     pub request_id: RequestId,
     /// The content.
-    pub fingerprint: Fingerprint,
+    pub said: Said,
 }
 
 impl Claim {
     /// What a request of a partner stands for.
     #[must_use]
     pub fn new(partner: PartnerId, request_id: RequestId, request: &impl WriteRequest) -> Self {
-        Self { partner, request_id, fingerprint: Fingerprint::of(request) }
+        Self { partner, request_id, said: Said::of(request) }
     }
 
     /// What a request of an operator stands for: all operators share the hub's own ids.
@@ -48,12 +49,31 @@ impl Claim {
     }
 }
 
+/// The same as it is kept.
+#[derive(Debug)]
+pub(super) struct Claimed {
+    partner: PartnerId,
+    request_id: RequestId,
+    fingerprint: Fingerprint,
+}
+
+impl Claimed {
+    pub(super) fn of(claim: &Claim, vault: &Vault) -> Self {
+        let (partner, request_id) = (claim.partner, claim.request_id);
+        let fingerprint = claim.said.fingerprint(vault, (partner, request_id));
+        Self { partner, request_id, fingerprint }
+    }
+}
+
 /// A write: what it does between the claim of its request id and the commit.
 pub trait Write: Send + Sync + 'static {
     /// The request that asks for it.
     type Request: WriteRequest;
     /// What it has to lock.
     type Locks: Locks;
+
+    /// Takes what it needs to find and to read personal data, before it acts.
+    fn take(&mut self, _: &Arc<Vault>) {}
 
     /// Acts. A refusal comes before anything is written; one that is kept may write what it leaves,
     /// which is committed with it.
@@ -99,7 +119,7 @@ pub trait Locks: Sized + Send + 'static {
 pub(super) async fn run<W: Write>(
     pool: &PgPool,
     cache: &CatalogueCache,
-    claim: &Claim,
+    claim: &Claimed,
     write: &W,
 ) -> Result<<W::Request as WriteRequest>::Response, Ended> {
     let mut control = W::Locks::begin(pool).await?;
@@ -131,7 +151,7 @@ pub(super) async fn run<W: Write>(
     Ok(answer.response)
 }
 
-fn row(claim: &Claim, refused: bool, answer: Vec<u8>, place: Option<Place>) -> RequestRow {
+fn row(claim: &Claimed, refused: bool, answer: Vec<u8>, place: Option<Place>) -> RequestRow {
     let Fingerprint { method, fields } = claim.fingerprint.clone();
     let outcome = Outcome { method: method.code(), fields, refused, answer, place };
     RequestRow { partner: claim.partner, request_id: claim.request_id, outcome, receipt: None }

@@ -85,6 +85,7 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         | R::ReversalExceedsRest
         | R::PointsInsufficient
         | R::TestingApart
+        | R::MemberErased
         | R::ReferenceTaken
         | R::MemberAlreadyLinked
         | R::LinkCodeRefused

@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use entente_identity::jwt::{MemberAssertion, PublicKey, Rejected};
 use entente_ledger::PartnerId;
-use entente_store::{StoreError, linking::Consent, security};
+use entente_store::{StoreError, security};
 use jiff::Timestamp;
 use sqlx::{PgConnection, PgPool};
 
@@ -17,6 +17,7 @@ use crate::{
     config::LinkingSettings,
     error::{Refused, RpcError},
     parse::{self, MemberReference},
+    personal::{Consent, Vault},
     security::{Actor, Guard, time_of_day},
 };
 
@@ -25,6 +26,7 @@ pub struct Linking {
     pool: PgPool,
     guard: Guard,
     key: Arc<LinkKey>,
+    vault: Arc<Vault>,
     settings: LinkingSettings,
 }
 
@@ -46,8 +48,13 @@ pub struct Asserted {
 impl Linking {
     /// Verifies by the keys that are registered, for the hub that a guard keeps.
     #[must_use]
-    pub fn new(pool: PgPool, guard: Guard, key: LinkKey, settings: LinkingSettings) -> Self {
-        Self { pool, guard, key: Arc::new(key), settings }
+    pub fn new(
+        pool: PgPool,
+        guard: Guard,
+        (key, vault): (LinkKey, Arc<Vault>),
+        settings: LinkingSettings,
+    ) -> Self {
+        Self { pool, guard, key: Arc::new(key), vault, settings }
     }
 
     /// What codes are derived from.
@@ -62,11 +69,10 @@ impl Linking {
         &self.settings
     }
 
-    /// What is kept with a request in place of its assertion: a retry may bring a fresh one of the
-    /// same reference.
+    /// The key to personal data.
     #[must_use]
-    pub fn standing_for(&self, partner: PartnerId, reference: &MemberReference) -> String {
-        URL_SAFE_NO_PAD.encode(self.key.reference(partner, reference))
+    pub fn vault(&self) -> Arc<Vault> {
+        Arc::clone(&self.vault)
     }
 
     /// What is kept with a request in place of the code that it brings.

@@ -8,10 +8,7 @@ use aws_lc_rs::hmac::{self, HMAC_SHA256, Key, Tag};
 use entente_ledger::{PartnerId, RequestId};
 
 use super::TypedCode;
-use crate::{
-    key_file::{self, KEY_BYTES, KeyError},
-    parse::MemberReference,
-};
+use crate::key_file::{self, KEY_BYTES, KeyError};
 
 const KEY_FILE: &str = "link-code.key";
 
@@ -19,7 +16,6 @@ const KEY_FILE: &str = "link-code.key";
 const CODE: &[u8] = b"entente link code 1";
 const HASH: &[u8] = b"entente link code hash 1";
 const NUMBER: &[u8] = b"entente link number 1";
-const REFERENCE: &[u8] = b"entente link reference 1";
 
 /// The numbers that are shown have two digits.
 const SMALLEST: i16 = 10;
@@ -58,13 +54,6 @@ impl LinkKey {
     pub fn number(&self, hash: &[u8; 32], request_id: RequestId) -> i16 {
         let derived = number(&self.derive(NUMBER, &[hash, request_id.0.as_bytes()]));
         SMALLEST + i16::try_from(derived % NUMBERS).unwrap_or_default()
-    }
-
-    /// What stands for a reference of a brand where the reference itself need not be kept.
-    #[must_use]
-    pub fn reference(&self, partner: PartnerId, reference: &MemberReference) -> [u8; 32] {
-        let reference = reference.as_str().as_bytes();
-        bytes(&self.derive(REFERENCE, &[&partner.0.to_be_bytes(), reference]))
     }
 
     /// All parts but the last have a fixed length, so that no two lists of parts are one message.

@@ -10,11 +10,7 @@ use entente_loyalty::PartnerCode;
 use entente_store::linking::MergeBy;
 
 use super::{Expected, MemberReference, Violations, member_reference, partner_code, request_id};
-use crate::{
-    control::{AttachReference, UnlinkBy},
-    error::Refused,
-    linking::TypedCode,
-};
+use crate::{control::AttachReference, error::Refused, linking::TypedCode};
 
 /// The longest assertion, as all JWTs.
 const MAX_ASSERTION_BYTES: usize = 4_096;
@@ -30,17 +26,26 @@ pub fn link(request: &LinkMemberRequest) -> Result<RequestId, Refused> {
     }
 }
 
+/// How a request names a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AskedUnlink {
+    /// The partner's own, by its reference.
+    Reference(MemberReference),
+    /// The one that a code of the partner made at another.
+    Code(RequestId),
+}
+
 /// The end of a link.
-pub fn unlink(request: &UnlinkRequest) -> Result<(RequestId, UnlinkBy), Refused> {
+pub fn unlink(request: &UnlinkRequest) -> Result<(RequestId, AskedUnlink), Refused> {
     let mut violations = Violations::default();
     let id = violations.field("request_id", request_id(&request.request_id));
     let by = match &request.link {
         Some(Link::MemberReference(text)) => {
             let reference = violations.field("member_reference", member_reference(text));
-            reference.map(UnlinkBy::Reference)
+            reference.map(AskedUnlink::Reference)
         }
         Some(Link::LinkCodeId(text)) => {
-            violations.field("link_code_id", request_id(text)).map(UnlinkBy::Code)
+            violations.field("link_code_id", request_id(text)).map(AskedUnlink::Code)
         }
         None => violations.field("link", Err("a reference, or the id of a link code".into())),
     };
@@ -138,7 +143,9 @@ pub fn attach(request: &AttachReferenceRequest) -> Result<(RequestId, AttachRefe
             Some(target_partner),
             Some(target_reference),
         ) => {
-            let attach = AttachReference { partner, reference, target_partner, target_reference };
+            let vault = None;
+            let attach =
+                AttachReference { partner, reference, target_partner, target_reference, vault };
             Ok((id, attach))
         }
         _ => Err(violations.refused()),

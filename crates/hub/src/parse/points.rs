@@ -28,7 +28,7 @@ pub struct Asked {
     /// What is asked.
     pub ask: Ask,
     /// Whose points.
-    pub target: Target,
+    pub target: Target<MemberReference>,
     /// The partner's own reference; empty for none.
     pub receipt_reference: String,
 }

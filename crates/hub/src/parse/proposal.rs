@@ -6,7 +6,11 @@ use entente_store::proposals::{Choice, EndKind};
 use prost::Message;
 
 use super::{Violations, printable, request_id};
-use crate::{authorization::OperatorRole, control::AnyAct, error::Refused};
+use crate::{
+    authorization::OperatorRole,
+    control::{AnyAct, Subject},
+    error::Refused,
+};
 
 const MAX_REASON_CHARS: usize = 256;
 
@@ -30,6 +34,8 @@ pub struct Proposed {
     pub role: OperatorRole,
     /// The act, encoded.
     pub act: Vec<u8>,
+    /// The member that it is about.
+    pub about: Option<Subject>,
 }
 
 /// A new proposal. What is malformed in its act is named as a field of the proposal.
@@ -48,7 +54,8 @@ pub fn propose(request: &ProposeRequest) -> Result<Proposed, Refused> {
     match (id, reason, AnyAct::parse(act, SOME_ID)) {
         (Some(id), Some(reason), Ok(parsed)) => {
             let kind = i16::try_from(i32::from(parsed.kind())).unwrap_or(i16::MAX);
-            Ok(Proposed { id, reason, kind, role: parsed.role(), act: encoded })
+            let (role, about) = (parsed.role(), parsed.about());
+            Ok(Proposed { id, reason, kind, role, act: encoded, about })
         }
         (_, _, Ok(_)) => Err(violations.refused()),
         (_, _, Err(refused)) => Err(violations.and(refused.inside("act"))),

@@ -14,6 +14,7 @@ use entente_loyalty::{
 use entente_store::{
     Notice, Outcome, Place, RequestRow, ResolvedLink, StoreError,
     batch::{Batch, Heads, LoadedMembers, Written},
+    personal::Lookup,
 };
 use sqlx::PgPool;
 
@@ -45,7 +46,7 @@ pub(super) struct Context {
 
 type Key = (PartnerId, RequestId);
 type Answer = Result<Posted, RpcError>;
-type Links = HashMap<(PartnerId, String), ResolvedLink>;
+type Links = HashMap<(PartnerId, Lookup), ResolvedLink>;
 
 /// Posts commands in one transaction, and answers them in their order. On an error, nothing is
 /// posted, or the commit's outcome is unknown; either way the same commands may be run again.
@@ -158,10 +159,10 @@ impl<'a> Deciding<'a> {
         }
         let partner = queued.command.partner;
         for (reference, found) in &queued.references {
-            match links.get(&(partner, reference.clone())) {
+            match links.get(&(partner, *reference)) {
                 Some(link) if link.is_still(found) => {}
                 now => {
-                    remembered.forget(partner, reference);
+                    remembered.forget(partner, *reference);
                     let anew = now.map(|_| Refused::linked_anew().into());
                     return Err(anew.unwrap_or_else(member_unknown));
                 }
@@ -332,11 +333,11 @@ fn key(queued: &Queued) -> Key {
     (queued.command.partner, queued.command.request_id)
 }
 
-fn references(commands: &[Queued]) -> Vec<(PartnerId, String)> {
+fn references(commands: &[Queued]) -> Vec<(PartnerId, Lookup)> {
     let references = commands.iter().flat_map(|queued| {
         let partner = queued.command.partner;
         let named = queued.references.iter().map(|(reference, _)| reference);
-        named.chain(&queued.sees_by).map(move |reference| (partner, reference.clone()))
+        named.chain(&queued.sees_by).map(move |reference| (partner, *reference))
     });
     let distinct: BTreeSet<_> = references.collect();
     distinct.into_iter().collect()
@@ -345,7 +346,7 @@ fn references(commands: &[Queued]) -> Vec<(PartnerId, String)> {
 /// Whether the partner is linked to the member by the link that its command knows. A command that
 /// named its member by a reference is.
 fn is_linked(queued: &Queued, links: &Links) -> bool {
-    let link = |reference: &String| links.get(&(queued.command.partner, reference.clone()));
+    let link = |reference: &Lookup| links.get(&(queued.command.partner, *reference));
     let sees = queued.sees_by.as_ref().and_then(link);
     !queued.references.is_empty() || sees.is_some_and(|link| link.is_still(&queued.seen()))
 }

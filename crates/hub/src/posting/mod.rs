@@ -24,6 +24,7 @@ mod writer;
 use std::{sync::Arc, time::Duration};
 
 use entente_ledger::PartnerId;
+use entente_store::personal::Lookup;
 use sqlx::PgPool;
 use tokio::{
     sync::{oneshot, watch},
@@ -42,7 +43,6 @@ use crate::{
     config::PostingLimits,
     error::{Refused, RpcError},
     feed::Heads,
-    parse::MemberReference,
 };
 use queue::{Queue, Via};
 pub(crate) use resolver::Resolved;
@@ -118,7 +118,7 @@ impl Posting {
     }
 
     /// A reference is no longer what it was remembered as.
-    pub(crate) fn forget(&self, partner: PartnerId, reference: &MemberReference) {
+    pub(crate) fn forget(&self, partner: PartnerId, reference: Lookup) {
         self.resolver.forget(partner, reference);
     }
 

@@ -7,6 +7,7 @@ use entente_loyalty::{Action, Catalogue, Command, ExchangeAmount, Original, Orig
 use entente_store::{
     ResolvedLink,
     batch::{LoadedMembers, MemberNeeds},
+    personal::Lookup,
 };
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -35,7 +36,7 @@ pub(super) fn of_members(
 /// Tells the members what their links hold back.
 pub(super) fn hold_back(
     loaded: &mut LoadedMembers,
-    links: &HashMap<(PartnerId, String), ResolvedLink>,
+    links: &HashMap<(PartnerId, Lookup), ResolvedLink>,
 ) {
     for ((partner, _), link) in links {
         let member = loaded.members.get_mut(&link.member);

@@ -10,6 +10,7 @@ use entente_loyalty::{Action, Catalogue, Command, Decision, State};
 use entente_store::{
     ResolvedLink, StoreError,
     batch::{MemberNeeds, Snapshot},
+    personal::Lookup,
 };
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
@@ -19,7 +20,6 @@ use super::{needs, resolver::member_unknown};
 use crate::{
     catalogue::CatalogueCache,
     error::{Refused, RpcError},
-    parse::MemberReference,
 };
 
 /// What a command would do now.
@@ -50,7 +50,7 @@ impl Quotes {
     pub async fn quote(
         &self,
         partner: PartnerId,
-        reference: MemberReference,
+        reference: Lookup,
         action: Action,
     ) -> Result<Quote, RpcError> {
         let place = Arc::clone(&self.places);
@@ -69,11 +69,11 @@ async fn read_and_decide(
     pool: &PgPool,
     cache: &CatalogueCache,
     partner: PartnerId,
-    reference: MemberReference,
+    reference: Lookup,
     action: Action,
 ) -> Result<Quote, RpcError> {
     let mut snapshot = Snapshot::begin(pool).await?;
-    let link = snapshot.link(partner, reference.as_str()).await?;
+    let link = snapshot.link(partner, &reference).await?;
     let link = link.ok_or_else(member_unknown)?;
     let epoch = snapshot.catalogue_epoch;
     let catalogue = cache.at_least(epoch).await?;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use entente_ledger::{PartnerId, RequestId};
 use entente_store::{
-    Outcome, ResolvedLink, ResolvedOriginal, StoreError, outcomes, resolve_links, resolve_originals,
+    Outcome, ResolvedLink, ResolvedOriginal, StoreError, outcomes, personal::Lookup, resolve_links,
+    resolve_originals,
 };
 use quick_cache::sync::Cache;
 use sqlx::PgPool;
@@ -19,14 +20,13 @@ use super::{
 use crate::{
     config::PostingLimits,
     error::{Refused, RpcError},
-    parse::MemberReference,
 };
 use entente_api::error::ErrorReason;
 
 /// What references are remembered as. Links come and go, on any hub: so each batch reads them again
 /// under the heads, and forgets here what is no longer so.
 #[derive(Debug, Clone)]
-pub(super) struct Remembered(Arc<Cache<(PartnerId, String), ResolvedLink>>);
+pub(super) struct Remembered(Arc<Cache<(PartnerId, Lookup), ResolvedLink>>);
 
 impl Remembered {
     /// Nothing yet.
@@ -35,15 +35,15 @@ impl Remembered {
     }
 
     /// Whatever it was, it is to be looked up again.
-    pub(super) fn forget(&self, partner: PartnerId, reference: &str) {
-        self.0.remove(&(partner, reference.to_owned()));
+    pub(super) fn forget(&self, partner: PartnerId, reference: Lookup) {
+        self.0.remove(&(partner, reference));
     }
 
-    fn get(&self, key: &(PartnerId, String)) -> Option<ResolvedLink> {
+    fn get(&self, key: &(PartnerId, Lookup)) -> Option<ResolvedLink> {
         self.0.get(key)
     }
 
-    fn insert(&self, key: (PartnerId, String), link: ResolvedLink) {
+    fn insert(&self, key: (PartnerId, Lookup), link: ResolvedLink) {
         self.0.insert(key, link);
     }
 }
@@ -88,9 +88,7 @@ impl Resolver {
     /// What a submission comes to, if every reference in it is remembered. It costs nothing: the
     /// request id is looked up under the head, with everything else of the batch.
     pub(super) fn remembered(&self, submission: &Submission) -> Option<Resolved> {
-        let link = |reference: &MemberReference| {
-            self.links.get(&(submission.partner, reference.as_str().to_owned()))
-        };
+        let link = |reference: &Lookup| self.links.get(&(submission.partner, *reference));
         let resolution = match &submission.target {
             Target::Reference(reference) => Resolution::Link(link(reference)?),
             Target::Pair { from, to } => Resolution::Pair { from: link(from)?, to: link(to)? },
@@ -100,8 +98,8 @@ impl Resolver {
     }
 
     /// Looks a reference up anew from now on.
-    pub(super) fn forget(&self, partner: PartnerId, reference: &MemberReference) {
-        self.links.forget(partner, reference.as_str());
+    pub(super) fn forget(&self, partner: PartnerId, reference: Lookup) {
+        self.links.forget(partner, reference);
     }
 
     /// Resolves a submission.
@@ -157,8 +155,8 @@ async fn answer(
     let (mut outcomes, references, originals) = found;
     for question in questions {
         let key = (question.partner, question.request_id);
-        let link = |reference: MemberReference| {
-            let key = (question.partner, reference.into_string());
+        let link = |reference: Lookup| {
+            let key = (question.partner, reference);
             let link = references.get(&key).copied().ok_or_else(member_unknown)?;
             links.insert(key, link);
             Ok(link)
@@ -184,7 +182,7 @@ async fn answer(
 
 type Found = (
     std::collections::HashMap<(PartnerId, RequestId), Outcome>,
-    std::collections::HashMap<(PartnerId, String), ResolvedLink>,
+    std::collections::HashMap<(PartnerId, Lookup), ResolvedLink>,
     std::collections::HashMap<(PartnerId, RequestId), ResolvedOriginal>,
 );
 
@@ -194,11 +192,10 @@ async fn read(pool: &PgPool, questions: &[Question]) -> Result<Found, StoreError
         ids.push((question.partner, question.request_id));
         match &question.target {
             Target::Reference(reference) => {
-                references.push((question.partner, reference.as_str().to_owned()));
+                references.push((question.partner, *reference));
             }
             Target::Pair { from, to } => {
-                let key = |of: &MemberReference| (question.partner, of.as_str().to_owned());
-                references.extend([key(from), key(to)]);
+                references.extend([from, to].map(|of| (question.partner, *of)));
             }
             Target::Original(id) => originals.push((question.partner, *id)),
         }
@@ -219,7 +216,7 @@ fn known(found: &ResolvedOriginal) -> Known {
     Known {
         original: found.original,
         link: ResolvedLink { member, cell, link_token, burns_others_from: None },
-        reference: linked.map(|(reference, _)| reference.clone()),
+        reference: linked.map(|(reference, _)| *reference),
         followed: found.followed.clone(),
     }
 }

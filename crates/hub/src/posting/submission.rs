@@ -6,10 +6,10 @@ use entente_ledger::{Cell, MemberId, PartnerId, Points, RequestId};
 use entente_loyalty::{
     Action, Bought, BurnAmount, Command, ExchangeAmount, Original, PartnerCode, ReversePart,
 };
-use entente_store::ResolvedLink;
+use entente_store::{ResolvedLink, personal::Lookup};
 use tokio::sync::oneshot;
 
-use crate::{error::RpcError, fingerprint::Fingerprint, parse::MemberReference};
+use crate::{error::RpcError, fingerprint::Fingerprint};
 
 /// A parsed request for a change of points.
 #[derive(Debug, Clone)]
@@ -32,18 +32,29 @@ pub struct Submission {
 
 /// How a request names the member.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
+pub enum Target<R = Lookup> {
     /// By the partner's own reference.
-    Reference(MemberReference),
+    Reference(R),
     /// By an earlier operation of the partner.
     Original(RequestId),
     /// Two members, each by the partner's own reference.
     Pair {
         /// Who gives.
-        from: MemberReference,
+        from: R,
         /// Who receives.
-        to: MemberReference,
+        to: R,
     },
+}
+
+impl<R> Target<R> {
+    /// The same, with the references as what they are looked up by.
+    pub(crate) fn looked_up(self, lookup: impl Fn(R) -> Lookup) -> Target {
+        match self {
+            Self::Reference(reference) => Target::Reference(lookup(reference)),
+            Self::Original(id) => Target::Original(id),
+            Self::Pair { from, to } => Target::Pair { from: lookup(from), to: lookup(to) },
+        }
+    }
 }
 
 /// What is asked, before it is known of whom.
@@ -98,7 +109,7 @@ pub(crate) struct Known {
     /// The member, by the token of that time.
     pub(crate) link: ResolvedLink,
     /// The partner's reference of the member, if the same link still stands.
-    pub(crate) reference: Option<String>,
+    pub(crate) reference: Option<Lookup>,
     /// Whom the member was merged into, and so on.
     pub(crate) followed: Vec<(Cell, MemberId)>,
 }
@@ -122,10 +133,10 @@ pub(super) struct Queued {
     pub(super) receiver: Option<ResolvedLink>,
     /// The references to read again under the heads, and what they were: without them the command
     /// has no member.
-    pub(super) references: Vec<(String, ResolvedLink)>,
+    pub(super) references: Vec<(Lookup, ResolvedLink)>,
     /// Of a command that names an operation instead: the reference, if it is still linked. The
     /// command needs none, but without one the partner does not see what the member has.
-    pub(super) sees_by: Option<String>,
+    pub(super) sees_by: Option<Lookup>,
     /// And whom its member was merged into, and so on: where its points are now.
     pub(super) followed: Vec<(Cell, MemberId)>,
     pub(super) deadline: Instant,
@@ -140,16 +151,16 @@ impl Queued {
     ) -> Self {
         let Submission { partner, request_id, fingerprint, receipt_reference, .. } = submission;
         let (sees_by, followed) = match &resolution {
-            Resolution::Original(known) => (known.reference.clone(), known.followed.clone()),
+            Resolution::Original(known) => (known.reference, known.followed.clone()),
             Resolution::Link(_) | Resolution::Pair { .. } => (None, Vec::new()),
         };
         let (link, receiver, action) = action(submission.ask, resolution);
         let references = match submission.target {
-            Target::Reference(reference) => vec![(reference.into_string(), link)],
+            Target::Reference(reference) => vec![(reference, link)],
             Target::Original(_) => Vec::new(),
             Target::Pair { from, to } => {
-                let to = receiver.map(|receiver| (to.into_string(), receiver));
-                [(from.into_string(), link)].into_iter().chain(to).collect()
+                let to = receiver.map(|receiver| (to, receiver));
+                [(from, link)].into_iter().chain(to).collect()
             }
         };
         let command =

@@ -5,7 +5,7 @@
 //! commit. Between them are so many lines at most; then the reading one reads no further, and the
 //! client's HTTP/2 window fills.
 
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use entente_api::{
     error::ErrorReason,
@@ -23,6 +23,7 @@ use crate::{
     error::{Refused, RpcError},
     method::WriteResponse,
     parse::Violations,
+    personal::Vault,
     posting::{Answer, Posted, Posting, Resolved, Submission},
     streams::{Ending, Inbox, Outbox, Stalled},
 };
@@ -42,6 +43,8 @@ pub(super) struct Lines {
     pub(super) partner: PartnerId,
     /// How long each may take.
     pub(super) deadline: Duration,
+    /// How members are found.
+    pub(super) vault: Arc<Vault>,
 }
 
 /// How an answer names its line.
@@ -106,7 +109,7 @@ impl Lines {
                 refused = &mut ending, if end.is_none() => end = Some(Err(refused)),
                 read = next(&queued, &mut requests), if end.is_none() => match read {
                     Ok(Some((place, request))) => {
-                        let line = line((self.partner, self.deadline), request, &mut last);
+                        let line = line((self.partner, self.deadline), &self.vault, request, &mut last);
                         let found = line.asked.as_ref().ok();
                         let found = found.and_then(|asked| self.posting.remembered(asked));
                         match found {
@@ -160,6 +163,7 @@ impl Lines {
 /// Reads a line of a partner's, which may take so long.
 fn line(
     (partner, within): (PartnerId, Duration),
+    vault: &Vault,
     request: EarnStreamRequest,
     last: &mut i64,
 ) -> Line {
@@ -171,7 +175,7 @@ fn line(
     }
     *last = request.sequence.max(*last);
     let asked = violations.required("earn", request.earn).map(|earn| {
-        let asked = submission(partner, &earn, deadline);
+        let asked = submission(partner, &earn, (deadline, vault));
         // Copied, so that a line that waits keeps no more of the message than that.
         request_id = earn.request_id.chars().take(ECHOED_CHARACTERS).collect();
         asked.map_err(|refused| refused.inside("earn"))
@@ -241,6 +245,7 @@ mod tests {
     #[tokio::test]
     async fn a_line_that_waits_keeps_no_more_of_its_message_than_it_echoes() {
         let good = "7d0c1e1c-6f0b-4d1b-9c59-0d3b1f6f7a10";
+        let vault = Vault::new(&[7; 32]);
         for (sent, echoed) in [(good, good), (&"\u{20ac}".repeat(9_000), &"\u{20ac}".repeat(64))] {
             let earn = EarnRequest {
                 request_id: roomy(sent),
@@ -251,7 +256,7 @@ mod tests {
                 ..EarnRequest::default()
             };
             let request = EarnStreamRequest { sequence: 1, earn: Some(earn) };
-            let read = line((PartnerId(1), Duration::from_secs(5)), request, &mut 0);
+            let read = line((PartnerId(1), Duration::from_secs(5)), &vault, request, &mut 0);
             assert_eq!(read.name.request_id, echoed);
             assert!(read.name.request_id.capacity() <= 4 * ECHOED_CHARACTERS);
             assert_eq!(read.asked.is_ok(), sent == good);

@@ -23,9 +23,9 @@ use crate::{
         UnmergeMembers,
     },
     error::RpcError,
-    linking::Linking,
+    linking::{Asserted, Linking},
     page_token::{Binding, PageTokens},
-    parse,
+    parse::{self, member::AskedUnlink},
     posting::Posting,
     reading::Reading,
 };
@@ -69,9 +69,9 @@ impl MemberService for Members {
         let mut request = request.into_inner();
         let id = parse::member::link(&request).map_err(RpcError::from)?;
         let asserted = self.linking.read(&permit, &request.member_assertion, None).await?;
-        request.member_assertion = self.linking.standing_for(caller.id, &asserted.reference);
+        request.member_assertion = standing_for(&asserted);
         let claim = Claim::new(caller.id, id, &request);
-        let link = LinkMember { partner: caller.id, asserted };
+        let link = LinkMember { partner: caller.id, asserted, vault: self.linking.vault() };
         Ok(Response::new(self.controls.write(claim, link).await?))
     }
 
@@ -82,6 +82,7 @@ impl MemberService for Members {
         let caller = self.catalogue.caller(Permit::of(&request)?).await?;
         let reference = parse::member::reference(&request.get_ref().member_reference);
         let reference = reference.map_err(RpcError::from)?;
+        let reference = self.linking.vault().lookup(caller.id, &reference);
         Ok(Response::new(self.reading.link(caller.id, reference).await?))
     }
 
@@ -94,15 +95,21 @@ impl MemberService for Members {
         let request = request.into_inner();
         let (id, by) = parse::member::unlink(&request).map_err(RpcError::from)?;
         let claim = Claim::new(caller.id, id, &request);
-        let own = match &by {
-            UnlinkBy::Reference(reference) => Some(reference.clone()),
+        let by = match by {
+            AskedUnlink::Reference(reference) => {
+                UnlinkBy::Reference(self.linking.vault().lookup(caller.id, &reference))
+            }
+            AskedUnlink::Code(code) => UnlinkBy::Code(code),
+        };
+        let own = match by {
+            UnlinkBy::Reference(reference) => Some(reference),
             UnlinkBy::Code(_) => None,
         };
         let unlink = Unlink { partner: caller.id, actor: permit.actor(), by };
         let response = self.controls.write(claim, unlink).await?;
         // Other hubs forget when a batch of theirs finds it gone.
         if let Some(reference) = own {
-            self.posting.forget(caller.id, &reference);
+            self.posting.forget(caller.id, reference);
         }
         Ok(Response::new(response))
     }
@@ -117,6 +124,7 @@ impl MemberService for Members {
         let (id, reference, target) =
             parse::member::create_code(&request).map_err(RpcError::from)?;
         let (issuer, testing) = (caller.id, caller.testing);
+        let reference = self.linking.vault().lookup(issuer, &reference);
         let (allow_merge, key) = (request.allow_merge, self.linking.key());
         let create = CreateLinkCode {
             issuer,
@@ -143,11 +151,12 @@ impl MemberService for Members {
         let mut request = request.into_inner();
         let (id, code) = parse::member::redeem(&request).map_err(RpcError::from)?;
         let asserted = self.linking.read(&permit, &request.member_assertion, Some(&code)).await?;
-        request.member_assertion = self.linking.standing_for(caller.id, &asserted.reference);
+        request.member_assertion = standing_for(&asserted);
         request.code = self.linking.standing_for_code(caller.id, &code);
         let claim = Claim::new(caller.id, id, &request);
         let (key, settings) = (self.linking.key(), self.linking.settings().clone());
-        let redeem = RedeemLinkCode { partner: caller.id, id, asserted, code, key, settings };
+        let (partner, vault) = (caller.id, self.linking.vault());
+        let redeem = RedeemLinkCode { partner, id, asserted, code, key, vault, settings };
         Ok(Response::new(self.controls.write(claim, redeem).await?))
     }
 
@@ -160,11 +169,13 @@ impl MemberService for Members {
         let mut request = request.into_inner();
         let (id, code) = parse::member::confirm(&request).map_err(RpcError::from)?;
         let asserted = self.linking.read(&permit, &request.member_assertion, None).await?;
-        request.member_assertion = self.linking.standing_for(caller.id, &asserted.reference);
+        request.member_assertion = standing_for(&asserted);
         let claim = Claim::new(caller.id, id, &request);
         let (number, hold_back) = (request.number, self.linking.settings().hold_back());
         let (partner, catalogue) = (caller.id, Arc::clone(&self.catalogue));
-        let confirm = ConfirmLink { partner, id, asserted, code, number, hold_back, catalogue };
+        let vault = self.linking.vault();
+        let confirm =
+            ConfirmLink { partner, id, asserted, code, number, hold_back, catalogue, vault };
         Ok(Response::new(self.controls.write(claim, confirm).await?))
     }
 
@@ -189,6 +200,7 @@ impl MemberService for Members {
         let caller = self.catalogue.caller(Permit::of(&request)?).await?;
         let reference = parse::member::reference(&request.get_ref().member_reference);
         let reference = reference.map_err(RpcError::from)?;
+        let reference = self.linking.vault().lookup(caller.id, &reference);
         Ok(Response::new(self.reading.balance(caller.id, reference).await?))
     }
 
@@ -211,12 +223,19 @@ impl MemberService for Members {
             "" => None,
             reference => Some(parse::member::reference(reference).map_err(RpcError::from)?),
         };
+        let member = member.map(|reference| self.linking.vault().lookup(caller.id, &reference));
         let after = after.as_ref().map(place).transpose()?;
         let (operations, next) = self.reading.operations(caller.id, member, after, size).await?;
         let next = next.map(|next| self.page_tokens.seal(&binding, &position(next)));
         let next_page_token = next.unwrap_or_default();
         Ok(Response::new(ListOperationsResponse { operations, next_page_token }))
     }
+}
+
+/// What is kept with a request in place of its assertion, veiled: a retry may bring a fresh one of the
+/// same reference.
+fn standing_for(asserted: &Asserted) -> String {
+    asserted.reference.as_str().to_owned()
 }
 
 fn position(place: OperationPlace) -> AfterOperation {

@@ -29,12 +29,13 @@ use crate::{
     catalogue::CatalogueCache,
     deadline::Deadline,
     error::{Refused, RpcError},
-    fingerprint::Fingerprint,
+    fingerprint::Said,
     method::{WriteRequest, WriteResponse},
     parse::{
         self, Violations,
         points::{Asked, AskedQuote},
     },
+    personal::Vault,
     posting::{self, Posting, Quotes, Submission},
     sandbox::{self, Magic},
     streams::Streams,
@@ -55,6 +56,8 @@ pub struct Points {
     pub streams: Streams,
     /// How long a line of a stream may take.
     pub line_deadline: Duration,
+    /// How members are found.
+    pub vault: Arc<Vault>,
 }
 
 impl Points {
@@ -67,7 +70,8 @@ impl Points {
         let deadline = Deadline::of(&request);
         let caller = self.caller(&request).await?;
         let request = request.into_inner();
-        let submission = submission(caller.id, &request, deadline).map_err(RpcError::from)?;
+        let submission =
+            submission(caller.id, &request, (deadline, &self.vault)).map_err(RpcError::from)?;
         let (id, receipt) = (submission.request_id, &submission.receipt_reference);
         if let Ok(Some(Magic::Delay(delay))) = sandbox::magic(&caller, id, receipt) {
             tokio::time::sleep(delay).await;
@@ -88,6 +92,7 @@ impl Points {
     ) -> Result<(types::Operation, types::Balances), Status> {
         let caller = self.caller(&request).await?;
         let (member, action) = parse(request.get_ref()).map_err(RpcError::from)?;
+        let member = self.vault.lookup(caller.id, &member);
         let quote = self.quotes.quote(caller.id, member, action).await?;
         let operation = &quote.decision.operation;
         let mut operation = posting::wire_operation(&caller, quote.link_token, operation);
@@ -119,6 +124,7 @@ impl PointsService for Points {
             posting: self.posting.clone(),
             partner: caller.id,
             deadline: self.line_deadline,
+            vault: Arc::clone(&self.vault),
         };
         tokio::spawn(lines.run(request.into_inner(), outbox, ending));
         Ok(Response::new(outcomes))
@@ -215,7 +221,7 @@ impl PointsService for Points {
 pub(super) fn submission<R>(
     partner: PartnerId,
     request: &R,
-    deadline: Deadline,
+    (deadline, vault): (Deadline, &Vault),
 ) -> Result<Submission, Refused>
 where
     R: WriteRequest,
@@ -225,10 +231,10 @@ where
     Ok(Submission {
         partner,
         request_id: asked.request_id,
-        fingerprint: Fingerprint::of(request),
+        fingerprint: Said::of(request).fingerprint(vault, (partner, asked.request_id)),
         receipt_reference: asked.receipt_reference,
         ask: asked.ask,
-        target: asked.target,
+        target: asked.target.looked_up(|reference| vault.lookup(partner, &reference)),
         deadline: deadline.0.into(),
     })
 }

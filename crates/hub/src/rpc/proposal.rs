@@ -9,7 +9,7 @@ use entente_api::proposal::{
 };
 use entente_ledger::RequestId;
 use entente_store::{
-    clock,
+    StoreError, clock,
     proposals::{self, BeforeProposal, Proposal},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -21,8 +21,8 @@ use uuid::Uuid;
 use crate::{
     authorization::Permit,
     control::{
-        Approval, By, Claim, Controls, Propose, Reject, proposal_in_full, proposal_in_list,
-        proposal_unknown,
+        Approval, By, Claim, Controls, Propose, Reject, opened_proposal, proposal_in_full,
+        proposal_in_list, proposal_unknown,
     },
     edge::ConnectInfo,
     error::RpcError,
@@ -77,10 +77,11 @@ impl ProposalService for Proposals {
         let permit = Permit::of(&request)?;
         let by = by(&request)?;
         let asked = parse::proposal::propose(request.get_ref()).map_err(RpcError::from)?;
-        let parse::proposal::Proposed { id, reason, kind, role, act } = asked;
+        let parse::proposal::Proposed { id, reason, kind, role, act, about } = asked;
         permit.needs(role).map_err(RpcError::from)?;
         let claim = Claim::of_operator(id, request.get_ref());
-        let propose = Propose { id, kind, act, reason, by, life: self.life };
+        let (life, vault) = (self.life, None);
+        let propose = Propose { id, kind, act, reason, by, life, about, vault };
         Ok(Response::new(self.controls.write(claim, propose).await?))
     }
 
@@ -105,7 +106,7 @@ impl ProposalService for Proposals {
         let asked = request.get_ref();
         let (id, proposal, reason) = parse::proposal::reject(asked).map_err(RpcError::from)?;
         let claim = Claim::of_operator(id, asked);
-        let reject = Reject { proposal, by, reason };
+        let reject = Reject { proposal, by, reason, vault: None };
         Ok(Response::new(self.controls.write(claim, reject).await?))
     }
 
@@ -117,6 +118,7 @@ impl ProposalService for Proposals {
         let id = parse::proposal::named(&request.get_ref().proposal).map_err(RpcError::from)?;
         let found = proposals::get(&self.pool, id).await.map_err(RpcError::from)?;
         let found = found.ok_or_else(|| RpcError::from(proposal_unknown()))?;
+        let found = opened_proposal(self.controls.vault(), found).map_err(RpcError::from)?;
         let proposal = Some(proposal_in_full(&found, self.now().await?)?);
         Ok(Response::new(GetProposalResponse { proposal }))
     }
@@ -138,6 +140,9 @@ impl ProposalService for Proposals {
         let mut listed = listed.map_err(RpcError::from)?;
         let more = listed.len() > usize::from(size);
         listed.truncate(size.into());
+        let opened = listed.into_iter().map(|one| opened_proposal(self.controls.vault(), one));
+        let listed: Result<Vec<_>, StoreError> = opened.collect();
+        let listed = listed.map_err(RpcError::from)?;
         let last = listed.last().filter(|_| more);
         let next = last.map(|last| self.page_tokens.seal(&binding, &position(last)));
         Ok(Response::new(ListProposalsResponse {

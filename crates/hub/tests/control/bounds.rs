@@ -5,13 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use entente_api::points::VoidRequest;
 use entente_hub::{
     catalogue::CatalogueCache,
     config::PostingLimits,
     control::Ended,
     feed::Heads,
     fingerprint::Fingerprint,
+    method::Method,
     posting::{Ask, Posting, Submission, Target},
 };
 use entente_ledger::RequestId;
@@ -65,7 +65,7 @@ async fn a_command_after_the_drain_is_told_that_the_hub_is_shutting_down() {
     let submission = Submission {
         partner: HARBOR,
         request_id: RequestId(Uuid::from_u128(1)),
-        fingerprint: Fingerprint::of(&VoidRequest::default()),
+        fingerprint: Fingerprint { method: Method::Void, fields: Vec::new() },
         receipt_reference: String::new(),
         ask: Ask::Void,
         target: Target::Original(RequestId(Uuid::from_u128(2))),

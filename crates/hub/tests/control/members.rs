@@ -84,7 +84,8 @@ async fn a_partner_reads_its_own_members_alone() {
     stage.enrol(HARBOR, &enrolment("guest-1")).await.expect("enrolled");
     let refused = balance(&stage, ROVER, "guest-1").await.map_err(reason).expect_err("unknown");
     assert_eq!(refused, "MEMBER_UNKNOWN");
-    let listed = stage.reading.operations(ROVER, Some(member("guest-1")), None, 10).await;
+    let guest = stage.vault.lookup(ROVER, &member("guest-1"));
+    let listed = stage.reading.operations(ROVER, Some(guest), None, 10).await;
     assert_eq!(listed.map_err(reason).expect_err("unknown"), "MEMBER_UNKNOWN");
 }
 
@@ -97,7 +98,8 @@ async fn balance(
     partner: PartnerId,
     reference: &str,
 ) -> Result<entente_api::member::GetBalanceResponse, RpcError> {
-    stage.reading.balance(partner, member(reference)).await
+    let member = stage.vault.lookup(partner, &member(reference));
+    stage.reading.balance(partner, member).await
 }
 
 /// 150 points of Harbor's and 20 of Rover's, in lots of different expiries.

@@ -19,11 +19,11 @@ use entente_hub::{
     linking::Asserted,
     method::WriteRequest,
     parse,
+    personal::{Consent, Vault},
     reading::Reading,
     security::Actor,
 };
 use entente_ledger::{PartnerId, RequestId};
-use entente_store::linking::Consent;
 use entente_testkit::{Database, morning};
 use sqlx::PgPool;
 use tonic::Status;
@@ -37,6 +37,7 @@ pub(crate) struct Stage {
     pub(crate) pool: PgPool,
     pub(crate) controls: Controls,
     pub(crate) reading: Reading,
+    pub(crate) vault: Arc<Vault>,
     _database: Database,
 }
 
@@ -49,9 +50,10 @@ impl Stage {
         let database = Database::fresh().await;
         let pool = database.runtime_pool().await;
         let catalogue = CatalogueCache::load(pool.clone()).await.expect("a catalogue");
-        let controls = Controls::new(pool.clone(), Arc::clone(&catalogue));
+        let vault = Arc::new(Vault::new(&[7; 32]));
+        let controls = Controls::new(pool.clone(), Arc::clone(&catalogue), Arc::clone(&vault));
         let reading = Reading::new(pool.clone(), catalogue);
-        Self { pool, controls, reading, _database: database }
+        Self { pool, controls, reading, vault, _database: database }
     }
 
     pub(crate) async fn with_partners() -> Self {
@@ -105,7 +107,7 @@ impl Stage {
     ) -> Result<LinkMemberResponse, Reason> {
         let id = parse::member::link(request).expect("a good request");
         let asserted = asserted(&request.member_assertion);
-        let link = LinkMember { partner, asserted };
+        let link = LinkMember { partner, asserted, vault: Arc::clone(&self.vault) };
         self.controls.write(Claim::new(partner, id, request), link).await.map_err(reason)
     }
 

@@ -282,7 +282,7 @@ impl Batch {
         let links = sqlx::query!(
             r#"DELETE FROM links
                WHERE member_id = $1 AND ($2::uuid[] IS NULL OR came_from = ANY ($2))
-               RETURNING partner_id, reference, link_token,
+               RETURNING partner_id, lookup, sealed, sealed_for, link_token,
                          linked_at AS "linked_at: jiff_sqlx::Timestamp",
                          burns_others_from AS "burns_others_from: jiff_sqlx::Timestamp", came_from"#,
             from.0,
@@ -297,27 +297,31 @@ impl Batch {
         let origin = |at: Option<Uuid>| Some(at.unwrap_or(from.0)).filter(|at| *at != to.0);
         sqlx::query!(
             "WITH moved AS (
-                 SELECT * FROM UNNEST($1::integer[], $2::text[], $3::uuid[], $4::timestamptz[],
-                                      $5::timestamptz[], $6::uuid[])
-                     AS m (partner_id, reference, link_token, linked_at, burns_others_from, came_from)
+                 SELECT * FROM UNNEST($1::integer[], $2::bytea[], $3::uuid[], $4::timestamptz[],
+                                      $5::timestamptz[], $6::uuid[], $10::bytea[], $11::uuid[])
+                     AS m (partner_id, lookup, link_token, linked_at, burns_others_from, came_from,
+                           sealed, sealed_for)
              ), former AS (
                  INSERT INTO former_links (partner_id, member_id, link_token, linked_at, unlinked_at)
                  SELECT partner_id, $7, link_token, linked_at, 'infinity' FROM moved
                  ON CONFLICT DO NOTHING
              )
-             INSERT INTO links (partner_id, reference, cell, member_id, link_token, linked_at,
-                                burns_others_from, came_from)
-             SELECT partner_id, reference, $8, $9, link_token, linked_at, burns_others_from, came_from
+             INSERT INTO links (partner_id, lookup, sealed, sealed_for, cell, member_id, link_token,
+                                linked_at, burns_others_from, came_from)
+             SELECT partner_id, lookup, sealed, sealed_for, $8, $9, link_token, linked_at,
+                    burns_others_from, came_from
              FROM moved",
             &column(&links, |link| link.partner_id),
-            &column(&links, |link| link.reference.clone()),
+            &column(&links, |link| link.lookup.clone()),
             &column(&links, |link| link.link_token),
             &column(&links, |link| link.linked_at) as _,
             &column(&links, |link| link.burns_others_from) as _,
             &column(&links, |link| origin(link.came_from)) as _,
             from.0,
             cell.0,
-            to.0
+            to.0,
+            &column(&links, |link| link.sealed.clone()),
+            &column(&links, |link| link.sealed_for)
         )
         .execute(self.connection())
         .await?;

@@ -31,7 +31,7 @@ pub use members::{LoadedMembers, MemberNeeds, YearKey};
 pub use read::Snapshot;
 pub use write::Written;
 
-use crate::{Earlier, ResolvedLink, StoreError, requests};
+use crate::{Earlier, ResolvedLink, StoreError, personal::Lookup, requests};
 
 /// A batch's transaction. Dropped without [`Batch::commit`], it is rolled back.
 #[derive(Debug)]
@@ -64,8 +64,8 @@ impl Batch {
     /// The members behind references, read again under the heads.
     pub async fn links(
         &mut self,
-        keys: &[(PartnerId, String)],
-    ) -> Result<HashMap<(PartnerId, String), ResolvedLink>, StoreError> {
+        keys: &[(PartnerId, Lookup)],
+    ) -> Result<HashMap<(PartnerId, Lookup), ResolvedLink>, StoreError> {
         if keys.is_empty() {
             return Ok(HashMap::new());
         }

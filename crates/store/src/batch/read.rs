@@ -12,7 +12,7 @@ use super::{
     exposures, holds, lots,
     members::{self, Keys, LoadedMembers, MemberNeeds},
 };
-use crate::{ResolvedLink, StoreError, requests};
+use crate::{ResolvedLink, StoreError, personal::Lookup, requests};
 
 /// A read-only transaction that sees one moment of the ledger.
 #[derive(Debug)]
@@ -61,9 +61,9 @@ impl Snapshot {
     pub async fn link(
         &mut self,
         partner: PartnerId,
-        reference: &str,
+        reference: &Lookup,
     ) -> Result<Option<ResolvedLink>, StoreError> {
-        let key = (partner, reference.to_owned());
+        let key = (partner, *reference);
         let links = requests::resolve_links(&mut self.tx, std::slice::from_ref(&key)).await?;
         Ok(links.get(&key).copied())
     }

@@ -21,7 +21,7 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
         r#"SELECT format('%s is too long', found.what) AS "offender!"
            FROM (
                SELECT format('a reference of partner %s', partner_id) AS what FROM links
-               WHERE length(reference) NOT BETWEEN 1 AND 64
+               WHERE length(sealed) NOT BETWEEN 92 AND 512
                UNION ALL
                SELECT format('the receipt reference of operation %s in cell %s', seq, cell)
                FROM operations WHERE length(receipt_reference) > 64

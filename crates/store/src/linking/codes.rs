@@ -7,8 +7,11 @@ use jiff_sqlx::ToSqlx;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use super::links::Consent;
-use crate::{StoreError, codes::inconsistent};
+use crate::{
+    StoreError,
+    codes::inconsistent,
+    personal::{Lookup, SealedConsent, SealedReference},
+};
 
 /// What names a code to the brand that made it: itself, and the id of its request.
 pub type CodeKey = (PartnerId, RequestId);
@@ -53,9 +56,9 @@ pub struct Redeemed {
     /// The number to match.
     pub number: i16,
     /// The target brand's reference.
-    pub reference: String,
+    pub reference: SealedReference,
     /// What the member agreed to there.
-    pub consent: Consent,
+    pub consent: SealedConsent,
     /// The wallet that the reference has, if it has one: confirming merges it.
     pub merges: Option<Merging>,
 }
@@ -108,8 +111,8 @@ pub async fn find(
         Row,
         r#"SELECT issuer, request_id, hash, target, member_id, cell, issuer_token, allow_merge,
                   state, expires_at AS "expires_at: jiff_sqlx::Timestamp", number,
-                  target_reference, consented_at AS "consented_at: jiff_sqlx::Timestamp",
-                  wording_version, assertion_sha256, target_token, merges_token, redeemed_by
+                  lookup, sealed, consent_mark, consent, sealed_for, target_token, merges_token,
+                  redeemed_by
            FROM link_codes WHERE hash = $1 FOR UPDATE"#,
         hash.as_slice()
     );
@@ -125,8 +128,8 @@ pub async fn lock(
         Row,
         r#"SELECT issuer, request_id, hash, target, member_id, cell, issuer_token, allow_merge,
                   state, expires_at AS "expires_at: jiff_sqlx::Timestamp", number,
-                  target_reference, consented_at AS "consented_at: jiff_sqlx::Timestamp",
-                  wording_version, assertion_sha256, target_token, merges_token, redeemed_by
+                  lookup, sealed, consent_mark, consent, sealed_for, target_token, merges_token,
+                  redeemed_by
            FROM link_codes WHERE issuer = $1 AND request_id = $2 FOR UPDATE"#,
         issuer.0,
         request_id.0
@@ -143,20 +146,20 @@ pub async fn redeem(
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "UPDATE link_codes
-         SET state = 2, number = $3, target_reference = $4, consented_at = $5,
-             wording_version = $6, assertion_sha256 = $7, expires_at = $8, merges_token = $9,
-             redeemed_by = $10
+         SET state = 2, number = $3, lookup = $4, sealed = $5, consent_mark = $6, consent = $7,
+             expires_at = $8, merges_token = $9, redeemed_by = $10, sealed_for = $11
          WHERE issuer = $1 AND request_id = $2",
         issuer.0,
         request_id.0,
         redeemed.number,
-        redeemed.reference,
-        redeemed.consent.given_at.to_sqlx() as _,
-        redeemed.consent.wording_version,
-        redeemed.consent.assertion_sha256.as_slice(),
+        redeemed.reference.lookup.0.as_slice(),
+        redeemed.reference.sealed,
+        redeemed.consent.mark.as_slice(),
+        redeemed.consent.sealed,
         expires_at.to_sqlx() as _,
         redeemed.merges.map(|merging| merging.token),
-        redeemed.merges.map(|merging| merging.redeemed_by.0)
+        redeemed.merges.map(|merging| merging.redeemed_by.0),
+        redeemed.reference.sealed_for.0
     )
     .execute(executor)
     .await?;
@@ -172,9 +175,8 @@ pub async fn confirm(
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "UPDATE link_codes
-         SET state = 3, target_token = $3, expires_at = $4, number = NULL,
-             target_reference = NULL, consented_at = NULL, wording_version = NULL,
-             assertion_sha256 = NULL
+         SET state = 3, target_token = $3, expires_at = $4, number = NULL, lookup = NULL,
+             sealed = NULL, consent_mark = NULL, consent = NULL, sealed_for = NULL
          WHERE issuer = $1 AND request_id = $2",
         issuer.0,
         request_id.0,
@@ -227,10 +229,11 @@ struct Row {
     state: i16,
     expires_at: jiff_sqlx::Timestamp,
     number: Option<i16>,
-    target_reference: Option<String>,
-    consented_at: Option<jiff_sqlx::Timestamp>,
-    wording_version: Option<String>,
-    assertion_sha256: Option<Vec<u8>>,
+    lookup: Option<Vec<u8>>,
+    sealed: Option<Vec<u8>>,
+    consent_mark: Option<Vec<u8>>,
+    consent: Option<Vec<u8>>,
+    sealed_for: Option<Uuid>,
     target_token: Option<Uuid>,
     merges_token: Option<Uuid>,
     redeemed_by: Option<Uuid>,
@@ -263,11 +266,15 @@ impl Row {
             (3, Some(token)) => Ok(CodeState::Confirmed(token)),
             (2, None) => Ok(CodeState::Pending(Redeemed {
                 number: self.number.ok_or_else(wrong)?,
-                reference: self.target_reference.ok_or_else(wrong)?,
-                consent: Consent {
-                    given_at: self.consented_at.ok_or_else(wrong)?.to_jiff(),
-                    wording_version: self.wording_version.ok_or_else(wrong)?,
-                    assertion_sha256: digest(self.assertion_sha256.ok_or_else(wrong)?)?,
+                reference: SealedReference {
+                    lookup: Lookup(digest(self.lookup.ok_or_else(wrong)?)?),
+                    sealed: self.sealed.ok_or_else(wrong)?,
+                    sealed_for: MemberId(self.sealed_for.ok_or_else(wrong)?),
+                },
+                consent: SealedConsent {
+                    mark: digest(self.consent_mark.ok_or_else(wrong)?)?,
+                    sealed: self.consent.ok_or_else(wrong)?,
+                    sealed_for: MemberId(self.sealed_for.ok_or_else(wrong)?),
                 },
                 merges: self.merges_token.zip(self.redeemed_by).map(merging),
             })),

@@ -6,7 +6,10 @@ use jiff_sqlx::ToSqlx;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use crate::StoreError;
+use crate::{
+    StoreError,
+    personal::{Lookup, SealedConsent},
+};
 
 /// A link as its partner may know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,17 +26,6 @@ pub struct FoundLink {
     pub burns_others_from: Option<Timestamp>,
     /// The member that it was of before a merge brought it here.
     pub came_from: Option<MemberId>,
-}
-
-/// What a member agreed to, as its brand asserted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Consent {
-    /// When, by the brand's clock.
-    pub given_at: Timestamp,
-    /// To which wording.
-    pub wording_version: String,
-    /// The assertion, by its hash.
-    pub assertion_sha256: [u8; 32],
 }
 
 /// What a consent was given for. The codes are stored.
@@ -62,15 +54,15 @@ impl ConsentKind {
 pub async fn find_link(
     executor: impl PgExecutor<'_>,
     partner: PartnerId,
-    reference: &str,
+    reference: &Lookup,
 ) -> Result<Option<FoundLink>, StoreError> {
     let row = sqlx::query_as!(
         Row,
         r#"SELECT cell, member_id, link_token, linked_at AS "linked_at: jiff_sqlx::Timestamp",
                   burns_others_from AS "burns_others_from: jiff_sqlx::Timestamp", came_from
-           FROM links WHERE partner_id = $1 AND reference = $2"#,
+           FROM links WHERE partner_id = $1 AND lookup = $2"#,
         partner.0,
-        reference
+        reference.0.as_slice()
     );
     Ok(row.fetch_optional(executor).await?.map(Row::found))
 }
@@ -187,26 +179,21 @@ pub async fn record_consent(
     executor: impl PgExecutor<'_>,
     (partner, member, link_token): (PartnerId, MemberId, Uuid),
     kind: ConsentKind,
-    consent: &Consent,
+    consent: &SealedConsent,
     recorded_at: Timestamp,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        "INSERT INTO consents (partner_id, member_id, link_token, kind, given_at, recorded_at,
-                               wording_version, assertion_sha256)
-         SELECT $1, $2, $3, $4, $5, $6, $7, $8
-         WHERE NOT EXISTS (
-             SELECT FROM consents
-             WHERE member_id = $2 AND partner_id = $1 AND link_token = $3 AND kind = $4
-               AND wording_version = $7)
-         ON CONFLICT DO NOTHING",
+        "INSERT INTO consents (partner_id, member_id, link_token, kind, recorded_at, mark, sealed,
+                               sealed_for)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
         partner.0,
         member.0,
         link_token,
         kind.code(),
-        consent.given_at.to_sqlx() as _,
         recorded_at.to_sqlx() as _,
-        consent.wording_version,
-        consent.assertion_sha256.as_slice()
+        consent.mark.as_slice(),
+        consent.sealed,
+        consent.sealed_for.0
     )
     .execute(executor)
     .await?;

@@ -11,8 +11,8 @@ pub use codes::{
 };
 pub use codes::{end, redeem};
 pub use links::{
-    Consent, ConsentKind, FoundLink, find_link, hold_back, hold_back_everywhere, link_by_token,
-    lock_head, record_consent, remove,
+    ConsentKind, FoundLink, find_link, hold_back, hold_back_everywhere, link_by_token, lock_head,
+    record_consent, remove,
 };
 pub use merges::{Merge, MergeBy, end_merge, find_merge, record_merge};
 pub use tries::{HUB, count_try, forget_tries, tries};

@@ -100,7 +100,7 @@ async fn a_hub_cannot_change_terms_but_for_their_end() {
         "DELETE FROM partners",
         "UPDATE links SET cell = 0",
         "DELETE FROM former_links",
-        "UPDATE consents SET wording_version = '2'",
+        "UPDATE consents SET sealed = ''",
         "UPDATE requests SET refused = true",
     ] {
         let refused = sqlx::query(forbidden).execute(&ledger.pool).await.expect_err(forbidden);

@@ -9,6 +9,7 @@ use entente_store::{
         ListedOperation, NewLink, TakenLink, insert_link, insert_wallet, operations_of_member,
         operations_of_partner, taken_links,
     },
+    personal::{Lookup, SealedReference},
 };
 use entente_testkit::morning;
 use uuid::Uuid;
@@ -19,7 +20,14 @@ fn guest(number: u128) -> MemberId {
     MemberId(Uuid::from_u128(number))
 }
 
-fn link(partner: PartnerId, reference: &str, member: MemberId) -> NewLink<'_> {
+/// A reference, as if it were sealed.
+fn sealed(reference: &str, member: MemberId) -> SealedReference {
+    let mut lookup = [0; 32];
+    lookup[..reference.len()].copy_from_slice(reference.as_bytes());
+    SealedReference { lookup: Lookup(lookup), sealed: vec![7; 92], sealed_for: member }
+}
+
+fn link(partner: PartnerId, reference: &SealedReference, member: MemberId) -> NewLink<'_> {
     let (cell, link_token, linked_at) = (member.cell(8), Uuid::from_u128(1), morning());
     let burns_others_from = None;
     NewLink { partner, reference, member, cell, link_token, linked_at, burns_others_from }
@@ -38,13 +46,15 @@ async fn a_reference_and_a_member_are_linked_once() {
         (harbor, "guest-2", guest(2), true),
         (rover, "guest-1", guest(1), true),
     ] {
-        let inserted = insert_link(&ledger.pool, &link(partner, reference, member)).await;
+        let sealed = sealed(reference, member);
+        let inserted = insert_link(&ledger.pool, &link(partner, &sealed, member)).await;
         assert_eq!(inserted.expect("no fault"), is_new, "{partner} {reference} {member:?}");
     }
-    let mut taken = taken_links(&ledger.pool, harbor, "guest-1", guest(2)).await.expect("a read");
-    taken.sort_by(|a, b| a.reference.cmp(&b.reference));
-    let expected = [("guest-1", guest(1)), ("guest-2", guest(2))]
-        .map(|(reference, member)| TakenLink { reference: reference.to_owned(), member });
+    let first = sealed("guest-1", guest(1)).lookup;
+    let mut taken = taken_links(&ledger.pool, harbor, &first, guest(2)).await.expect("a read");
+    taken.sort_by_key(|taken| taken.member);
+    let expected = [(true, guest(1)), (false, guest(2))]
+        .map(|(same_reference, member)| TakenLink { same_reference, member });
     assert_eq!(taken, expected);
 }
 
@@ -54,12 +64,14 @@ async fn of_two_enrolments_of_one_reference_at_once_one_makes_the_member() {
     let harbor = ledger.partner("harbor-hotels").await;
     let mut first = Control::begin_without_heads(&ledger.pool).await.expect("begun");
     let member = guest(1);
-    let inserted = insert_link(first.connection(), &link(harbor, "guest", member)).await;
+    let own = sealed("guest", member);
+    let inserted = insert_link(first.connection(), &link(harbor, &own, member)).await;
     assert!(inserted.expect("no fault"));
-    insert_wallet(first.connection(), member, member.cell(8)).await.expect("a wallet");
+    insert_wallet(first.connection(), member, member.cell(8), &[7; 60]).await.expect("a wallet");
     let pool = ledger.pool.clone();
     let second = tokio::spawn(async move {
-        insert_link(&pool, &link(harbor, "guest", guest(2))).await.expect("no fault")
+        let other = sealed("guest", guest(2));
+        insert_link(&pool, &link(harbor, &other, guest(2))).await.expect("no fault")
     });
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(!second.is_finished(), "the second did not wait for the first");

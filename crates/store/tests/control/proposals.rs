@@ -3,7 +3,7 @@
 use entente_ledger::RequestId;
 use entente_store::{
     StoreError,
-    proposals::{self, Decision, End, NewProposal},
+    proposals::{self, Decision, End, NewProposal, Words},
 };
 use entente_testkit::morning;
 use jiff::SignedDuration;
@@ -17,6 +17,8 @@ fn proposal(id: u128) -> NewProposal {
         kind: 1,
         act: b"an act".to_vec(),
         reason: "agreed".to_owned(),
+        sealed: None,
+        member: None,
         proposed_by: "amelia".to_owned(),
         proposed_at: morning(),
         expires_at: morning() + SignedDuration::from_hours(1),
@@ -40,8 +42,8 @@ async fn the_database_takes_no_approval_by_the_proposer() {
     for (by, end) in [
         ("amelia", End::Applied(Vec::new())),
         ("amelia", End::Refused(Vec::new())),
-        ("amelia", End::Rejected("no".to_owned())),
-        ("benedict", End::Withdrawn("no".to_owned())),
+        ("amelia", End::Rejected(Words::Plain("no".to_owned()))),
+        ("benedict", End::Withdrawn(Words::Plain("no".to_owned()))),
     ] {
         let refused = proposals::decide(&ledger.pool, new.id, &decision(by, end.clone())).await;
         let refused = refused.expect_err("a constraint");

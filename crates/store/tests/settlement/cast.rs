@@ -16,6 +16,7 @@ use entente_store::{
     catalogue::{insert_partner, insert_terms, load_catalogue},
     control::Control,
     member::{NewLink, insert_link, insert_wallet},
+    personal::{Lookup, SealedReference},
     settlement::{self, Closed},
 };
 use entente_testkit::{Database, morning};
@@ -130,12 +131,12 @@ impl Ledger {
         let member = MemberId(Uuid::from_u128(0xABCD_0000 + number));
         let mut control = Control::begin(&self.pool).await.expect("heads");
         let cell = member.cell(control.ledger().cell_count);
-        insert_wallet(control.connection(), member, cell).await.expect("a wallet");
+        insert_wallet(control.connection(), member, cell, &[7; 60]).await.expect("a wallet");
         for &partner in partners {
             let token = u128::try_from(partner.0).expect("positive") << 64 | number;
             let link = NewLink {
                 partner,
-                reference: &format!("guest-{number}"),
+                reference: &sealed(number, member),
                 member,
                 cell,
                 link_token: Uuid::from_u128(token),
@@ -381,4 +382,11 @@ fn outcome(decision: &Decision) -> RequestRow {
         outcome,
         receipt: operation.credited_receipt().map(str::to_owned),
     }
+}
+
+/// The reference of a member, as if it were sealed.
+fn sealed(number: u128, member: MemberId) -> SealedReference {
+    let mut lookup = [0; 32];
+    lookup[..16].copy_from_slice(&number.to_be_bytes());
+    SealedReference { lookup: Lookup(lookup), sealed: vec![7; 92], sealed_for: member }
 }

@@ -235,12 +235,7 @@ const TAMPERINGS: &[Tampering] = &[
         4,
         "operation 1002 comes after",
     ),
-    (
-        "UPDATE cells SET seq = seq + 1",
-        "UPDATE cells SET seq = seq - 1",
-        4,
-        "its head is at",
-    ),
+    ("UPDATE cells SET seq = seq + 1", "UPDATE cells SET seq = seq - 1", 4, "its head is at"),
     (
         "UPDATE operations SET window_id = 2 WHERE kind = 2 AND NOT refused",
         "UPDATE operations SET window_id = 1 WHERE kind = 2 AND NOT refused",
@@ -309,9 +304,10 @@ const TAMPERINGS: &[Tampering] = &[
         "a token of partner 3 names",
     ),
     (
-        "ALTER TABLE links DROP CONSTRAINT links_reference_check;
-         UPDATE links SET reference = repeat('x', 65) WHERE reference = 'guest-1' AND partner_id = 1",
-        "UPDATE links SET reference = 'guest-1' WHERE length(reference) = 65",
+        "ALTER TABLE links DROP CONSTRAINT links_sealed_check;
+         UPDATE links SET sealed = sealed || sealed || sealed || sealed || sealed || sealed
+         WHERE member_id = '00000000-0000-0000-0000-0000abcd0001' AND partner_id = 1",
+        "UPDATE links SET sealed = substr(sealed, 1, 92) WHERE length(sealed) > 92",
         10,
         "a reference of partner 1",
     ),

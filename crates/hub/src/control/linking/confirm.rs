@@ -15,7 +15,7 @@ use entente_store::{
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::{after, code_refused, link_unknown, not_pending, unless_suspended, use_up};
+use super::{after, code_refused, link_unknown, member_key, not_pending, unless_suspended, use_up};
 use crate::{
     catalogue::CatalogueCache,
     control::{Answer, Write, events},
@@ -23,6 +23,7 @@ use crate::{
     ids,
     linking::Asserted,
     parse::wire_timestamp,
+    personal::Vault,
 };
 
 /// Confirms a link.
@@ -42,6 +43,8 @@ pub struct ConfirmLink {
     pub hold_back: SignedDuration,
     /// What a merge is decided by.
     pub catalogue: Arc<CatalogueCache>,
+    /// How references are found, and consents kept.
+    pub vault: Arc<Vault>,
 }
 
 impl Write for ConfirmLink {
@@ -97,8 +100,8 @@ impl ConfirmLink {
         control: &mut Control<NoHeads>,
     ) -> Result<Option<LinkCode>, StoreError> {
         let connection = control.connection();
-        let reference = self.asserted.reference.as_str();
-        let link = linking::find_link(&mut *connection, self.partner, reference).await?;
+        let reference = self.vault.lookup(self.partner, &self.asserted.reference);
+        let link = linking::find_link(&mut *connection, self.partner, &reference).await?;
         let code = linking::lock(connection, (self.partner, self.code)).await?;
         let of_link = |code: &LinkCode| {
             link.is_some_and(|link| {
@@ -153,9 +156,12 @@ impl ConfirmLink {
         let now = control.now();
         let connection = control.connection();
         let (there, here) = ((code.target, token), (self.partner, code.issuer_token));
+        let (vault, member) = (&self.vault, code.member);
+        let key = member_key(&mut *connection, vault, (code.cell, member)).await?;
+        let own = vault.seal_consent(&key, (self.partner, member), &self.asserted.consent);
         for ((partner, token), kind, consent) in [
             (there, ConsentKind::Redeemed, &redeemed.consent),
-            (here, ConsentKind::Confirmed, &self.asserted.consent),
+            (here, ConsentKind::Confirmed, &own),
         ] {
             let of = (partner, code.member, token);
             linking::record_consent(&mut *connection, of, kind, consent, now).await?;

@@ -9,6 +9,7 @@ use entente_store::{
     StoreError,
     control::{Control, NoHeads},
     linking::{self, CodeState, LinkCode},
+    personal::Lookup,
 };
 
 use super::{CODE_LIFE, after, unless_suspended};
@@ -16,7 +17,7 @@ use crate::{
     control::{Answer, Write, events, members::member_unknown, partner_unknown},
     error::Refused,
     linking::LinkKey,
-    parse::{MemberReference, wire_timestamp},
+    parse::wire_timestamp,
     security::Actor,
 };
 
@@ -32,7 +33,7 @@ pub struct CreateLinkCode {
     /// The request, which names the code.
     pub id: RequestId,
     /// Its own reference of the member.
-    pub reference: MemberReference,
+    pub reference: Lookup,
     /// The brand where the code is typed.
     pub target: PartnerCode,
     /// Whether a wallet there may be merged.
@@ -52,8 +53,7 @@ impl Write for CreateLinkCode {
         catalogue: &Catalogue,
     ) -> Result<Result<Answer<Self::Request>, Refused>, StoreError> {
         let (now, issuer) = (control.now(), self.issuer);
-        let reference = self.reference.as_str();
-        let link = linking::find_link(control.connection(), issuer, reference).await?;
+        let link = linking::find_link(control.connection(), issuer, &self.reference).await?;
         let Some(link) = link else { return Ok(Err(member_unknown())) };
         let Some(target) = self.target(catalogue) else { return Ok(Err(partner_unknown())) };
         if let Err(refused) = unless_suspended(control, issuer).await? {

@@ -1,5 +1,7 @@
 //! A partner links a member of its own: at first sight with a new wallet.
 
+use std::sync::Arc;
+
 use entente_api::member::{LinkMemberRequest, LinkMemberResponse};
 use entente_ledger::PartnerId;
 use entente_loyalty::Catalogue;
@@ -11,12 +13,13 @@ use entente_store::{
 };
 use uuid::Uuid;
 
-use super::{unless_suspended, use_up};
+use super::{member_key, unless_suspended, use_up};
 use crate::{
     control::{Answer, Write, events},
     error::Refused,
     ids,
     linking::Asserted,
+    personal::Vault,
 };
 
 /// Links a member of a partner.
@@ -26,6 +29,8 @@ pub struct LinkMember {
     pub partner: PartnerId,
     /// What it asserts.
     pub asserted: Asserted,
+    /// How it is kept.
+    pub vault: Arc<Vault>,
 }
 
 impl Write for LinkMember {
@@ -56,10 +61,11 @@ impl LinkMember {
         let connection = control.connection();
         let (member, link_token) = (ids::member(), ids::link_token());
         let cell = member.cell(cell_count);
-        let (partner, reference) = (self.partner, self.asserted.reference.as_str());
+        let (partner, vault, mut key) = (self.partner, &self.vault, self.vault.new_key());
+        let reference = vault.seal_reference(&key, (partner, member), &self.asserted.reference);
         let link = NewLink {
             partner,
-            reference,
+            reference: &reference,
             member,
             cell,
             link_token,
@@ -68,16 +74,19 @@ impl LinkMember {
         };
         let created = member::insert_link(&mut *connection, &link).await?;
         let known = if created {
-            member::insert_wallet(&mut *connection, member, cell).await?;
+            let wrapped = vault.wrap(member, &key);
+            member::insert_wallet(&mut *connection, member, cell, &wrapped).await?;
             (partner, member, link_token)
         } else {
-            let found = linking::find_link(&mut *connection, partner, reference).await?;
+            let found = linking::find_link(&mut *connection, partner, &reference.lookup).await?;
             // Removed since: another run makes it.
             let found = found.ok_or(StoreError::Claimed)?;
+            key = member_key(&mut *connection, vault, (found.cell, found.member)).await?;
             (partner, found.member, found.link_token)
         };
-        let consent = &self.asserted.consent;
-        linking::record_consent(&mut *connection, known, ConsentKind::Linked, consent, now).await?;
+        let consent = vault.seal_consent(&key, (partner, known.1), &self.asserted.consent);
+        let kind = ConsentKind::Linked;
+        linking::record_consent(&mut *connection, known, kind, &consent, now).await?;
         if created {
             events::linked(connection, &self.asserted.actor, (link_token, None)).await?;
         }

@@ -42,7 +42,7 @@ impl ConfirmLink {
         (redeemed, merging): (&Redeemed, Merging),
     ) -> Result<Confirmed, StoreError> {
         let reference = &redeemed.reference;
-        let link = linking::find_link(control.connection(), code.target, reference).await?;
+        let link = linking::find_link(control.connection(), code.target, &reference.lookup).await?;
         let Some(link) = link.filter(|link| link.link_token == merging.token) else {
             return Ok(Err(not_pending()));
         };

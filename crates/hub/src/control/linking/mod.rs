@@ -12,9 +12,10 @@ mod unlink;
 mod unmerge;
 
 use entente_api::error::ErrorReason;
-use entente_ledger::PartnerId;
-use entente_store::{StoreError, catalogue, control::Control};
+use entente_ledger::{Cell, MemberId, PartnerId};
+use entente_store::{StoreError, catalogue, control::Control, personal};
 use jiff::{SignedDuration, Timestamp};
+use sqlx::PgConnection;
 
 pub use confirm::ConfirmLink;
 pub use create_code::CreateLinkCode;
@@ -23,7 +24,11 @@ pub use redeem::RedeemLinkCode;
 pub use unlink::{Unlink, UnlinkBy};
 pub use unmerge::UnmergeMembers;
 
-use crate::{error::Refused, linking::Asserted};
+use crate::{
+    error::Refused,
+    linking::Asserted,
+    personal::{DataKey, Unreadable, Vault},
+};
 
 /// How long a code can be typed.
 const CODE_LIFE: SignedDuration = SignedDuration::from_mins(10);
@@ -64,6 +69,18 @@ async fn use_up<H>(
     asserted: &Asserted,
 ) -> Result<Result<(), Refused>, StoreError> {
     Ok(if asserted.use_up(control.connection()).await? { Ok(()) } else { Err(Asserted::refused()) })
+}
+
+/// The key of a member that is linked.
+pub(super) async fn member_key(
+    connection: &mut PgConnection,
+    vault: &Vault,
+    (cell, member): (Cell, MemberId),
+) -> Result<DataKey, StoreError> {
+    let wrapped = personal::wrapped_key(connection, cell, member).await?;
+    let missing = || StoreError::inconsistent("member_keys", "member_id", member.0);
+    let key = vault.unwrap(member, &wrapped.ok_or_else(missing)?);
+    key.map_err(|_| Unreadable::of("member_keys", member.0))
 }
 
 /// So much later.

@@ -16,13 +16,14 @@ use entente_store::{
     member,
 };
 
-use super::{PENDING_LIFE, after, code_refused, unless_suspended, use_up};
+use super::{PENDING_LIFE, after, code_refused, member_key, unless_suspended, use_up};
 use crate::{
     config::LinkingSettings,
     control::{Answer, Write, events},
     error::Refused,
     linking::{Asserted, LinkKey, TypedCode},
     parse::wire_timestamp,
+    personal::Vault,
 };
 
 /// Takes a code.
@@ -38,6 +39,8 @@ pub struct RedeemLinkCode {
     pub code: TypedCode,
     /// How codes are known.
     pub key: Arc<LinkKey>,
+    /// How the reference is kept.
+    pub vault: Arc<Vault>,
     /// How often codes may be tried.
     pub settings: LinkingSettings,
 }
@@ -81,10 +84,13 @@ impl Write for RedeemLinkCode {
         };
         let number = self.key.number(&hash, self.id);
         let expires_at = after(now, PENDING_LIFE);
+        let (vault, of) = (&self.vault, (self.partner, code.member));
+        let of_member = (code.cell, code.member);
+        let member_key = member_key(control.connection(), vault, of_member).await?;
         let redeemed = Redeemed {
             number,
-            reference: self.asserted.reference.as_str().to_owned(),
-            consent: self.asserted.consent.clone(),
+            reference: vault.seal_reference(&member_key, of, &self.asserted.reference),
+            consent: vault.seal_consent(&member_key, of, &self.asserted.consent),
             merges,
         };
         linking::redeem(control.connection(), code.key, &redeemed, expires_at).await?;
@@ -102,9 +108,9 @@ impl RedeemLinkCode {
     /// Counts the try of the reference, good or wrong, and looks how many wrong ones there were.
     async fn may_try(&self, control: &mut Control<NoHeads>) -> Result<bool, StoreError> {
         let now = control.now();
-        let reference = self.key.reference(self.partner, &self.asserted.reference);
+        let reference = self.vault.lookup(self.partner, &self.asserted.reference);
         let connection = control.connection();
-        let own = linking::count_try(&mut *connection, self.partner, &reference, now).await?;
+        let own = linking::count_try(&mut *connection, self.partner, &reference.0, now).await?;
         let wrong = linking::tries(&mut *connection, self.partner, now).await?;
         let all = linking::tries(connection, linking::HUB, now).await?;
         let within = |tries: i32, limit: u32| i64::from(tries) < i64::from(limit);
@@ -146,15 +152,15 @@ impl RedeemLinkCode {
         control: &mut Control<NoHeads>,
         code: &LinkCode,
     ) -> Result<Result<Option<Merging>, Refused>, StoreError> {
-        let reference = self.asserted.reference.as_str();
+        let reference = self.vault.lookup(self.partner, &self.asserted.reference);
         let connection = control.connection();
         let taken =
-            member::taken_links(&mut *connection, self.partner, reference, code.member).await?;
+            member::taken_links(&mut *connection, self.partner, &reference, code.member).await?;
         if taken.iter().any(|taken| taken.member == code.member) {
             let message = "the member has a reference at this partner already";
             return Ok(Err(Refused::new(ErrorReason::MemberAlreadyLinked, message)));
         }
-        let own = linking::find_link(connection, self.partner, reference).await?;
+        let own = linking::find_link(connection, self.partner, &reference).await?;
         if own.is_some() && !code.allow_merge {
             let message = "the reference has a wallet of its own, and the code does not merge it";
             return Ok(Err(Refused::new(ErrorReason::MergeNotAllowed, message)));

@@ -7,13 +7,13 @@ use entente_store::{
     StoreError,
     control::{Control, NoHeads},
     linking::{self, CodeState, FoundLink},
+    personal::Lookup,
 };
 
 use super::link_unknown;
 use crate::{
     control::{Answer, Write, events, members::member_unknown},
     error::Refused,
-    parse::MemberReference,
     security::Actor,
 };
 
@@ -32,7 +32,7 @@ pub struct Unlink {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnlinkBy {
     /// The partner's own, by its reference.
-    Reference(MemberReference),
+    Reference(Lookup),
     /// The one that a code of the partner made at another.
     Code(RequestId),
 }
@@ -58,9 +58,8 @@ impl Unlink {
     async fn own(
         &self,
         control: &mut Control<NoHeads>,
-        reference: &MemberReference,
+        reference: &Lookup,
     ) -> Result<Result<(), Refused>, StoreError> {
-        let reference = reference.as_str();
         let found = linking::find_link(control.connection(), self.partner, reference).await?;
         let Some(link) = found else { return Ok(Err(member_unknown())) };
         if self.remove(control, self.partner, &link).await? {

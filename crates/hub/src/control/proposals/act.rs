@@ -1,6 +1,8 @@
 //! The acts that need two operators. A new one is a line of the table below, an arm in each message
 //! of `act.proto`, and the write that it runs.
 
+use std::sync::Arc;
+
 use entente_api::proposal::{
     self as api, ActKind, Applied, ApproveRequest, ApproveResponse, act::Act as OneAct,
     applied::Answer as OneAnswer,
@@ -10,14 +12,16 @@ use entente_loyalty::Catalogue;
 use entente_store::{
     StoreError,
     control::{Control, NoHeads},
+    proposals::Proposal,
 };
 use prost::Message;
 
-use super::{Approval, Approve};
+use super::{About, Approval, Approve, Subject, subject, undecided};
 use crate::{
     authorization::OperatorRole,
     control::{
         Answer, AttachReference, Claim, Controls, GrantRoles, PublishTerms, RegisterKey, Write,
+        member_erased,
     },
     error::{Refused, RpcError},
     method::WriteRequest,
@@ -25,7 +29,7 @@ use crate::{
 };
 
 /// A write that an approval runs.
-pub trait Act: Write {
+pub trait Act: Write + About {
     /// Its answer, as the proposal keeps it.
     fn applied(response: <Self::Request as WriteRequest>::Response) -> Applied;
 }
@@ -33,12 +37,17 @@ pub trait Act: Write {
 /// What stands in for an act that there is not: an approval that is refused before anything else,
 /// unless its request id has an outcome.
 #[derive(Debug)]
-struct Unfounded(Refused);
+enum Unfounded {
+    /// It is refused for this.
+    Refused(Refused),
+    /// What it said about a member is gone.
+    Forgotten(Box<Proposal>),
+}
 
 macro_rules! acts {
     ($($(#[$doc:meta])* $act:ident = $field:literal by $parse:path, for $role:ident;)*) => {
         /// Any act, parsed.
-        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[derive(Debug, Clone)]
         pub enum AnyAct {
             $($(#[$doc])* $act(Box<$act>),)*
         }
@@ -86,6 +95,14 @@ macro_rules! acts {
                 }
             }
 
+            /// The member that it is about.
+            #[must_use]
+            pub fn about(&self) -> Option<Subject> {
+                match self {
+                    $(Self::$act(act) => act.about(),)*
+                }
+            }
+
             async fn approved(
                 self,
                 controls: &Controls,
@@ -95,7 +112,8 @@ macro_rules! acts {
                 match self {
                     $(Self::$act(mut act) => {
                         act.approved_by(&approval);
-                        controls.write(claim, Approve { approval, act: *act }).await
+                        let vault = Arc::clone(controls.vault());
+                        controls.write(claim, Approve { approval, act: *act, vault }).await
                     })*
                 }
             }
@@ -127,6 +145,18 @@ trait ApprovedBy {
     fn approved_by(&mut self, _: &Approval) {}
 }
 
+impl About for PublishTerms {}
+
+impl About for AttachReference {
+    fn about(&self) -> Option<Subject> {
+        Some((self.partner.clone(), self.reference.clone()))
+    }
+}
+
+impl About for RegisterKey {}
+
+impl About for GrantRoles {}
+
 impl ApprovedBy for PublishTerms {}
 
 impl ApprovedBy for AttachReference {}
@@ -156,7 +186,11 @@ impl Controls {
         let claim = Claim::of_operator(request_id, request);
         let proposed = entente_store::proposals::get(&self.pool, approval.proposal).await?;
         let act = match proposed {
+            Some(gone) if gone.made.sealed.is_none() && subject::is_about_a_member(&gone) => {
+                return self.write(claim, Unfounded::Forgotten(Box::new(gone))).await;
+            }
             Some(proposed) => {
+                let proposed = subject::opened(&self.vault, proposed)?;
                 let act = api::Act::decode(proposed.made.act.as_slice());
                 AnyAct::parse(&act.map_err(RpcError::internal)?, &request.request_id)
             }
@@ -164,7 +198,7 @@ impl Controls {
         };
         match act.and_then(|act| may(act.role()).map(|()| act)) {
             Ok(act) => act.approved(self, claim, approval).await,
-            Err(refused) => self.write(claim, Unfounded(refused)).await,
+            Err(refused) => self.write(claim, Unfounded::Refused(refused)).await,
         }
     }
 }
@@ -175,9 +209,15 @@ impl Write for Unfounded {
 
     async fn act(
         &self,
-        _: &mut Control<NoHeads>,
+        control: &mut Control<NoHeads>,
         _: &Catalogue,
     ) -> Result<Result<Answer<Self::Request>, Refused>, StoreError> {
-        Ok(Err(self.0.clone()))
+        Ok(Err(match self {
+            Self::Refused(refused) => refused.clone(),
+            Self::Forgotten(proposal) => match undecided(proposal, control.now()) {
+                Ok(()) => member_erased(),
+                Err(refused) => refused,
+            },
+        }))
     }
 }

@@ -3,6 +3,8 @@
 //! 1. lock the proposal; 2. refuse its proposer, and what is decided or too late; 3. run the act;
 //! 4. note who approved it and what the act answered, or for what it was refused for good.
 
+use std::sync::Arc;
+
 use entente_api::{
     error::ErrorReason,
     proposal::{ApproveRequest, ApproveResponse},
@@ -18,11 +20,12 @@ use entente_store::{
 use jiff::Timestamp;
 use prost::Message;
 
-use super::{Act, By, proposal_unknown, trail, undecided, wire};
+use super::{Act, By, proposal_unknown, subject, trail, undecided, wire};
 use crate::{
     caller::OperatorName,
     control::{Answer, Locks, Write},
     error::Refused,
+    personal::Vault,
 };
 
 /// Who approves what.
@@ -35,17 +38,23 @@ pub struct Approval {
 }
 
 /// Applies an act that somebody else proposed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Approve<A> {
     /// Who approves which proposal.
     pub approval: Approval,
     /// Its act.
     pub act: A,
+    /// How members are found.
+    pub vault: Arc<Vault>,
 }
 
 impl<A: Act> Write for Approve<A> {
     type Request = ApproveRequest;
     type Locks = A::Locks;
+
+    fn take(&mut self, vault: &Arc<Vault>) {
+        self.act.take(vault);
+    }
 
     /// A refusal of the act that is kept commits with the proposal's end.
     async fn act(
@@ -59,6 +68,13 @@ impl<A: Act> Write for Approve<A> {
         };
         if let Err(refused) = approvable(&proposal, &by.operator, control.now()) {
             return Ok(Err(refused));
+        }
+        if let (Some(about), None) = (self.act.about(), proposal.made.member) {
+            let connection = control.connection();
+            let member = subject::member(&mut *connection, catalogue, &self.vault, &about).await?;
+            if let Some((_, member)) = member {
+                proposals::note_member(connection, *id, member).await?;
+            }
         }
         match self.act.act(control, catalogue).await? {
             Ok(Answer { response, place }) => {

@@ -8,6 +8,7 @@ mod act;
 mod approve;
 mod propose;
 mod reject;
+mod subject;
 mod trail;
 mod wire;
 
@@ -19,6 +20,8 @@ pub use act::{Act, AnyAct};
 pub use approve::{Approval, Approve};
 pub use propose::Propose;
 pub use reject::Reject;
+pub(crate) use subject::opened;
+pub use subject::{About, Subject};
 pub use trail::By;
 pub(crate) use wire::{in_full, in_list};
 

@@ -1,5 +1,7 @@
 //! The end of a proposal without effect: rejected by another, or withdrawn by who made it.
 
+use std::sync::Arc;
+
 use entente_api::proposal::{RejectRequest, RejectResponse};
 use entente_ledger::RequestId;
 use entente_loyalty::Catalogue;
@@ -10,14 +12,15 @@ use entente_store::{
     security::SecurityEventKind,
 };
 
-use super::{By, proposal_unknown, trail, undecided, wire};
+use super::{By, proposal_unknown, subject, trail, undecided, wire};
 use crate::{
     control::{Answer, Write},
     error::Refused,
+    personal::Vault,
 };
 
 /// Ends a proposal.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Reject {
     /// The proposal.
     pub proposal: RequestId,
@@ -25,11 +28,17 @@ pub struct Reject {
     pub by: By,
     /// Why.
     pub reason: String,
+    /// How that is kept, if it is about a member.
+    pub vault: Option<Arc<Vault>>,
 }
 
 impl Write for Reject {
     type Request = RejectRequest;
     type Locks = NoHeads;
+
+    fn take(&mut self, vault: &Arc<Vault>) {
+        self.vault = Some(Arc::clone(vault));
+    }
 
     async fn act(
         &self,
@@ -48,7 +57,8 @@ impl Write for Reject {
         } else {
             End::Rejected
         };
-        let end = ended(self.reason.clone());
+        let vault = self.vault.as_ref().expect("whoever runs a write gives it the vault");
+        let end = ended(subject::words(vault, &proposal, &self.reason));
         let decision = Decision { decided_by: self.by.operator.to_string(), decided_at: now, end };
         proposals::decide(control.connection(), self.proposal, &decision).await?;
         let decided = Proposal { decision: Some(decision), ..proposal };

@@ -1,7 +1,7 @@
 //! Proposals as the contract has them.
 
 use entente_api::proposal::{self as api, Act, ActKind, Applied, ProposalState};
-use entente_store::proposals::{End, EndKind, Proposal};
+use entente_store::proposals::{End, EndKind, Proposal, Words};
 use jiff::Timestamp;
 use prost::Message;
 use tonic_types::pb::Status;
@@ -37,8 +37,13 @@ pub(super) fn summary(proposal: &Proposal, now: Timestamp) -> api::Proposal {
     let made = &proposal.made;
     let decision = proposal.decision.as_ref();
     let reason = decision.and_then(|decision| match &decision.end {
-        End::Rejected(reason) | End::Withdrawn(reason) => Some(reason.clone()),
-        End::Applied(_) | End::Refused(_) => None,
+        End::Rejected(Words::Plain(reason)) | End::Withdrawn(Words::Plain(reason)) => {
+            Some(reason.clone())
+        }
+        End::Rejected(Words::Sealed(_))
+        | End::Withdrawn(Words::Sealed(_))
+        | End::Applied(_)
+        | End::Refused(_) => None,
     });
     api::Proposal {
         proposal: made.id.0.to_string(),
