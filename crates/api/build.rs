@@ -17,6 +17,7 @@ const SERVICES: &[&str] = &[
     "entente/partner/v1/partner_service.proto",
     "entente/points/v1/points_service.proto",
     "entente/proposal/v1/proposal_service.proto",
+    "entente/settlement/v1/clearing_service.proto",
     "entente/settlement/v1/report_service.proto",
     "entente/settlement/v1/settlement_service.proto",
     // What the details of refusals are made of: whoever reads the descriptors can read them.

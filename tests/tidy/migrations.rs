@@ -1,6 +1,6 @@
-//! Migrations are numbered without gaps, and never edited once merged.
+//! Migrations have each a number of their own, and are never edited once merged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
@@ -9,12 +9,17 @@ use crate::files::{self, Source};
 const LIST: &str = "migrations/SHA256SUMS";
 
 #[test]
-fn migrations_are_numbered_without_gaps_and_say_their_reason() {
-    let mut found = Vec::new();
-    for (index, source) in migrations().iter().enumerate() {
-        let prefix = format!("migrations/{:04}_", index + 1);
-        if !source.path.starts_with(&prefix) {
-            found.push(format!("{} should begin with {prefix}", source.path));
+fn migrations_have_numbers_of_their_own_and_say_their_reason() {
+    let (mut found, mut numbers) = (Vec::new(), BTreeSet::new());
+    for source in migrations() {
+        let name = source.path.trim_start_matches("migrations/");
+        let number = name.split_once('_').map(|(number, _)| number);
+        let number =
+            number.filter(|digits| digits.len() == 4).and_then(|digits| digits.parse().ok());
+        match number {
+            Some(number) if numbers.insert::<u16>(number) => {}
+            Some(_) => found.push(format!("{} has the number of another one", source.path)),
+            None => found.push(format!("{} should begin with four digits", source.path)),
         }
         if !source.text.starts_with("-- ") {
             found.push(format!("{} does not begin with its reason", source.path));

@@ -7,6 +7,7 @@ use entente_api::partner::{PublishTermsRequest, PublishTermsResponse};
 use entente_api::proposal::{
     Act, ApproveRequest, ApproveResponse, ProposeRequest, act::Act as OneAct, applied::Answer,
 };
+use entente_api::settlement::{ArrangeSettlementRequest, ArrangeSettlementResponse, Arrangement};
 use tonic::Code;
 use uuid::Uuid;
 
@@ -91,6 +92,27 @@ impl Operators {
         match answer(&told) {
             Some(Answer::AttachReference(answer)) => {
                 Ok(AttachReferenceResponse { replayed: told.replayed, ..*answer })
+            }
+            _ => Err(another_answer()),
+        }
+    }
+
+    /// Says how the coalition settles from now on.
+    ///
+    /// # Errors
+    /// As [`Operators::enact`].
+    pub async fn arrange_settlement(
+        &self,
+        request_id: String,
+        arrangement: Arrangement,
+    ) -> Result<ArrangeSettlementResponse, Error> {
+        let request =
+            ArrangeSettlementRequest { request_id: String::new(), arrangement: Some(arrangement) };
+        let act = OneAct::ArrangeSettlement(request);
+        let told = Box::pin(self.enact(request_id, act)).await?;
+        match answer(&told) {
+            Some(Answer::ArrangeSettlement(answer)) => {
+                Ok(ArrangeSettlementResponse { replayed: told.replayed, ..*answer })
             }
             _ => Err(another_answer()),
         }

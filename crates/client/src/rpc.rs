@@ -11,6 +11,7 @@ use entente_api::member::member_service_client::MemberServiceClient;
 use entente_api::partner::partner_service_client::PartnerServiceClient;
 use entente_api::points::points_service_client::PointsServiceClient;
 use entente_api::proposal::proposal_service_client::ProposalServiceClient;
+use entente_api::settlement::clearing_service_client::ClearingServiceClient;
 use entente_api::settlement::report_service_client::ReportServiceClient;
 use entente_api::settlement::settlement_service_client::SettlementServiceClient;
 use entente_api::{audit, event, identity, ledger, member, partner, points, proposal, settlement};
@@ -139,6 +140,15 @@ calls! { ReportServiceClient:
     get_breakage(settlement::GetBreakageRequest) -> settlement::GetBreakageResponse;
     /// Adds up the hub's fees by who pays them.
     get_fees(settlement::GetFeesRequest) -> settlement::GetFeesResponse;
+}
+
+calls! { ClearingServiceClient:
+    /// Reads how the coalition settles.
+    get_arrangement(settlement::GetArrangementRequest) -> settlement::GetArrangementResponse;
+    /// Reads what became of a closed window.
+    get_window(settlement::GetWindowRequest) -> settlement::GetWindowResponse;
+    /// Says that a partner agrees to its statement.
+    agree_statement(settlement::AgreeStatementRequest) -> settlement::AgreeStatementResponse;
 }
 
 calls! { WebhookServiceClient:

@@ -17,6 +17,7 @@ use entente_api::{
     points::points_service_server::PointsServiceServer,
     proposal::proposal_service_server::ProposalServiceServer,
     settlement::{
+        clearing_service_server::ClearingServiceServer,
         report_service_server::ReportServiceServer,
         settlement_service_server::SettlementServiceServer,
     },
@@ -40,7 +41,7 @@ use crate::{
     posting::{Posting, PostingTasks, Quotes},
     reading::Reading,
     rpc::{
-        Audit, Clock, Events, Keys, Members, Operators, Partners, Points, Proposals,
+        Audit, Clearing, Clock, Events, Keys, Members, Operators, Partners, Points, Proposals,
         ReportsService, Settlement, Tokens, Webhooks,
     },
     security::{Domain, Guard, Issuer, Signer, SignerError, time_of_day},
@@ -48,7 +49,7 @@ use crate::{
     settlement::{Reports, Settlements},
     streams::Streams,
     webhooks::{Courier, Desk, RootsError, Sender, WebhookKey},
-    workers::{Months, Sweeper, TermsInForce, Workers},
+    workers::{Closer, Months, Sweeper, TermsInForce, Workers},
 };
 
 /// Connections for control writes and reads.
@@ -133,6 +134,7 @@ impl Ledger {
                 Arc::clone(&catalogue),
                 config.workers.terms_every(),
             ))
+            .with(Closer::new(own.clone(), Arc::clone(&catalogue), config.workers.close_every()))
             .with(KeptHeads::new(pool.clone(), heads))
             .with(issuer.keeper(config.tokens.look_every()))
             .with(Courier::new(Arc::clone(&desk), config.webhooks.every()))
@@ -251,9 +253,17 @@ fn with_settlement(
     let settlements = Settlements::new(windows.clone(), Arc::clone(&catalogue));
     let reports = Reports::new(windows, settlements.clone());
     let reports = ReportsService { reports, catalogue: Arc::clone(&catalogue) };
+    let clearing = Clearing {
+        controls: controls.clone(),
+        settlements: settlements.clone(),
+        catalogue: Arc::clone(&catalogue),
+    };
     let controls = controls.clone();
     let settlement = Settlement { controls, settlements, catalogue, page_tokens };
-    builder.with(SettlementServiceServer::new(settlement)).with(ReportServiceServer::new(reports))
+    builder
+        .with(SettlementServiceServer::new(settlement))
+        .with(ClearingServiceServer::new(clearing))
+        .with(ReportServiceServer::new(reports))
 }
 
 /// Ends what runs behind the services.

@@ -129,6 +129,10 @@ writes! {
     Reject = 52: proposal::RejectRequest => RejectResponse;
     /// Record what a partner paid.
     RecordPayment = 60: settlement::RecordPaymentRequest => RecordPaymentResponse;
+    /// Agree to a statement.
+    AgreeStatement = 61: settlement::AgreeStatementRequest => AgreeStatementResponse;
+    /// Say how the coalition settles.
+    ArrangeSettlement = 65: settlement::ArrangeSettlementRequest => ArrangeSettlementResponse;
     /// Add an endpoint for events.
     RegisterWebhook = 70: event::RegisterWebhookRequest => RegisterWebhookResponse;
     /// Remove one.

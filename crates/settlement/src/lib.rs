@@ -6,6 +6,7 @@
     clippy::integer_division
 )]
 
+mod arrangement;
 mod calendar;
 mod close;
 pub mod iso20022;
@@ -19,6 +20,7 @@ pub mod reconcile;
 pub mod statement;
 mod totals;
 
+pub use arrangement::{Arrangement, Schedule};
 pub use calendar::{Calendar, CutOff, Cycle, NoSuchDay};
 pub use close::{Closing, Obligation, close};
 pub use money::{Money, payable, read_decimal, write_exact};

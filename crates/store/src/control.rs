@@ -32,8 +32,9 @@ pub struct Control<H = Heads> {
 /// All heads, locked.
 #[derive(Debug)]
 pub struct Heads {
-    heads: Vec<Head>,
+    locked: Vec<Head>,
     window: Windows,
+    closes_at: Option<Timestamp>,
 }
 
 /// No head is locked.
@@ -58,18 +59,28 @@ pub struct Head {
 }
 
 impl Control<Heads> {
-    /// Begins a transaction and locks all heads.
+    /// Begins a transaction and locks all heads. Where the calendar closes the open window first,
+    /// the answer is [`StoreError::CutOffDue`].
     pub async fn begin(pool: &PgPool) -> Result<Self, StoreError> {
+        let control = Self::begin_closing(pool).await?;
+        if control.is_cut_off_due() {
+            control.rollback().await?;
+            return Err(StoreError::CutOffDue);
+        }
+        Ok(control)
+    }
+
+    /// The same, whatever the calendar says: for who closes by it.
+    pub async fn begin_closing(pool: &PgPool) -> Result<Self, StoreError> {
         let mut batch = Batch::begin(pool).await?;
         let heads = lock_heads(batch.connection()).await?;
         let first = heads.first().ok_or_else(|| StoreError::inconsistent("cells", "cell", 0))?;
-        let window = Windows {
-            live: open_window(batch.connection(), first.window).await?,
-            testing: open_window(batch.connection(), first.testing_window).await?,
-        };
+        let (live, closes_at) = open_window(batch.connection(), first.window).await?;
+        let (testing, _) = open_window(batch.connection(), first.testing_window).await?;
+        let window = Windows { live, testing };
         let (ledger, clock) = clock::read(batch.connection()).await?;
         let now = heads.iter().map(|head| head.last_time).fold(clock, Timestamp::max);
-        Ok(Self { batch, ledger, now, heads: Heads { heads, window } })
+        Ok(Self { batch, ledger, now, heads: Heads { locked: heads, window, closes_at } })
     }
 
     /// The open window of partners that are settled.
@@ -82,14 +93,24 @@ impl Control<Heads> {
         self.heads.window.of(testing)
     }
 
+    /// When the calendar closes the open window, if it does.
+    pub const fn closes_at(&self) -> Option<Timestamp> {
+        self.heads.closes_at
+    }
+
+    /// Whether the calendar closes the open window before anything else is posted.
+    pub fn is_cut_off_due(&self) -> bool {
+        self.closes_at().is_some_and(|at| at <= self.now)
+    }
+
     /// The heads, in cell order.
     pub fn heads(&self) -> &[Head] {
-        &self.heads.heads
+        &self.heads.locked
     }
 
     /// The catalogue's epoch: as locked, or as raised since.
     pub fn catalogue_epoch(&self) -> i64 {
-        self.heads.heads.iter().map(|head| head.catalogue_epoch).max().unwrap_or_default()
+        self.heads.locked.iter().map(|head| head.catalogue_epoch).max().unwrap_or_default()
     }
 
     /// Raises the catalogue's epoch: every writer reloads before it decides again.
@@ -98,7 +119,7 @@ impl Control<Heads> {
         sqlx::query!("UPDATE cells SET catalogue_epoch = $1", epoch)
             .execute(self.batch.connection())
             .await?;
-        for head in &mut self.heads.heads {
+        for head in &mut self.heads.locked {
             head.catalogue_epoch = epoch;
         }
         Ok(epoch)
@@ -106,7 +127,7 @@ impl Control<Heads> {
 
     /// The next number of a cell: its head counts on.
     pub(crate) async fn next_seq(&mut self, cell: Cell) -> Result<Seq, StoreError> {
-        let head = self.heads.heads.iter_mut().find(|head| head.cell == cell);
+        let head = self.heads.locked.iter_mut().find(|head| head.cell == cell);
         let head = head.ok_or_else(|| StoreError::inconsistent("cells", "cell", cell.0))?;
         let seq = head.seq.after(1);
         head.seq = seq.map_err(|_| StoreError::inconsistent("cells", "seq", head.seq.0))?;
@@ -214,13 +235,18 @@ async fn lock_heads(connection: &mut PgConnection) -> Result<Vec<Head>, StoreErr
     Ok(heads.collect())
 }
 
-async fn open_window(connection: &mut PgConnection, id: WindowId) -> Result<Window, StoreError> {
+async fn open_window(
+    connection: &mut PgConnection,
+    id: WindowId,
+) -> Result<(Window, Option<Timestamp>), StoreError> {
     let window = sqlx::query!(
-        r#"SELECT opened_at AS "opened_at: jiff_sqlx::Timestamp" FROM windows
-           WHERE window_id = $1 AND closed_at IS NULL"#,
+        r#"SELECT opened_at AS "opened_at: jiff_sqlx::Timestamp",
+                  closes_at AS "closes_at: jiff_sqlx::Timestamp"
+           FROM windows WHERE window_id = $1 AND closed_at IS NULL"#,
         id.0
     );
     let window = window.fetch_optional(connection).await?;
     let window = window.ok_or_else(|| StoreError::inconsistent("cells", "window_id", id.0))?;
-    Ok(Window { id, opened_at: window.opened_at.to_jiff() })
+    let closes_at = window.closes_at.map(jiff_sqlx::Timestamp::to_jiff);
+    Ok((Window { id, opened_at: window.opened_at.to_jiff() }, closes_at))
 }

@@ -12,6 +12,9 @@ pub enum StoreError {
     /// Another transaction gave the request id its outcome first: run again, and answer that.
     #[error("another transaction claimed the request id")]
     Claimed,
+    /// The calendar closes the open window before anything else is posted: close it, and run again.
+    #[error("the open window is past its cut-off")]
+    CutOffDue,
     /// A row says something that the ledger never writes.
     #[error("{table}.{column} of {row} is inconsistent")]
     Inconsistent {
@@ -50,7 +53,7 @@ impl StoreError {
     #[must_use]
     pub fn cure(&self) -> Cure {
         match self {
-            Self::Claimed => Cure::Rerun,
+            Self::Claimed | Self::CutOffDue => Cure::Rerun,
             Self::Database(error) => match sqlstate_class(error).as_deref() {
                 Some("40") => Cure::Rerun,
                 Some("22" | "23") => Cure::OneByOne,
@@ -63,7 +66,7 @@ impl StoreError {
     }
 
     /// Whether the same transaction may succeed when it runs again: a deadlock, a serialization
-    /// failure, or a request id that was claimed meanwhile.
+    /// failure, a request id that was claimed meanwhile, or a window to be closed first.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.cure() == Cure::Rerun

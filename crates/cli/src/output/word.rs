@@ -4,7 +4,7 @@ use entente_api::event::{DeliveryFailure, DeliveryState, EventKind};
 use entente_api::identity::OperatorRole;
 use entente_api::partner::{EarnRounding, Funding, PartnerState};
 use entente_api::proposal::{ActKind, ProposalState};
-use entente_api::settlement::{AmountKind, Direction, WindowState};
+use entente_api::settlement::{AmountKind, Direction, StatementState, WindowState};
 use entente_api::types::OperationKind;
 
 /// What a direction's number means, for people.
@@ -56,11 +56,23 @@ pub(crate) fn operation_kind(number: i32) -> &'static str {
     }
 }
 
-/// Whether a window is final.
+/// Where a partner stands with its statement.
+pub(crate) fn statement_state(number: i32) -> &'static str {
+    match StatementState::try_from(number).unwrap_or_default() {
+        StatementState::Pending => "pending",
+        StatementState::Agreed => "agreed",
+        StatementState::Disputed => "disputed",
+        StatementState::Unspecified => "?",
+    }
+}
+
+/// How far a window has come.
 pub(crate) fn window_state(number: i32) -> &'static str {
     match WindowState::try_from(number).unwrap_or_default() {
         WindowState::Open => "open",
         WindowState::Closed => "closed",
+        WindowState::Settling => "settling",
+        WindowState::Settled => "settled",
         WindowState::Unspecified => "?",
     }
 }
@@ -81,6 +93,7 @@ pub(crate) fn act_kind(number: i32) -> &'static str {
         ActKind::AttachReference => "attach a reference",
         ActKind::RegisterKey => "register a key",
         ActKind::GrantRoles => "grant roles",
+        ActKind::ArrangeSettlement => "arrange settlement",
         ActKind::Unspecified => "?",
     }
 }

@@ -45,6 +45,8 @@ scopes! {
     WebhooksWrite = "webhooks:write";
     /// Read positions, windows and statements.
     SettlementRead = "settlement:read";
+    /// Agree to statements, and object.
+    SettlementAgree = "settlement:agree";
     /// Close windows and record payments.
     SettlementWrite = "settlement:write";
     /// Read partners, terms, keys and operators.
@@ -128,6 +130,7 @@ impl Scopes {
             S::EventsRead,
             S::WebhooksWrite,
             S::SettlementRead,
+            S::SettlementAgree,
             S::PartnersRead,
             S::LedgerRead,
             S::KeysWrite,
@@ -212,7 +215,10 @@ impl OperatorRole {
             Self::Onboarding => {
                 Scopes::of(&[S::PartnersWrite, S::MembersWrite, S::KeysWrite]).0 | acts.0
             }
-            Self::Settlement => Scopes::of(&[S::SettlementWrite, S::LedgerWrite]).0 | acts.0,
+            Self::Settlement => {
+                let own = [S::SettlementAgree, S::SettlementWrite, S::LedgerWrite];
+                Scopes::of(&own).0 | acts.0
+            }
             Self::Security => {
                 Scopes::of(&[S::SecurityWrite, S::KeysWrite, S::AuditRead]).0 | acts.0
             }

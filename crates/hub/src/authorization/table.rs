@@ -166,6 +166,11 @@ table! {
         GetBreakage: unary, Both, Named, with(SettlementRead);
         GetFees: unary, Both, Named, with(SettlementRead);
     }
+    "entente.settlement.v1.ClearingService" {
+        GetArrangement: unary, Both, Nobodys, with(SettlementRead);
+        GetWindow: unary, Both, Named, with(SettlementRead);
+        AgreeStatement: unary, Both, Named, with(SettlementAgree);
+    }
     "entente.event.v1.EventService" {
         Watch: stream, Partners, Own, with(EventsRead);
     }

@@ -18,11 +18,13 @@ pub struct WorkerSettings {
     pub months_every_ms: u64,
     /// How often terms that come into force are looked for.
     pub terms_every_ms: u64,
+    /// How often windows are looked for that the calendar closes, or to which nobody objects any more.
+    pub close_every_ms: u64,
 }
 
 impl WorkerSettings {
-    pub(super) const NAMES: [&str; 4] =
-        ["sweep_every_ms", "sweep_batch", "months_every_ms", "terms_every_ms"];
+    pub(super) const NAMES: [&str; 5] =
+        ["sweep_every_ms", "sweep_batch", "months_every_ms", "terms_every_ms", "close_every_ms"];
 
     /// [`Self::sweep_every_ms`].
     #[must_use]
@@ -42,11 +44,18 @@ impl WorkerSettings {
         Duration::from_millis(self.terms_every_ms)
     }
 
+    /// [`Self::close_every_ms`].
+    #[must_use]
+    pub const fn close_every(&self) -> Duration {
+        Duration::from_millis(self.close_every_ms)
+    }
+
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         within("workers.sweep_every_ms", &self.sweep_every_ms, 10..=3_600_000)?;
         within("workers.sweep_batch", &self.sweep_batch, 1..=1_024)?;
         within("workers.months_every_ms", &self.months_every_ms, 10..=86_400_000)?;
-        within("workers.terms_every_ms", &self.terms_every_ms, 10..=3_600_000)
+        within("workers.terms_every_ms", &self.terms_every_ms, 10..=3_600_000)?;
+        within("workers.close_every_ms", &self.close_every_ms, 10..=3_600_000)
     }
 }
 
@@ -57,6 +66,7 @@ impl Default for WorkerSettings {
             sweep_batch: 128,
             months_every_ms: 3_600_000,
             terms_every_ms: 1_000,
+            close_every_ms: 1_000,
         }
     }
 }

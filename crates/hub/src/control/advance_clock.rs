@@ -1,20 +1,22 @@
 //! The clock of a simulation, moved forward under all heads, so that no batch runs meanwhile.
 
+use std::sync::Arc;
+
 use entente_api::error::ErrorReason;
 use entente_store::control::Control;
 use jiff::Timestamp;
 
-use super::{Controls, Ended};
+use super::{Controls, Ended, begin};
 use crate::error::{Refused, RpcError};
 
 impl Controls {
     /// Moves the clock of a simulation to a time that is not before it, and answers the clock.
     pub async fn advance_clock(&self, to: Timestamp) -> Result<Timestamp, RpcError> {
-        let pool = self.pool.clone();
+        let (pool, cache) = (self.pool.clone(), Arc::clone(&self.catalogue));
         self.run(move || {
-            let pool = pool.clone();
+            let (pool, cache) = (pool.clone(), Arc::clone(&cache));
             async move {
-                let mut control = Control::begin(&pool).await?;
+                let mut control = begin(&pool, &cache).await?;
                 if let Err(refused) = allowed(&control, to) {
                     control.rollback().await?;
                     return Err(Ended::from(refused));

@@ -6,6 +6,8 @@
 //! request id give it one outcome for ever, in `write.rs`.
 
 mod advance_clock;
+mod clearing;
+mod closing;
 mod events;
 mod linking;
 mod members;
@@ -24,6 +26,8 @@ use entente_store::StoreError;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
+pub use clearing::{AgreeStatement, ArrangeSettlement};
+pub(crate) use closing::{begin, close_due, zone};
 pub use linking::{
     ConfirmLink, CreateLinkCode, LinkMember, RedeemLinkCode, Unlink, UnlinkBy, UnmergeMembers,
 };

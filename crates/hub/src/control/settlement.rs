@@ -1,6 +1,4 @@
-//! Closing windows and recording payments. Both run under all heads.
-
-use std::sync::Arc;
+//! Recording payments, under all heads.
 
 use entente_api::{
     error::ErrorReason,
@@ -9,22 +7,14 @@ use entente_api::{
 use entente_ledger::RequestId;
 use entente_loyalty::{Catalogue, PartnerCode};
 use entente_store::{
-    Notice, StoreError,
+    StoreError,
     control::{Control, Heads},
     notices,
-    settlement::{Closed, Done, ExceedsObligation, Payment, close_window, record_payment},
+    settlement::{ExceedsObligation, Payment, record_payment},
 };
 
-use sqlx::PgPool;
-
-use super::{Answer, Controls, Ended, Write, partner_unknown, testing_apart};
-use crate::{
-    catalogue::CatalogueCache,
-    error::{Refused, RpcError},
-    notices::Anchor,
-    parse::Amount,
-    thresholds,
-};
+use super::{Answer, Write, partner_unknown};
+use crate::{error::Refused, notices::Anchor, parse::Amount, thresholds};
 
 /// Records what a partner paid of its obligations.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,46 +25,6 @@ pub struct RecordPayment {
     pub partner: PartnerCode,
     /// What it paid.
     pub amount: Amount,
-}
-
-impl Controls {
-    /// Closes the open window under a name. The name stands for the close: no request id is needed.
-    pub async fn close_window(&self, name: String, testing: bool) -> Result<Closed, RpcError> {
-        let (pool, cache) = (self.pool.clone(), Arc::clone(&self.catalogue));
-        self.run(move || {
-            let (pool, cache, name) = (pool.clone(), Arc::clone(&cache), name.clone());
-            async move { close(&pool, &cache, &name, testing).await }
-        })
-        .await
-    }
-}
-
-/// Closes the window, and tells every partner of its kind.
-async fn close(
-    pool: &PgPool,
-    cache: &CatalogueCache,
-    name: &str,
-    testing: bool,
-) -> Result<Closed, Ended> {
-    let mut control = Control::begin(pool).await?;
-    let catalogue = cache.at_least(control.catalogue_epoch()).await?;
-    let closed = close_window(&mut control, name, testing).await?;
-    let Some(Done { place, exposures }) = &closed.done else {
-        control.rollback().await?;
-        if closed.window.is_testing() != testing {
-            let message = "a window of the other kind has this name";
-            return Err(testing_apart(message).into());
-        }
-        return Ok(closed);
-    };
-    let anchor = Anchor::at(*place, control.now());
-    let told = catalogue.partners().filter(|partner| partner.testing == testing);
-    let windows = told.map(|told| anchor.window_closed(told.id, &closed.window));
-    let mut told: Vec<Notice> = windows.collect();
-    told.extend(thresholds::told(&mut control, &catalogue, anchor, exposures).await?);
-    notices::insert(control.connection(), &told).await?;
-    control.commit().await?;
-    Ok(closed)
 }
 
 impl Write for RecordPayment {

@@ -103,7 +103,10 @@ impl<R: WriteRequest> Answer<R> {
 /// What a control transaction locks: all heads, or none.
 pub trait Locks: Sized + Send + 'static {
     /// Begins.
-    fn begin(pool: &PgPool) -> impl Future<Output = Result<Control<Self>, StoreError>> + Send;
+    fn begin(
+        pool: &PgPool,
+        cache: &CatalogueCache,
+    ) -> impl Future<Output = Result<Control<Self>, StoreError>> + Send;
     /// Commits.
     fn commit(control: Control<Self>) -> impl Future<Output = Result<(), StoreError>> + Send;
     /// The catalogue that the write acts by: the one under the heads, or a recent one.
@@ -122,7 +125,7 @@ pub(super) async fn run<W: Write>(
     claim: &Claimed,
     write: &W,
 ) -> Result<<W::Request as WriteRequest>::Response, Ended> {
-    let mut control = W::Locks::begin(pool).await?;
+    let mut control = W::Locks::begin(pool, cache).await?;
     if let Some(outcome) = control.outcome(claim.partner, claim.request_id).await? {
         control.rollback().await?;
         return Ok(replay::<W::Request>(&claim.fingerprint, &outcome)?);
@@ -177,8 +180,8 @@ fn replay<R: WriteRequest>(
 }
 
 impl Locks for Heads {
-    async fn begin(pool: &PgPool) -> Result<Control<Self>, StoreError> {
-        Control::begin(pool).await
+    async fn begin(pool: &PgPool, cache: &CatalogueCache) -> Result<Control<Self>, StoreError> {
+        super::begin(pool, cache).await
     }
 
     async fn commit(control: Control<Self>) -> Result<(), StoreError> {
@@ -198,7 +201,7 @@ impl Locks for Heads {
 }
 
 impl Locks for NoHeads {
-    async fn begin(pool: &PgPool) -> Result<Control<Self>, StoreError> {
+    async fn begin(pool: &PgPool, _: &CatalogueCache) -> Result<Control<Self>, StoreError> {
         Control::begin_without_heads(pool).await
     }
 

@@ -51,7 +51,11 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         | R::OperatorUnknown
         | R::ProposalUnknown => not_kept(NotFound),
         R::PartnerSuspended | R::BurnHeldBack | R::LinkNotPending => A_MINUTE,
-        R::WindowNotClosed | R::NotASimulation | R::ClockBackwards | R::EndpointNotAllowed => STATE,
+        R::WindowNotClosed
+        | R::StatementState
+        | R::NotASimulation
+        | R::ClockBackwards
+        | R::EndpointNotAllowed => STATE,
         R::TooManyWebhooks | R::TooManyKeys => not_kept(Code::ResourceExhausted),
         R::PartnerExists | R::KeyTaken => kept(AlreadyExists),
         R::NetDebitCapExceeded => kept(Code::ResourceExhausted),

@@ -27,7 +27,7 @@ pub(crate) fn is_unreachable(error: &StoreError) -> bool {
                 !matches!(error, Error::ColumnDecode { .. } | Error::Decode(_) | Error::Encode(_))
             }
         },
-        StoreError::Claimed => true,
+        StoreError::Claimed | StoreError::CutOffDue => true,
         StoreError::Migrate(_) | StoreError::Inconsistent { .. } | StoreError::Ledger(_) => false,
     }
 }
@@ -44,6 +44,7 @@ mod tests {
             (StoreError::from(Error::PoolTimedOut), Some(ErrorReason::Overloaded)),
             (StoreError::from(Error::PoolClosed), Some(ErrorReason::Overloaded)),
             (StoreError::Claimed, Some(ErrorReason::Overloaded)),
+            (StoreError::CutOffDue, Some(ErrorReason::Overloaded)),
             (StoreError::from(Error::Decode("a bad row".into())), None),
             (StoreError::inconsistent("cells", "seq", 3), None),
         ] {

@@ -5,6 +5,7 @@
 
 mod amount;
 pub mod audit;
+pub mod clearing;
 pub mod event;
 pub mod identity;
 pub mod member;

@@ -10,7 +10,10 @@ use super::{
     queue::Waiting,
     submission::{Posted, Queued},
 };
-use crate::error::{Refused, RpcError, chain, is_unreachable};
+use crate::{
+    control::close_due,
+    error::{Refused, RpcError, chain, is_unreachable},
+};
 
 /// How often a batch is run again before its commands run one by one.
 const RERUNS: u32 = 5;
@@ -36,7 +39,8 @@ pub(super) async fn run(
     }
 }
 
-/// Runs a batch, as its errors ask, and answers each caller.
+/// Runs a batch, as its errors ask, and answers each caller. A window that is past its cut-off is
+/// closed first.
 async fn post(context: &Context, commands: Vec<Queued>) {
     let mut reruns = 0;
     loop {
@@ -44,6 +48,16 @@ async fn post(context: &Context, commands: Vec<Queued>) {
             Ok(answers) => return reply(commands, answers),
             Err(error) => error,
         };
+        if matches!(error, StoreError::CutOffDue) {
+            match close_due(&context.pool, &context.catalogue).await {
+                Ok(()) => continue,
+                Err(failed) if failed.is_transient() && reruns < RERUNS => {
+                    reruns += 1;
+                    continue;
+                }
+                Err(failed) => return give_up(commands, &failed),
+            }
+        }
         match error.cure() {
             Cure::Rerun if reruns < RERUNS => {
                 reruns += 1;

@@ -1,6 +1,7 @@
 //! The services of the contract, each thin: parse, call, map.
 
 mod audit;
+mod clearing;
 mod earn_stream;
 mod events;
 mod identity;
@@ -14,6 +15,7 @@ mod settlement;
 mod webhook;
 
 pub use audit::Audit;
+pub use clearing::Clearing;
 pub use events::Events;
 pub use identity::{Keys, Operators, Tokens};
 pub use ledger::Clock;

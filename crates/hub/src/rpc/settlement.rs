@@ -65,9 +65,9 @@ impl SettlementService for Settlement {
         &self,
         request: Request<CloseWindowRequest>,
     ) -> Result<Response<CloseWindowResponse>, Status> {
-        Permit::of(&request)?;
+        let actor = Permit::of(&request)?.actor().name;
         let name = parse::settlement::close(request.get_ref()).map_err(RpcError::from)?;
-        let answer = self.controls.close_window(name, request.get_ref().testing).await?;
+        let answer = self.controls.close_window(name, request.get_ref().testing, actor).await?;
         let names = self.settlements.names().await.map_err(RpcError::from)?;
         Ok(Response::new(closed(&answer, &names)?))
     }
@@ -117,13 +117,13 @@ impl SettlementService for Settlement {
     }
 }
 
-fn nobody_named() -> RpcError {
+pub(super) fn nobody_named() -> RpcError {
     let mut violations = Violations::default();
     violations.add("partner", "the code of a partner");
     violations.refused().into()
 }
 
-fn not_closed() -> RpcError {
+pub(super) fn not_closed() -> RpcError {
     let message = "a statement is made of a closed window alone; name one";
     Refused::new(ErrorReason::WindowNotClosed, message).into()
 }

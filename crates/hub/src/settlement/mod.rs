@@ -1,6 +1,7 @@
 //! What operators and partners read of settlement: positions, windows, statements. Nothing here has
 //! an effect.
 
+mod clearing;
 mod names;
 mod reports;
 mod statement;
@@ -8,24 +9,28 @@ mod wire;
 
 use std::sync::Arc;
 
-use entente_api::settlement::{GetPositionResponse, Window};
+use entente_api::settlement::{
+    GetArrangementResponse, GetPositionResponse, GetWindowResponse, Window,
+};
 use entente_ledger::{PartnerId, WindowId};
 use entente_loyalty::Partner;
 use entente_store::{
     StoreError,
     catalogue::catalogue_epoch,
     clock,
-    settlement::{self, WindowChoice, statement::Statement},
+    settlement::{self, WindowChoice, agreement, arrangement_in_force, statement::Statement},
 };
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
-pub(crate) use names::Names;
+pub(crate) use clearing::{wire_standing, wire_window_state};
+pub(crate) use names::{HUB, Names};
 pub use reports::Reports;
 pub use statement::{Parts, window_unknown};
 pub(crate) use wire::closed;
 
 use crate::{
+    caller::Role,
     catalogue::CatalogueCache,
     error::{Refused, RpcError},
 };
@@ -85,6 +90,27 @@ impl Settlements {
         windows.truncate(size.into());
         let next = windows.last().filter(|_| more).map(|last| last.id);
         Ok((windows.iter().map(wire::window).collect(), next))
+    }
+
+    /// How the coalition settles, as a caller of a role is told it.
+    pub async fn arrangement(&self, role: Role) -> Result<GetArrangementResponse, RpcError> {
+        let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
+        let found = arrangement_in_force(&mut connection).await?;
+        clearing::in_force(&found, &self.names().await?, role)
+    }
+
+    /// What became of a closed window: for one partner, or for all.
+    pub async fn became(
+        &self,
+        window: &str,
+        whom: (Option<PartnerId>, Role),
+    ) -> Result<GetWindowResponse, RpcError> {
+        let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
+        let found = settlement::window_by_name(&mut *connection, window).await?;
+        let window = found.ok_or_else(window_unknown)?;
+        let standings = agreement::standings(&mut connection, window.id).await?;
+        let changes = agreement::changes(&mut *connection, window.id).await?;
+        clearing::became(&window, (standings, changes), whom, &self.names().await?)
     }
 
     /// The statement of a partner in a closed window, part by part.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::error::RpcError;
 
 /// The hub as a party.
-const HUB: &str = "hub";
+pub(crate) const HUB: &str = "hub";
 
 /// The codes of partners, and their caps.
 #[derive(Debug, Clone)]

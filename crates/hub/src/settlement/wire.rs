@@ -4,7 +4,7 @@ use entente_api::{
     settlement::{
         self as api, AmountKind as ApiKind, CloseWindowResponse, Direction, Exposure,
         GetPositionResponse, Gross, Net, StatementClosing, StatementElsewhere, StatementHeader,
-        StatementLine, StatementTotal, WindowState,
+        StatementLine, StatementTotal,
     },
     types::Money,
 };
@@ -20,17 +20,18 @@ use entente_store::{
 };
 use jiff::Timestamp;
 
-use super::Names;
+use super::{Names, wire_window_state};
 use crate::{error::RpcError, parse::wire_timestamp, posting::COALITION};
 
 pub(super) fn window(window: &ListedWindow) -> api::Window {
-    let state = if window.closed_at.is_some() { WindowState::Closed } else { WindowState::Open };
     api::Window {
         name: window.name.clone().unwrap_or_default(),
-        state: state.into(),
+        state: wire_window_state(window.state).into(),
         opened_at: Some(wire_timestamp(window.opened_at)),
         closed_at: window.closed_at.map(wire_timestamp),
         testing: window.is_testing(),
+        cut_off_at: window.cut_off_at.map(wire_timestamp),
+        objection_until: window.objection_until.map(wire_timestamp),
     }
 }
 

@@ -2,6 +2,7 @@
 //! panics, is logged, counted and tried again later and later; none ends the hub. Every worker may
 //! run on several hubs of one ledger at once: what one has done, another finds done.
 
+mod closer;
 mod months;
 mod sweeper;
 mod terms;
@@ -12,6 +13,7 @@ use entente_store::StoreError;
 use futures::FutureExt;
 use tokio::{sync::watch, task::JoinSet};
 
+pub(crate) use closer::Closer;
 pub(crate) use months::Months;
 pub(crate) use sweeper::Sweeper;
 pub(crate) use terms::TermsInForce;

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::Worker;
-use crate::{catalogue::CatalogueCache, notices::Anchor, thresholds};
+use crate::{catalogue::CatalogueCache, control::begin, notices::Anchor, thresholds};
 
 /// The namespace of the request ids of announcements: that of a version is derived from it.
 const ANNOUNCEMENTS: Uuid = Uuid::from_u128(0x9a4e_2d7b_40c6_4b0d_8f51_d3a8_16ce_72f9);
@@ -48,7 +48,7 @@ impl TermsInForce {
 
     /// Announces the earliest of them, in one transaction.
     async fn announce(&self) -> Result<(), StoreError> {
-        let mut control = Control::begin(&self.pool).await?;
+        let mut control = begin(&self.pool, &self.catalogue).await?;
         let catalogue = self.catalogue.at_least(control.catalogue_epoch()).await?;
         let (cells, now) = (control.ledger().cell_count, control.now());
         let mut told = Vec::new();

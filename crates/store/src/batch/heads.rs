@@ -30,7 +30,8 @@ pub struct Heads {
 }
 
 impl Batch {
-    /// Locks the heads of `cells` in cell order and reads the clock under them.
+    /// Locks the heads of `cells` in cell order and reads the clock under them. Where the calendar
+    /// closes the open window first, the answer is [`StoreError::CutOffDue`].
     pub async fn lock_heads(&mut self, cells: &[Cell]) -> Result<Heads, StoreError> {
         let wanted: Vec<i16> = cells.iter().map(|cell| cell.0).collect();
         let rows = sqlx::query!(
@@ -43,23 +44,29 @@ impl Batch {
         .await?;
         let first = rows.first().ok_or_else(|| inconsistent("cells", "cell", "no such cell"))?;
         let (open, epoch) = ((first.window_id, first.testing_window_id), first.catalogue_epoch);
-        let (window, clock) = self.clock(open).await?;
+        let (window, closes_at, clock) = self.clock(open).await?;
         let last = rows.iter().map(|row| row.last_time.to_jiff()).max();
+        let now = last.map_or(clock, |last| last.max(clock));
+        if closes_at.is_some_and(|at| at <= now) {
+            return Err(StoreError::CutOffDue);
+        }
         Ok(Heads {
             heads: rows.iter().map(|row| (Cell(row.cell), Head { seq: Seq(row.seq) })).collect(),
-            now: last.map_or(clock, |last| last.max(clock)),
+            now,
             window,
             catalogue_epoch: epoch,
         })
     }
 
-    /// The open windows, and the ledger's clock: a simulation's row, or the database's own.
+    /// The open windows, when the calendar closes the live one, and the ledger's clock: a simulation's
+    /// row, or the database's own.
     async fn clock(
         &mut self,
         (live, testing): (i32, i32),
-    ) -> Result<(Windows, Timestamp), StoreError> {
+    ) -> Result<(Windows, Option<Timestamp>, Timestamp), StoreError> {
         let row = sqlx::query!(
             r#"SELECT w.opened_at AS "opened_at: jiff_sqlx::Timestamp",
+                      w.closes_at AS "closes_at: jiff_sqlx::Timestamp",
                       t.opened_at AS "testing_opened_at: jiff_sqlx::Timestamp",
                       COALESCE((SELECT now FROM clock), clock_timestamp())
                           AS "now!: jiff_sqlx::Timestamp"
@@ -77,7 +84,8 @@ impl Batch {
             live: window(live, row.opened_at),
             testing: window(testing, row.testing_opened_at),
         };
-        Ok((windows, row.now.to_jiff()))
+        let closes_at = row.closes_at.map(jiff_sqlx::Timestamp::to_jiff);
+        Ok((windows, closes_at, row.now.to_jiff()))
     }
 
     pub(super) async fn move_heads(

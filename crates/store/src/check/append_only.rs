@@ -41,7 +41,8 @@ async fn privileges(
         r#"WITH tables AS (
                SELECT c.oid, c.relname FROM pg_class c
                WHERE c.oid IN ('operations'::regclass, 'transfers'::regclass, 'notices'::regclass,
-                               'security_events'::regclass)
+                               'security_events'::regclass, 'arrangements'::regclass,
+                               'window_states'::regclass)
                   OR c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent IN
                                ('operations'::regclass, 'transfers'::regclass))
            )

@@ -3,14 +3,16 @@
 
 use entente_ledger::{Micros, PartnerId, RequestId, WindowId};
 use entente_loyalty::{Exposure, ExposureKey};
-use entente_settlement::{Closing, Nets, Obligation, Totals, close};
+use entente_settlement::{Arrangement, Closing, Nets, Obligation, Totals};
+use jiff::{SignedDuration, Timestamp};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
     adjust::{self, Adjustment},
+    agreement::{self, WindowState},
     position::{gross, nets_of_totals},
-    windows::{self, ListedWindow, window_by_name},
+    windows::{self, ListedWindow, Named, window_by_name},
 };
 use crate::{Outcome, Place, RequestRow, StoreError, batch::exposure, control::Control};
 
@@ -19,6 +21,23 @@ const CLOSES: Uuid = Uuid::from_u128(0x2f0e_5b0c_1f6a_4f57_8a3e_6c1d_94b7_20d5);
 
 /// What a close is called in `requests`; no RPC has this code.
 const CLOSE_METHOD: i16 = 91;
+
+/// How a window is to be closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Close<'a> {
+    /// The name that it gets.
+    pub name: &'a str,
+    /// The testing window, or the live one.
+    pub testing: bool,
+    /// Who closes it.
+    pub actor: &'a str,
+    /// The cut-off, where the calendar closes it.
+    pub cut_off_at: Option<Timestamp>,
+    /// When the calendar closes the next one.
+    pub next_closes_at: Option<Timestamp>,
+    /// How the coalition settles.
+    pub arrangement: &'a Arrangement,
+}
 
 /// A closed window and what it came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,20 +62,17 @@ pub struct Done {
 /// Closes the open window under a name and opens the next: the live one, or the testing one, of which
 /// no obligation comes. A name that is closed already answers
 /// what it came to, and nothing is written. The commit is the caller's.
-pub async fn close_window(
-    control: &mut Control,
-    name: &str,
-    testing: bool,
-) -> Result<Closed, StoreError> {
-    if let Some(window) = window_by_name(control.connection(), name).await? {
+pub async fn close_window(control: &mut Control, close: &Close<'_>) -> Result<Closed, StoreError> {
+    if let Some(window) = window_by_name(control.connection(), close.name).await? {
         let nets = nets_of_totals(control.connection(), window.id).await?;
         return Ok(Closed { window, nets, done: None });
     }
+    let Close { name, testing, .. } = *close;
     let (open, now) = (control.window_of(testing), control.now());
     let next = open.id.0.checked_add(if testing { -1 } else { 1 }).map(WindowId);
     let next = next.ok_or_else(|| StoreError::inconsistent("windows", "window_id", open.id.0))?;
     let positions = gross(control.connection(), open.id, None).await?;
-    let mut closing = close(positions)
+    let mut closing = entente_settlement::close(positions)
         .map_err(|_| StoreError::inconsistent("positions", "micros", "beyond the range"))?;
     if testing {
         closing.obligations.clear();
@@ -65,15 +81,42 @@ pub async fn close_window(
     write_obligations(control.connection(), open.id, &closing.obligations).await?;
     let place = post_remainders(control, open.id, name, &closing).await?;
     let exposures = carry_exposures(control.connection(), &closing, testing).await?;
-    windows::name_and_open_next(control.connection(), (open.id, next), name, now).await?;
     let window = ListedWindow {
         id: open.id,
         name: Some(name.to_owned()),
         opened_at: open.opened_at,
         closed_at: Some(now),
+        state: WindowState::Closed,
+        cut_off_at: close.cut_off_at,
+        objection_until: objection_until(close, now)?,
+        netting: (!testing).then_some(close.arrangement.netting),
     };
+    let named = named(&window, (next, close.next_closes_at), (name, now));
+    windows::name_and_open_next(control.connection(), named).await?;
+    agreement::reach(control.connection(), open.id, WindowState::Closed, (now, close.actor))
+        .await?;
     let done = Some(Done { place, exposures });
     Ok(Closed { window, nets: closing.nets, done })
+}
+
+/// Nobody objects to what was tested.
+fn objection_until(close: &Close<'_>, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    if close.testing {
+        return Ok(None);
+    }
+    let days = i64::from(close.arrangement.objection_days);
+    let until = now.checked_add(SignedDuration::from_hours(24 * days));
+    until.map(Some).map_err(|_| StoreError::inconsistent("windows", "objection_until", now))
+}
+
+fn named<'a>(
+    window: &ListedWindow,
+    (next, next_closes_at): (WindowId, Option<Timestamp>),
+    (name, now): (&'a str, Timestamp),
+) -> Named<'a> {
+    let (id, netting) = (window.id, window.netting);
+    let (cut_off_at, objection_until) = (window.cut_off_at, window.objection_until);
+    Named { id, next, name, now, cut_off_at, objection_until, netting, next_closes_at }
 }
 
 /// One operation per close, also when nothing was rounded: it marks the end of the window.

@@ -2,6 +2,8 @@
 //! partners paid, and statements of closed windows.
 
 mod adjust;
+pub mod agreement;
+mod arrangement;
 mod close;
 mod exposures;
 mod payment;
@@ -11,7 +13,8 @@ pub mod statement;
 mod windows;
 
 pub use adjust::{Announcement, announce};
-pub use close::{Closed, Done, close_window};
+pub use arrangement::{InForce, arrange, arrangement_in_force};
+pub use close::{Close, Closed, Done, close_window};
 pub use exposures::{
     Exposures, computed as computed_exposures, exposures, keep_told, kept as kept_exposures,
 };

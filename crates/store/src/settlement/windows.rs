@@ -1,10 +1,15 @@
 //! Windows, as rows.
 
 use entente_ledger::WindowId;
+use entente_settlement::Netting;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use sqlx::{PgConnection, PgExecutor};
 
+use super::{
+    agreement::{self, WindowState},
+    arrangement,
+};
 use crate::StoreError;
 
 /// A settlement period.
@@ -18,6 +23,26 @@ pub struct ListedWindow {
     pub opened_at: Timestamp,
     /// When it was closed.
     pub closed_at: Option<Timestamp>,
+    /// How far it has come.
+    pub state: WindowState,
+    /// The cut-off of the calendar that closed it, if one did.
+    pub cut_off_at: Option<Timestamp>,
+    /// Until when its partners may object.
+    pub objection_until: Option<Timestamp>,
+    /// How it was settled.
+    pub netting: Option<Netting>,
+}
+
+/// A window as a row has it.
+struct Row {
+    window_id: i32,
+    name: Option<String>,
+    opened_at: jiff_sqlx::Timestamp,
+    closed_at: Option<jiff_sqlx::Timestamp>,
+    cut_off_at: Option<jiff_sqlx::Timestamp>,
+    objection_until: Option<jiff_sqlx::Timestamp>,
+    netting: Option<i16>,
+    state: Option<i16>,
 }
 
 impl ListedWindow {
@@ -25,6 +50,26 @@ impl ListedWindow {
     #[must_use]
     pub const fn is_testing(&self) -> bool {
         self.id.0 < 0
+    }
+
+    /// Whether its partners may still object.
+    #[must_use]
+    pub fn is_open_to_objection(&self, now: Timestamp) -> bool {
+        self.objection_until.is_some_and(|until| now < until)
+    }
+
+    fn read(row: Row) -> Result<Self, StoreError> {
+        let at = |at: Option<jiff_sqlx::Timestamp>| at.map(jiff_sqlx::Timestamp::to_jiff);
+        Ok(Self {
+            id: WindowId(row.window_id),
+            name: row.name,
+            opened_at: row.opened_at.to_jiff(),
+            closed_at: at(row.closed_at),
+            state: agreement::window_state(row.state)?,
+            cut_off_at: at(row.cut_off_at),
+            objection_until: at(row.objection_until),
+            netting: row.netting.map(arrangement::netting).transpose()?,
+        })
     }
 }
 
@@ -35,24 +80,21 @@ pub async fn list_windows(
     before: Option<WindowId>,
     limit: u16,
 ) -> Result<Vec<ListedWindow>, StoreError> {
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        Row,
         r#"SELECT window_id, name, opened_at AS "opened_at: jiff_sqlx::Timestamp",
-                  closed_at AS "closed_at: jiff_sqlx::Timestamp"
-           FROM windows WHERE abs(window_id) < abs($1::integer) AND testing = $3
+                  closed_at AS "closed_at: jiff_sqlx::Timestamp",
+                  cut_off_at AS "cut_off_at: jiff_sqlx::Timestamp",
+                  objection_until AS "objection_until: jiff_sqlx::Timestamp", netting,
+                  (SELECT max(s.state) FROM window_states s
+                   WHERE s.window_id = w.window_id AND s.partner_id = 0) AS state
+           FROM windows w WHERE abs(window_id) < abs($1::integer) AND testing = $3
            ORDER BY abs(window_id) DESC LIMIT $2"#,
         before.map_or(i32::MAX, |window| window.0),
         i64::from(limit),
         testing
     );
-    let rows = rows.fetch_all(executor).await?;
-    let window =
-        |row: (i32, Option<String>, jiff_sqlx::Timestamp, Option<jiff_sqlx::Timestamp>)| {
-            let (id, name, opened_at, closed_at) = row;
-            let closed_at = closed_at.map(jiff_sqlx::Timestamp::to_jiff);
-            ListedWindow { id: WindowId(id), name, opened_at: opened_at.to_jiff(), closed_at }
-        };
-    let windows = rows.into_iter().map(|r| window((r.window_id, r.name, r.opened_at, r.closed_at)));
-    Ok(windows.collect())
+    rows.fetch_all(executor).await?.into_iter().map(ListedWindow::read).collect()
 }
 
 /// The closed window of a name.
@@ -60,19 +102,18 @@ pub async fn window_by_name(
     executor: impl PgExecutor<'_>,
     name: &str,
 ) -> Result<Option<ListedWindow>, StoreError> {
-    let row = sqlx::query!(
-        r#"SELECT window_id, opened_at AS "opened_at: jiff_sqlx::Timestamp",
-                  closed_at AS "closed_at: jiff_sqlx::Timestamp"
-           FROM windows WHERE name = $1"#,
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT window_id, name, opened_at AS "opened_at: jiff_sqlx::Timestamp",
+                  closed_at AS "closed_at: jiff_sqlx::Timestamp",
+                  cut_off_at AS "cut_off_at: jiff_sqlx::Timestamp",
+                  objection_until AS "objection_until: jiff_sqlx::Timestamp", netting,
+                  (SELECT max(s.state) FROM window_states s
+                   WHERE s.window_id = w.window_id AND s.partner_id = 0) AS state
+           FROM windows w WHERE name = $1"#,
         name
     );
-    let row = row.fetch_optional(executor).await?;
-    Ok(row.map(|row| ListedWindow {
-        id: WindowId(row.window_id),
-        name: Some(name.to_owned()),
-        opened_at: row.opened_at.to_jiff(),
-        closed_at: row.closed_at.map(jiff_sqlx::Timestamp::to_jiff),
-    }))
+    row.fetch_optional(executor).await?.map(ListedWindow::read).transpose()
 }
 
 /// The open window of partners that test, or that of all others.
@@ -85,32 +126,50 @@ pub(super) async fn open_window(
     open.ok_or_else(|| StoreError::inconsistent("windows", "closed_at", "the newest"))
 }
 
+/// What a close writes of the window itself.
+pub(super) struct Named<'a> {
+    pub(super) id: WindowId,
+    pub(super) next: WindowId,
+    pub(super) name: &'a str,
+    pub(super) now: Timestamp,
+    pub(super) cut_off_at: Option<Timestamp>,
+    pub(super) objection_until: Option<Timestamp>,
+    pub(super) netting: Option<Netting>,
+    /// When the next one closes.
+    pub(super) next_closes_at: Option<Timestamp>,
+}
+
 /// Gives a window its name and opens the next, into which every cell's operations fall from now on.
 pub(super) async fn name_and_open_next(
     connection: &mut PgConnection,
-    (id, next): (WindowId, WindowId),
-    name: &str,
-    now: Timestamp,
+    named: Named<'_>,
 ) -> Result<(), StoreError> {
+    let now = named.now.to_sqlx();
     sqlx::query!(
-        "UPDATE windows SET name = $2, closed_at = $3 WHERE window_id = $1",
-        id.0,
-        name,
-        now.to_sqlx() as _
+        "UPDATE windows SET name = $2, closed_at = $3, closes_at = NULL, cut_off_at = $4,
+                            objection_until = $5, netting = $6
+         WHERE window_id = $1",
+        named.id.0,
+        named.name,
+        now as _,
+        named.cut_off_at.map(ToSqlx::to_sqlx) as _,
+        named.objection_until.map(ToSqlx::to_sqlx) as _,
+        named.netting.map(arrangement::netting_code)
     )
     .execute(&mut *connection)
     .await?;
     sqlx::query!(
-        "INSERT INTO windows (window_id, opened_at, testing) VALUES ($1, $2, $1 < 0)",
-        next.0,
-        now.to_sqlx() as _
+        "INSERT INTO windows (window_id, opened_at, testing, closes_at) VALUES ($1, $2, $1 < 0, $3)",
+        named.next.0,
+        now as _,
+        named.next_closes_at.map(ToSqlx::to_sqlx) as _
     )
     .execute(&mut *connection)
     .await?;
     sqlx::query!(
         "UPDATE cells SET window_id = CASE WHEN $1 < 0 THEN window_id ELSE $1 END,
                           testing_window_id = CASE WHEN $1 < 0 THEN $1 ELSE testing_window_id END",
-        next.0
+        named.next.0
     )
     .execute(connection)
     .await?;

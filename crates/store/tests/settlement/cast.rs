@@ -10,6 +10,7 @@ use entente_loyalty::{
     Action, Agreement, Bought, BurnAmount, Command, Decided, Decision, EarnCategory, EarnRounding,
     EarnRule, Gifts, OperationKind, Original, OriginalKind, ReversePart, State, Terms,
 };
+use entente_settlement::Arrangement;
 use entente_store::{
     Outcome, Place, RequestRow, StoreError,
     batch::{Batch, MemberNeeds, Written},
@@ -17,7 +18,7 @@ use entente_store::{
     control::Control,
     member::{NewLink, insert_link, insert_wallet},
     personal::{Lookup, SealedReference},
-    settlement::{self, Closed},
+    settlement::{self, Close, Closed},
 };
 use entente_testkit::{Database, morning};
 use sqlx::PgPool;
@@ -87,7 +88,15 @@ pub(crate) fn uneven() -> [Agreement; 3] {
 /// Closes the open window under a name.
 pub(crate) async fn close_window(pool: &PgPool, name: &str) -> Result<Closed, StoreError> {
     let mut control = Control::begin(pool).await?;
-    let closed = settlement::close_window(&mut control, name, false).await?;
+    let close = Close {
+        name,
+        testing: false,
+        actor: "operator/ops",
+        cut_off_at: None,
+        next_closes_at: None,
+        arrangement: &Arrangement::default(),
+    };
+    let closed = settlement::close_window(&mut control, &close).await?;
     if closed.done.is_some() {
         control.commit().await?;
     } else {

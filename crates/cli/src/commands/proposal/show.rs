@@ -5,7 +5,7 @@ use entente_client::Refusal;
 use serde_json::{Value, json};
 
 use crate::agreement::AgreementFile;
-use crate::commands::{key, operator, terms};
+use crate::commands::{key, operator, settle, terms};
 use crate::connect::Connection;
 use crate::output::{Table, act_kind, operator_role, proposal_state, time_text};
 
@@ -91,6 +91,9 @@ fn act_text(act: &Act) -> String {
             let roles: Vec<_> = grant.roles().map(operator_role).collect();
             format!("operator/{} has the roles: {}", grant.operator, roles.join(", "))
         }
+        Some(OneAct::ArrangeSettlement(arrange)) => {
+            settle::arrangement_text(&arrange.arrangement.clone().unwrap_or_default())
+        }
         None => "an act that this version does not know".to_owned(),
     }
 }
@@ -116,6 +119,9 @@ fn act_json(act: &Act) -> Value {
             "operator": grant.operator,
             "roles": grant.roles().map(operator_role).collect::<Vec<_>>(),
         }}),
+        Some(OneAct::ArrangeSettlement(arrange)) => json!({
+            "arrange_settlement": arrange.arrangement.as_ref().map(settle::arrangement_json),
+        }),
         None => Value::Null,
     }
 }
@@ -132,6 +138,7 @@ fn done_text(answer: &Answer) -> String {
             format!("registered {}", registered.key.clone().unwrap_or_default().kid)
         }
         Answer::GrantRoles(_) => "granted".to_owned(),
+        Answer::ArrangeSettlement(_) => "arranged".to_owned(),
     }
 }
 
@@ -149,5 +156,9 @@ fn answer(answer: &Answer) -> Value {
         Answer::GrantRoles(granted) => {
             json!({ "grant_roles": granted.operator.as_ref().map(operator::shown) })
         }
+        Answer::ArrangeSettlement(arranged) => json!({ "arrange_settlement": {
+            "effective_from": time_text(arranged.effective_from.as_ref()),
+            "closes_at": arranged.closes_at.as_ref().map(|at| time_text(Some(at))),
+        }}),
     }
 }

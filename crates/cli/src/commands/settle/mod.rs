@@ -1,5 +1,7 @@
-//! `entente settle`: windows, positions, statements and payments.
+//! `entente settle`: the arrangement, windows, positions, statements and payments.
 
+mod agree;
+mod arrange;
 mod canonical;
 mod position;
 mod statement;
@@ -16,6 +18,7 @@ use crate::agreement::Decimal;
 use crate::connect::Connection;
 use crate::output::{Table, direction, money};
 
+pub(crate) use arrange::{json as arrangement_json, text as arrangement_text};
 pub(crate) use statement::{Statement, read as read_statement};
 
 const EXAMPLES: &str = "\
@@ -25,7 +28,10 @@ Examples:
   entente settle statement 2026-03 --partner rover-rides
   entente settle statement 2026-03 --as rover-rides --output csv > statement.csv
   entente settle pay rover-rides 120.50 USD
-  entente settle windows";
+  entente settle windows
+  entente settle windows 2026-03
+  entente settle agree 2026-03 --as rover-rides
+  entente settle arrange settlement.toml --reason \"agreed by the board\"";
 
 /// What to do with windows.
 #[derive(Debug, Subcommand)]
@@ -37,8 +43,14 @@ pub(crate) enum SettleCommand {
     Position(position::PositionArgs),
     /// Show a partner's statement of a closed window.
     Statement(statement::StatementArgs),
-    /// List windows, newest first.
+    /// List windows, newest first, or show what became of one.
     Windows(windows::WindowsArgs),
+    /// Agree to a statement: a partner to its own, operators to a partner's.
+    Agree(agree::AgreeArgs),
+    /// Propose how the coalition settles: netting, calendar, objection period, accounts.
+    Arrange(arrange::ArrangeArgs),
+    /// Show how the coalition settles.
+    Arrangement(arrange::ArrangementArgs),
     /// Record what a partner paid of its obligations.
     Pay(PayArgs),
 }
@@ -66,6 +78,9 @@ pub(crate) async fn run(command: SettleCommand) -> anyhow::Result<()> {
         SettleCommand::Position(args) => position::run(args).await,
         SettleCommand::Statement(args) => statement::run(args).await,
         SettleCommand::Windows(args) => windows::list(args).await,
+        SettleCommand::Agree(args) => agree::run(args).await,
+        SettleCommand::Arrange(args) => arrange::propose(args).await,
+        SettleCommand::Arrangement(args) => arrange::show(args).await,
         SettleCommand::Pay(args) => pay(args).await,
     }
 }

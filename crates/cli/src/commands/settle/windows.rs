@@ -4,7 +4,7 @@ use clap::Args;
 use entente_api::settlement::{CloseWindowRequest, ListWindowsRequest, Window};
 use serde_json::{Value, json};
 
-use super::{nets_json, nets_table};
+use super::{agree, nets_json, nets_table};
 use crate::connect::Connection;
 use crate::output::{Table, bold, time_text, window_state};
 
@@ -20,9 +20,11 @@ pub(crate) struct CloseArgs {
     connection: Connection,
 }
 
-/// All windows.
+/// All windows, or one.
 #[derive(Debug, Args)]
 pub(crate) struct WindowsArgs {
+    /// A closed window's name: what became of it, step by step.
+    window: Option<String>,
     /// Those of partners that test.
     #[arg(long)]
     testing: bool,
@@ -48,6 +50,9 @@ pub(super) async fn close(args: CloseArgs) -> anyhow::Result<()> {
 }
 
 pub(super) async fn list(args: WindowsArgs) -> anyhow::Result<()> {
+    if let Some(window) = args.window {
+        return agree::show(&args.connection, window).await;
+    }
     let client = args.connection.client().await?;
     let mut windows = Vec::new();
     let mut page_token = String::new();
@@ -83,5 +88,7 @@ pub(super) fn window_json(window: &Window) -> Value {
         "state": window_state(window.state),
         "opened_at": time_text(window.opened_at.as_ref()),
         "closed_at": window.closed_at.as_ref().map(|time| time_text(Some(time))),
+        "cut_off_at": window.cut_off_at.as_ref().map(|time| time_text(Some(time))),
+        "objection_until": window.objection_until.as_ref().map(|time| time_text(Some(time))),
     })
 }

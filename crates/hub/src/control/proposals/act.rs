@@ -20,8 +20,8 @@ use super::{About, Approval, Approve, Subject, subject, undecided};
 use crate::{
     authorization::OperatorRole,
     control::{
-        Answer, AttachReference, Claim, Controls, GrantRoles, PublishTerms, RegisterKey, Write,
-        member_erased,
+        Answer, ArrangeSettlement, AttachReference, Claim, Controls, GrantRoles, PublishTerms,
+        RegisterKey, Write, member_erased,
     },
     error::{Refused, RpcError},
     method::WriteRequest,
@@ -138,6 +138,8 @@ acts! {
     RegisterKey = "register_key" by parse::identity::register, for Onboarding;
     /// Sets the roles of an operator.
     GrantRoles = "grant_roles" by parse::identity::grant, for Security;
+    /// Says how the coalition settles.
+    ArrangeSettlement = "arrange_settlement" by parse::clearing::arrange, for Settlement;
 }
 
 /// Notes in an act who approves it, where the trail of security events has to tell.
@@ -160,6 +162,8 @@ impl About for GrantRoles {}
 impl ApprovedBy for PublishTerms {}
 
 impl ApprovedBy for AttachReference {}
+
+impl ApprovedBy for ArrangeSettlement {}
 
 impl ApprovedBy for RegisterKey {
     fn approved_by(&mut self, approval: &Approval) {
