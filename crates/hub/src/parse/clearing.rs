@@ -50,6 +50,17 @@ pub fn arrange(
     }
 }
 
+/// A closed window, and whom the read is about if anybody.
+pub fn window(window: &str, partner: &str) -> Result<(String, Option<PartnerCode>), Refused> {
+    let mut violations = Violations::default();
+    let window = violations.field("window", window_name(window));
+    let partner = match partner {
+        "" => Some(None),
+        code => violations.field("partner", partner_code(code)).map(Some),
+    };
+    window.zip(partner).ok_or_else(|| violations.refused())
+}
+
 /// A statement that somebody agrees to.
 pub fn agree(
     request: &AgreeStatementRequest,

@@ -7,10 +7,9 @@ use entente_api::settlement::{
     GetWindowRequest, GetWindowResponse, clearing_service_server::ClearingService,
 };
 use entente_loyalty::PartnerCode;
-use entente_store::settlement::WindowChoice;
 use tonic::{Request, Response, Status};
 
-use super::settlement::{nobody_named, not_closed, subject};
+use super::settlement::{nobody_named, subject};
 use crate::{
     authorization::Permit,
     caller::Caller,
@@ -33,6 +32,14 @@ pub struct Clearing {
 }
 
 impl Clearing {
+    /// Refuses a partner whom the ledger does not know, before anything that it sent is read.
+    async fn known(&self, permit: &Permit) -> Result<(), RpcError> {
+        match permit.caller() {
+            Caller::Partner(_) => self.catalogue.caller(permit).await.map(|_| ()),
+            Caller::Operator(_) => Ok(()),
+        }
+    }
+
     /// What a write of a partner, or of an operator for one, stands for, and whom it is about.
     async fn about(
         &self,
@@ -51,6 +58,7 @@ impl ClearingService for Clearing {
         request: Request<GetArrangementRequest>,
     ) -> Result<Response<GetArrangementResponse>, Status> {
         let permit = Permit::of(&request)?;
+        self.known(permit).await?;
         Ok(Response::new(self.settlements.arrangement(permit.caller().role()).await?))
     }
 
@@ -59,11 +67,11 @@ impl ClearingService for Clearing {
         request: Request<GetWindowRequest>,
     ) -> Result<Response<GetWindowResponse>, Status> {
         let permit = Permit::of(&request)?;
+        self.known(permit).await?;
         let asked = request.get_ref();
-        let (window, named) = parse::settlement::window_and_partner(&asked.window, &asked.partner)
-            .map_err(RpcError::from)?;
+        let (name, named) =
+            parse::clearing::window(&asked.window, &asked.partner).map_err(RpcError::from)?;
         let partner = subject(&self.catalogue, permit, named).await?.map(|partner| partner.id);
-        let WindowChoice::Closed(name) = window else { return Err(not_closed().into()) };
         let whom = (partner, permit.caller().role());
         Ok(Response::new(self.settlements.became(&name, whom).await?))
     }
@@ -73,6 +81,7 @@ impl ClearingService for Clearing {
         request: Request<AgreeStatementRequest>,
     ) -> Result<Response<AgreeStatementResponse>, Status> {
         let permit = Permit::of(&request)?;
+        self.known(permit).await?;
         let asked = request.get_ref();
         let (id, window, named) = parse::clearing::agree(asked).map_err(RpcError::from)?;
         let partner = self.about(permit, named).await?;

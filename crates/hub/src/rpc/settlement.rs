@@ -123,7 +123,7 @@ pub(super) fn nobody_named() -> RpcError {
     violations.refused().into()
 }
 
-pub(super) fn not_closed() -> RpcError {
+fn not_closed() -> RpcError {
     let message = "a statement is made of a closed window alone; name one";
     Refused::new(ErrorReason::WindowNotClosed, message).into()
 }
