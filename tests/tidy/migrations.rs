@@ -15,9 +15,9 @@ fn migrations_have_numbers_of_their_own_and_say_their_reason() {
         let name = source.path.trim_start_matches("migrations/");
         let number = name.split_once('_').map(|(number, _)| number);
         let number =
-            number.filter(|digits| digits.len() == 4).and_then(|digits| digits.parse().ok());
+            number.filter(|digits| digits.len() == 4).and_then(|digits| digits.parse::<u16>().ok());
         match number {
-            Some(number) if numbers.insert::<u16>(number) => {}
+            Some(number) if numbers.insert(number) => {}
             Some(_) => found.push(format!("{} has the number of another one", source.path)),
             None => found.push(format!("{} should begin with four digits", source.path)),
         }
