@@ -119,7 +119,14 @@ impl Controls {
         run_in(places, move || {
             let (pool, catalogue) = (pool.clone(), Arc::clone(&catalogue));
             let what = Arc::clone(&what);
-            async move { write::run(&pool, &catalogue, &what.0, &what.1).await }
+            async move {
+                let done = write::run(&pool, &catalogue, &what.0, &what.1).await;
+                if matches!(done, Err(Ended::Failed(StoreError::CutOffDue))) {
+                    // Whoever locks heads by itself met the cut-off: it runs again at once.
+                    close_due(&pool, &catalogue).await?;
+                }
+                done
+            }
         })
         .await
     }
