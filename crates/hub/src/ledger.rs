@@ -17,8 +17,7 @@ use entente_api::{
     points::points_service_server::PointsServiceServer,
     proposal::proposal_service_server::ProposalServiceServer,
     settlement::{
-        clearing_service_server::ClearingServiceServer,
-        report_service_server::ReportServiceServer,
+        clearing_service_server::ClearingServiceServer, report_service_server::ReportServiceServer,
         settlement_service_server::SettlementServiceServer,
     },
 };

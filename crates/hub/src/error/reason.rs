@@ -39,17 +39,11 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         R::TooManyStreams | R::StreamUnread => again(Code::ResourceExhausted, 1_000),
         R::DeadlinePassed => again(Code::DeadlineExceeded, 100),
         R::RequestIdReused => not_kept(AlreadyExists),
-        R::PartnerUnknown
-        | R::MemberUnknown
-        | R::LinkUnknown
-        | R::OperationUnknown
-        | R::WindowUnknown
-        | R::TermsUnknown
-        | R::WebhookUnknown
-        | R::DeliveryUnknown
-        | R::KeyUnknown
-        | R::OperatorUnknown
-        | R::ProposalUnknown => not_kept(NotFound),
+        // One to a line, they would hide the others.
+        #[rustfmt::skip]
+        R::PartnerUnknown | R::MemberUnknown | R::LinkUnknown | R::OperationUnknown |
+        R::WindowUnknown | R::TermsUnknown | R::WebhookUnknown | R::DeliveryUnknown |
+        R::KeyUnknown | R::OperatorUnknown | R::ProposalUnknown => not_kept(NotFound),
         R::PartnerSuspended | R::BurnHeldBack | R::LinkNotPending => A_MINUTE,
         R::WindowNotClosed
         | R::StatementState

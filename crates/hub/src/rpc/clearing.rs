@@ -9,7 +9,7 @@ use entente_api::settlement::{
 use entente_loyalty::PartnerCode;
 use tonic::{Request, Response, Status};
 
-use super::settlement::{nobody_named, subject};
+use super::settlement::nobody_named;
 use crate::{
     authorization::Permit,
     caller::Caller,
@@ -46,7 +46,7 @@ impl Clearing {
         permit: &Permit,
         named: Option<PartnerCode>,
     ) -> Result<PartnerCode, RpcError> {
-        let partner = subject(&self.catalogue, permit, named).await?.ok_or_else(nobody_named)?;
+        let partner = self.catalogue.subject(permit, named).await?.ok_or_else(nobody_named)?;
         Ok(partner.code)
     }
 }
@@ -71,7 +71,7 @@ impl ClearingService for Clearing {
         let asked = request.get_ref();
         let (name, named) =
             parse::clearing::window(&asked.window, &asked.partner).map_err(RpcError::from)?;
-        let partner = subject(&self.catalogue, permit, named).await?.map(|partner| partner.id);
+        let partner = self.catalogue.subject(permit, named).await?.map(|partner| partner.id);
         let whom = (partner, permit.caller().role());
         Ok(Response::new(self.settlements.became(&name, whom).await?))
     }
