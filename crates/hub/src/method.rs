@@ -173,6 +173,8 @@ impl Method {
             | Self::GrantRoles
             | Self::Approve
             | Self::RecordPayment
+            | Self::AgreeStatement
+            | Self::ArrangeSettlement
             | Self::RegisterWebhook
             | Self::DeleteWebhook
             | Self::ReplayDelivery

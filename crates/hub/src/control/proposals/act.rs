@@ -159,6 +159,8 @@ impl About for RegisterKey {}
 
 impl About for GrantRoles {}
 
+impl About for ArrangeSettlement {}
+
 impl ApprovedBy for PublishTerms {}
 
 impl ApprovedBy for AttachReference {}

@@ -41,7 +41,13 @@ pub(super) fn redacted(act: &[u8]) -> Result<Vec<u8>, prost::DecodeError> {
             attach.member_reference.clear();
             attach.target_member_reference.clear();
         }
-        Some(OneAct::PublishTerms(_) | OneAct::RegisterKey(_) | OneAct::GrantRoles(_)) | None => {}
+        Some(
+            OneAct::PublishTerms(_)
+            | OneAct::RegisterKey(_)
+            | OneAct::GrantRoles(_)
+            | OneAct::ArrangeSettlement(_),
+        )
+        | None => {}
     }
     Ok(act.encode_to_vec())
 }
