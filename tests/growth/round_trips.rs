@@ -5,7 +5,7 @@ use std::time::Duration;
 use entente_client::{
     Client, Error,
     api::{
-        partner::Agreement,
+        partner::{Agreement, Limits},
         points::{AuthorizeRequest, authorize_request},
     },
     new_request_id,
@@ -13,7 +13,7 @@ use entente_client::{
 use entente_store::control::Control;
 use entente_testkit::{
     TestHub,
-    cast::{self, HARBOR, burn, earn, give},
+    cast::{self, GROCER, HARBOR, burn, earn, give},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -134,6 +134,7 @@ async fn a_batch_of_many_waits_for_the_database_as_often_as_a_batch_of_one() {
     }
     hub.close().await;
     what_is_told_costs_one_more_however_much_it_is().await;
+    limits_cost_four_more_however_many_are_limited().await;
 }
 
 /// Not a test of its own: what is measured is the process's.
@@ -167,5 +168,36 @@ async fn what_is_told_costs_one_more_however_much_it_is() {
     send_together(&hub, &clients, Kind::Earn).await.unwrap_err();
     let many = Measured::read(&hub).await.since(before);
     assert!(many.round_trips <= many.batches * silent + 4, "{many:?}: each threshold once at most");
+    hub.close().await;
+}
+
+/// Two reads and two writes: of what is counted of members, and of the partner. The others pay none.
+async fn limits_cost_four_more_however_many_are_limited() {
+    let hub = TestHub::start().await;
+    let operator = hub.operator().await;
+    let limits = Limits {
+        member_operations_per_hour: Some(1_000_000),
+        operations_per_hour: Some(1_000_000),
+        ..Limits::default()
+    };
+    let limited = Agreement { limits: Some(limits), ..cast::agreement(HARBOR) };
+    cast::onboard(&operator, HARBOR, limited).await;
+    cast::onboard(&operator, GROCER, cast::agreement(GROCER)).await;
+    let clients = [hub.partner(HARBOR).await, hub.partner(HARBOR).await];
+    for member in 0..MEMBERS {
+        cast::enrol(&clients[0], &format!("guest-{member}")).await;
+    }
+    let grocer = hub.partner(GROCER).await;
+    cast::enrol(&grocer, "guest-0").await;
+    let start = Measured::read(&hub).await;
+    send(grocer, Kind::Earn, 0).await.unwrap();
+    let unlimited = Measured::read(&hub).await;
+    send(clients[0].clone(), Kind::Earn, 0).await.unwrap();
+    let before = Measured::read(&hub).await;
+    let one = before.since(unlimited).round_trips;
+    assert_eq!(one, unlimited.since(start).round_trips + 4);
+    send_together(&hub, &clients, Kind::Earn).await.unwrap();
+    let many = Measured::read(&hub).await.since(before);
+    assert_eq!(many.round_trips, many.batches * one, "{many:?}");
     hub.close().await;
 }

@@ -55,7 +55,7 @@ pub(crate) fn resumed(token: &str) -> WatchRequest {
     from(Some(Start::ResumeToken(token.to_owned())))
 }
 
-fn since(time: Timestamp) -> WatchRequest {
+pub(crate) fn since(time: Timestamp) -> WatchRequest {
     from(Some(Start::FromTime(wire_time(time))))
 }
 
@@ -81,7 +81,7 @@ async fn several(watch: &mut Watch, count: usize) -> Vec<What> {
 }
 
 /// Everything up to where the stream has caught up.
-async fn caught_up(watch: &mut Watch) -> Vec<Event> {
+pub(crate) async fn caught_up(watch: &mut Watch) -> Vec<Event> {
     let all = async {
         let mut events = Vec::new();
         loop {

@@ -47,6 +47,7 @@ mod sweeps;
 mod tokens;
 mod tokens_end;
 mod two_hubs;
+mod velocity;
 mod visibility;
 mod watching;
 mod webhooks;

@@ -2,13 +2,15 @@
 //! what a partner was told once is told the same for ever.
 
 use entente_api::{
-    event::{CapThreshold, HoldExpired, PointsExpiring, TermsInForce, WindowClosed},
+    event::{
+        BurnedElsewhere, CapThreshold, HoldExpired, PointsExpiring, TermsInForce, WindowClosed,
+    },
     types::Money,
 };
 use entente_ledger::{Cell, Currency, Micros, PartnerId, Points, RequestId, Seq};
 use entente_loyalty::{Crossing, Operation, Terms};
 use entente_store::{Notice, NoticeKind, Place, settlement::ListedWindow};
-use jiff::{Timestamp, civil::Date};
+use jiff::{Timestamp, civil::Date, tz::Offset};
 use prost::Message;
 
 use crate::parse::wire_timestamp;
@@ -85,6 +87,13 @@ impl Anchor {
         let expires_on = day.to_string();
         let body = PointsExpiring { member_token: String::new(), points: points.0, expires_on };
         self.notice(issuer, NoticeKind::PointsExpiring, &body)
+    }
+
+    /// One member burned many points of the issuer at others. The member is the operation's.
+    pub(crate) fn burned_elsewhere(self, burned: entente_loyalty::BurnedElsewhere) -> Notice {
+        let day = Offset::UTC.to_datetime(burned.since).date().to_string();
+        let body = BurnedElsewhere { member_token: String::new(), points: burned.points.0, day };
+        self.notice(burned.issuer, NoticeKind::BurnedElsewhere, &body)
     }
 
     fn notice(self, partner: PartnerId, kind: NoticeKind, body: &impl Message) -> Notice {

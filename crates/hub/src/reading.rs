@@ -79,6 +79,8 @@ impl Reading {
                 receipts: HashMap::new(),
                 exposures: BTreeMap::new(),
                 changed_exposures: BTreeSet::new(),
+                counted: BTreeMap::new(),
+                changed_counted: BTreeSet::new(),
             };
             balance(partner, &link, state, snapshot.now)
         });

@@ -1,5 +1,7 @@
 //! Partners and terms as the contract has them; the other direction is `parse/`.
 
+use std::collections::BTreeMap;
+
 use entente_api::{
     identity,
     partner::{self as api, PartnerState},
@@ -7,7 +9,8 @@ use entente_api::{
 };
 use entente_ledger::Funding;
 use entente_loyalty::{
-    Agreement, EarnCategory, EarnRounding, EarnRule, ExchangeRate, Partner, PartnerCode, Terms,
+    Agreement, EarnCategory, EarnRounding, EarnRule, ExchangeRate, Meter, Partner, PartnerCode,
+    Terms,
 };
 use entente_store::security::{Operator, RegisteredKey};
 
@@ -87,6 +90,30 @@ pub(crate) fn agreement(agreement: &Agreement) -> api::Agreement {
             max_points_per_member_month: gifts.max_points_per_member_month.0,
         }),
         accepts_donations: agreement.accepts_donations,
+        limits: limits(&agreement.limits),
+    }
+}
+
+fn limits(limits: &BTreeMap<Meter, i64>) -> Option<api::Limits> {
+    let mut wire = api::Limits::default();
+    for (meter, most) in limits {
+        *limit(&mut wire, *meter) = Some(*most);
+    }
+    (!limits.is_empty()).then_some(wire)
+}
+
+/// The field of a meter, which is called like it.
+pub(crate) const fn limit(limits: &mut api::Limits, meter: Meter) -> &mut Option<i64> {
+    match meter {
+        Meter::MemberOperations => &mut limits.member_operations_per_hour,
+        Meter::MemberPointsEarned => &mut limits.member_points_earned_per_day,
+        Meter::MemberForeignPointsBurned => &mut limits.member_foreign_points_burned_per_day,
+        Meter::MemberPointsGiven => &mut limits.member_points_given_per_day,
+        Meter::Operations => &mut limits.operations_per_hour,
+        Meter::PointsIssued => &mut limits.points_issued_per_hour,
+        Meter::ForeignPointsBurnedHour => &mut limits.foreign_points_burned_per_hour,
+        Meter::ForeignPointsBurnedDay => &mut limits.foreign_points_burned_per_day,
+        Meter::MemberPointsBurnedElsewhere => &mut limits.member_points_burned_elsewhere_alert,
     }
 }
 

@@ -11,10 +11,10 @@ use jiff::{SignedDuration, Timestamp, civil::Date};
 use uuid::Uuid;
 
 use crate::{
-    Action, Agreement, Bought, BurnAmount, Catalogue, Command, Decided, Decision, EarnCategory,
-    EarnRounding, EarnRule, ExchangeBonus, ExchangeRate, Exposure, ExposureKey, Member,
-    OperationKind, Original, OriginalKind, Partner, Refusal, ReversePart, State, Terms, Window,
-    Windows, time::year,
+    Action, Agreement, Bought, BurnAmount, Catalogue, Command, Counted, Decided, Decision,
+    EarnCategory, EarnRounding, EarnRule, ExchangeBonus, ExchangeRate, Exposure, ExposureKey,
+    Member, MeterKey, OperationKind, Original, OriginalKind, Partner, Refusal, ReversePart, State,
+    Terms, Window, Windows, time::year,
 };
 
 pub(crate) const HARBOR: PartnerId = PartnerId(1);
@@ -88,6 +88,7 @@ pub(crate) fn agreement(code: &str) -> Agreement {
         claim_limit_days: 0,
         gifts: None,
         accepts_donations: false,
+        limits: BTreeMap::new(),
     }
 }
 
@@ -132,6 +133,7 @@ pub(crate) struct Book {
     pub(crate) now: Timestamp,
     pub(crate) members: BTreeMap<MemberId, Member>,
     pub(crate) exposures: BTreeMap<ExposureKey, Exposure>,
+    pub(crate) counted: BTreeMap<MeterKey, Counted>,
     pub(crate) decisions: Vec<Decision>,
     pub(crate) receipts: HashMap<(PartnerId, String), RequestId>,
     requests: u128,
@@ -158,6 +160,7 @@ impl Book {
                 (ELDER, Member::new(ELDER, Cell(3))),
             ]),
             exposures,
+            counted: BTreeMap::new(),
             decisions: Vec::new(),
             receipts: HashMap::new(),
             requests: 0,
@@ -261,7 +264,7 @@ impl Book {
                 let expired = state.bring_to(member, self.next(), self.now).expect("in range");
                 self.decisions.extend(expired);
             }
-            let before = (state.members.clone(), state.exposures.clone());
+            let before = (state.members.clone(), state.exposures.clone(), state.counted.clone());
             let seq = self.next();
             match state.decide(command, |_| seq, self.now) {
                 Ok(Decided { decision, received }) => {
@@ -269,7 +272,8 @@ impl Book {
                     self.decisions.extend([decision].into_iter().chain(received));
                 }
                 Err(refusal) => {
-                    let after = (state.members.clone(), state.exposures.clone());
+                    let after =
+                        (state.members.clone(), state.exposures.clone(), state.counted.clone());
                     assert_eq!(before, after, "a refused command leaves the state as it was");
                     self.decisions.push(state.refused(command, seq, self.now, refusal));
                     outcomes.push(Err(refusal));
@@ -315,6 +319,8 @@ impl Book {
             receipts: self.receipts.clone(),
             exposures: self.exposures.clone(),
             changed_exposures: BTreeSet::new(),
+            counted: self.counted.clone(),
+            changed_counted: BTreeSet::new(),
         }
     }
 
@@ -397,9 +403,14 @@ impl Book {
             row.debts.extend(member.changed_debts.iter().map(debt));
             let given = |key: &(PartnerId, Date)| (*key, member.given_in_month[key]);
             row.given_in_month.extend(member.changed_gifts.iter().map(given));
+            let counted = |key: &MeterKey| (*key, member.counted[key]);
+            row.counted.extend(member.changed_counted.iter().map(counted));
         }
         for key in state.changed_exposures {
             self.exposures.insert(key, state.exposures[&key]);
+        }
+        for key in state.changed_counted {
+            self.counted.insert(key, state.counted[&key]);
         }
     }
 }

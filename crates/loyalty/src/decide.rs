@@ -1,27 +1,30 @@
 //! The decision on a command: prefill its operation, let the rule move points in a draft, test the
 //! caps, and keep the draft or undo it.
 
+use std::collections::BTreeMap;
+
 use entente_ledger::{Cell, LotId, MemberId, Overflow, PartnerId, Points, RequestId, Seq};
 use jiff::Timestamp;
 
 use crate::{
-    Action, Command, Decided, Decision, Exposure, Member, Operation, OperationKind, Original,
-    OriginalKind, Refusal, ReversePart, Standing, State, Window, announce, bound, burn, capture,
-    donate,
+    Action, Command, Counted, Decided, Decision, Exposure, Member, MeterKey, Operation,
+    OperationKind, Original, OriginalKind, Refusal, ReversePart, Standing, State, Window, announce,
+    bound, burn, capture, donate,
     draft::Draft,
     earn, exchange,
     expire::{self, Due},
     exposure::{self, ExposureKey},
-    journal::Journal,
+    journal::{Journal, put_back},
     legs::Legs,
-    reverse_burn, reverse_earn, threshold, transfer, void,
+    reverse_burn, reverse_earn, threshold, transfer, velocity, void,
 };
 
-/// What a draft changed: a member, and exposures as they were before.
+/// What a draft changed: a member, exposures, and what is counted of its partner, as they were before.
 pub(crate) struct Change {
     member: MemberId,
     journal: Journal,
     exposures: Vec<(ExposureKey, Exposure)>,
+    counted: BTreeMap<MeterKey, Option<Counted>>,
 }
 
 impl State<'_> {
@@ -98,7 +101,13 @@ impl State<'_> {
         let operation = Operation { refusal: Some(refusal), ..self.asked(command, seq, now) };
         let last = self.chain(command.member).last().copied().unwrap_or(command.member);
         let wallet = self.member(last).wallet;
-        Decision { operation, transfers: Vec::new(), wallet, crossings: Vec::new() }
+        Decision {
+            operation,
+            transfers: Vec::new(),
+            wallet,
+            crossings: Vec::new(),
+            burned_elsewhere: Vec::new(),
+        }
     }
 
     /// One operation: a rule changes a member and books it, or leaves no trace.
@@ -107,7 +116,7 @@ impl State<'_> {
         operation: Operation,
         rule: impl FnOnce(&mut Draft<'_>) -> Result<(), Refusal>,
     ) -> Result<(Decision, Change), Refusal> {
-        let Self { catalogue, members, exposures, .. } = self;
+        let Self { catalogue, members, exposures, counted, .. } = self;
         let terms = (*catalogue, operation.posted_at);
         let is_capped = operation.kind.is_capped();
         let id = operation.member;
@@ -115,10 +124,15 @@ impl State<'_> {
         let mut draft = Draft::new(catalogue, member, operation);
         let decided = rule(&mut draft)
             .and_then(|()| if is_capped { bound::within(&draft) } else { Ok(()) })
-            .and_then(|()| exposure::after(exposures, &draft.owed, terms, is_capped));
+            .and_then(|()| velocity::count(&mut draft, counted))
+            .and_then(|wide| {
+                Ok((wide, exposure::after(exposures, &draft.owed, terms, is_capped)?))
+            });
         match decided {
-            Ok(after) => {
+            Ok((wide, after)) => {
                 let (mut decision, journal) = draft.decided();
+                let before = |(key, now)| (key, counted.insert(key, now));
+                let counted = wide.into_iter().map(before).collect();
                 let mut moved = Vec::with_capacity(after.len());
                 for (key, exposure) in after {
                     let Some(before) = exposures.insert(key, exposure) else { continue };
@@ -126,7 +140,7 @@ impl State<'_> {
                     decision.crossings.extend(threshold::crossings(key, before.told, standing));
                     moved.push((key, before));
                 }
-                Ok((decision, Change { member: id, journal, exposures: moved }))
+                Ok((decision, Change { member: id, journal, exposures: moved, counted }))
             }
             Err(refusal) => {
                 draft.undo();
@@ -161,6 +175,7 @@ impl State<'_> {
     fn undo(&mut self, changes: Vec<Change>) {
         for change in changes.into_iter().rev() {
             self.exposures.extend(change.exposures);
+            put_back(&mut self.counted, change.counted);
             if let Some(member) = self.members.get_mut(&change.member) {
                 change.journal.undo(member);
             }
@@ -170,6 +185,7 @@ impl State<'_> {
     /// Remembers what is to be written.
     fn mark(&mut self, change: &Change) {
         self.changed_exposures.extend(change.exposures.iter().map(|(key, _)| *key));
+        self.changed_counted.extend(change.counted.keys());
         if let Some(member) = self.members.get_mut(&change.member) {
             change.journal.mark(member);
         }

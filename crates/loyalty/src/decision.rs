@@ -6,7 +6,7 @@ use entente_ledger::{
 };
 use jiff::Timestamp;
 
-use crate::{Crossing, PartnerCode, Refusal};
+use crate::{BurnedElsewhere, Crossing, PartnerCode, Refusal};
 
 /// What an operation did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,6 +58,15 @@ impl OperationKind {
             | Self::Merge
             | Self::Unmerge => false,
         }
+    }
+}
+
+impl OperationKind {
+    /// Whether limits on velocity count it, and may refuse it: what is asked for anew. What completes
+    /// or undoes is neither.
+    #[must_use]
+    pub const fn is_limited(self) -> bool {
+        self.is_capped() || matches!(self, Self::Transfer)
     }
 }
 
@@ -182,4 +191,6 @@ pub struct Decision {
     pub wallet: Wallet,
     /// The shares of net debit caps that it crossed.
     pub crossings: Vec<Crossing>,
+    /// The issuers to tell that a member burned many of their points elsewhere.
+    pub burned_elsewhere: Vec<BurnedElsewhere>,
 }

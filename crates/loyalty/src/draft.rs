@@ -10,7 +10,8 @@ use jiff::{Timestamp, civil::Date};
 use std::collections::BTreeSet;
 
 use crate::{
-    Catalogue, Decision, Forward, Member, Operation, Portion, Refusal, Terms, announce, burn,
+    BurnedElsewhere, Catalogue, Counted, Decision, Forward, Member, MeterKey, Operation, Portion,
+    Refusal, Terms, announce, burn,
     exposure::{self, ExposureChange},
     journal::Journal,
 };
@@ -23,6 +24,8 @@ pub(crate) struct Draft<'d> {
     pub(crate) operation: Operation,
     /// What it adds to what partners owe, reservations counted.
     pub(crate) owed: ExposureChange,
+    /// Which issuers are told of it.
+    pub(crate) burned_elsewhere: Vec<BurnedElsewhere>,
     member: &'d mut Member,
     transfers: Vec<Transfer>,
     journal: Journal,
@@ -36,14 +39,15 @@ impl<'d> Draft<'d> {
     ) -> Self {
         let journal = Journal::new(member);
         let owed = ExposureChange::new();
-        Self { catalogue, operation, owed, member, transfers: Vec::new(), journal }
+        let (burned_elsewhere, transfers) = (Vec::new(), Vec::new());
+        Self { catalogue, operation, owed, burned_elsewhere, member, transfers, journal }
     }
 
     /// The decision, with what it changed. The member's points must still fit the ledger's range.
     pub(crate) fn decided(self) -> (Decision, Journal) {
-        let Self { operation, transfers, member, journal, .. } = self;
-        let wallet = member.wallet;
-        (Decision { operation, transfers, wallet, crossings: Vec::new() }, journal)
+        let Self { operation, transfers, member, journal, burned_elsewhere, .. } = self;
+        let (wallet, crossings) = (member.wallet, Vec::new());
+        (Decision { operation, transfers, wallet, crossings, burned_elsewhere }, journal)
     }
 
     /// The member as it was before.
@@ -164,6 +168,16 @@ impl<'d> Draft<'d> {
     pub(crate) fn set_given_in_month(&mut self, key: (PartnerId, Date), points: Points) {
         let before = self.member.given_in_month.insert(key, points);
         self.journal.given_in_month.entry(key).or_insert(before);
+    }
+
+    /// What was counted of the member.
+    pub(crate) fn counted(&self, key: MeterKey) -> Option<Counted> {
+        self.member.counted.get(&key).copied()
+    }
+
+    pub(crate) fn set_counted(&mut self, key: MeterKey, counted: Counted) {
+        let before = self.member.counted.insert(key, counted);
+        self.journal.counted.entry(key).or_insert(before);
     }
 
     /// Until when the partner may spend only what it issued.

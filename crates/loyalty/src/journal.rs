@@ -6,7 +6,7 @@ use entente_ledger::{Debt, DebtId, Hold, Lot, LotId, MemberId, PartnerId, Points
 
 use jiff::civil::Date;
 
-use crate::{Forward, Member};
+use crate::{Counted, Forward, Member, MeterKey};
 
 /// What an operation changed of a member, as it was before; `None` for what was not there.
 pub(crate) struct Journal {
@@ -18,6 +18,7 @@ pub(crate) struct Journal {
     pub(crate) debts: BTreeMap<DebtId, Option<Debt>>,
     pub(crate) earned_in_year: BTreeMap<(PartnerId, i16), Option<Points>>,
     pub(crate) given_in_month: BTreeMap<(PartnerId, Date), Option<Points>>,
+    pub(crate) counted: BTreeMap<MeterKey, Option<Counted>>,
 }
 
 impl Journal {
@@ -31,6 +32,7 @@ impl Journal {
             debts: BTreeMap::new(),
             earned_in_year: BTreeMap::new(),
             given_in_month: BTreeMap::new(),
+            counted: BTreeMap::new(),
         }
     }
 
@@ -46,6 +48,7 @@ impl Journal {
         put_back(&mut member.debts, self.debts);
         put_back(&mut member.earned_in_year, self.earned_in_year);
         put_back(&mut member.given_in_month, self.given_in_month);
+        put_back(&mut member.counted, self.counted);
     }
 
     /// Remembers what is to be written.
@@ -55,10 +58,12 @@ impl Journal {
         member.changed_holds.extend(self.holds.keys());
         member.changed_debts.extend(self.debts.keys());
         member.changed_gifts.extend(self.given_in_month.keys());
+        member.changed_counted.extend(self.counted.keys());
     }
 }
 
-fn put_back<K: Ord, V>(values: &mut BTreeMap<K, V>, before: BTreeMap<K, Option<V>>) {
+/// Values as they were before.
+pub(crate) fn put_back<K: Ord, V>(values: &mut BTreeMap<K, V>, before: BTreeMap<K, Option<V>>) {
     for (key, value) in before {
         match value {
             Some(value) => values.insert(key, value),

@@ -41,6 +41,7 @@ mod tests;
 mod threshold;
 mod time;
 mod transfer;
+mod velocity;
 mod void;
 
 pub use catalogue::{Catalogue, Partner, PartnerCode};
@@ -60,3 +61,4 @@ pub use terms::{
 };
 pub use threshold::{Crossing, Standing, THRESHOLDS, crossings};
 pub use time::month;
+pub use velocity::{BurnedElsewhere, Counted, Meter, MeterKey};

@@ -3,6 +3,8 @@
 use entente_ledger::{Currency, InvalidTransfer, Micros, Overflow, PartnerId, Points, RequestId};
 use jiff::Timestamp;
 
+use crate::Meter;
+
 /// Why a command is refused. The order is the order of precedence: a bad command has one answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Refusal {
@@ -148,6 +150,17 @@ pub enum Refusal {
         /// When the next month begins.
         resets_at: Timestamp,
     },
+    /// More than the terms allow in an hour or a day (UTC). Not kept. Cure: ask for at most the rest,
+    /// or the same id in the next.
+    #[error("the terms allow {rest} more by {} until {resets_at}", limit.name())]
+    VelocityLimit {
+        /// Which limit.
+        limit: Meter,
+        /// What is left of it: points, or operations.
+        rest: i64,
+        /// When the next hour or day begins.
+        resets_at: Timestamp,
+    },
     /// A partner that this debits would owe more than its cap.
     #[error("a partner would owe more than its net debit cap")]
     NetDebitCapExceeded {
@@ -167,7 +180,10 @@ impl Refusal {
     pub const fn is_final(&self) -> bool {
         !matches!(
             self,
-            Self::PartnerSuspended | Self::BurnHeldBack { .. } | Self::TransferLimitReached { .. }
+            Self::PartnerSuspended
+                | Self::BurnHeldBack { .. }
+                | Self::TransferLimitReached { .. }
+                | Self::VelocityLimit { .. }
         )
     }
 }

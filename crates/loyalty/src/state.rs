@@ -8,7 +8,7 @@ use entente_ledger::{
 };
 use jiff::{Timestamp, civil::Date};
 
-use crate::Catalogue;
+use crate::{Catalogue, Counted, MeterKey};
 
 /// What a capped partner owes in a currency, and what its open holds reserve, in one number.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +88,8 @@ pub struct Member {
     pub linked_at: BTreeSet<PartnerId>,
     /// Whether the forward is to be written.
     pub changed_forward: bool,
+    /// What was counted of the member at a partner; loaded where terms limit it.
+    pub counted: BTreeMap<MeterKey, Counted>,
     /// Lots to write.
     pub changed_lots: BTreeSet<LotId>,
     /// Holds to write.
@@ -96,6 +98,8 @@ pub struct Member {
     pub changed_debts: BTreeSet<DebtId>,
     /// Months of giving to write.
     pub changed_gifts: BTreeSet<(PartnerId, Date)>,
+    /// Meters to write.
+    pub changed_counted: BTreeSet<MeterKey>,
 }
 
 impl Member {
@@ -116,10 +120,12 @@ impl Member {
             absorbed: BTreeSet::new(),
             linked_at: BTreeSet::new(),
             changed_forward: false,
+            counted: BTreeMap::new(),
             changed_lots: BTreeSet::new(),
             changed_holds: BTreeSet::new(),
             changed_debts: BTreeSet::new(),
             changed_gifts: BTreeSet::new(),
+            changed_counted: BTreeSet::new(),
         }
     }
 }
@@ -139,4 +145,8 @@ pub struct State<'a> {
     pub exposures: BTreeMap<(PartnerId, Currency), Exposure>,
     /// The exposures that changed.
     pub changed_exposures: BTreeSet<(PartnerId, Currency)>,
+    /// What was counted of partners as a whole; loaded where terms limit it.
+    pub counted: BTreeMap<MeterKey, Counted>,
+    /// The meters that changed.
+    pub changed_counted: BTreeSet<MeterKey>,
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use entente_ledger::{Currency, Funding, Micros, PartnerId, Points, TermsVersion};
 use jiff::Timestamp;
 
+use crate::Meter;
+
 /// How an earn's fraction of a point is rounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EarnRounding {
@@ -110,6 +112,8 @@ pub struct Agreement {
     pub gifts: Option<Gifts>,
     /// Whether the partner is a charity, to which members of others may donate.
     pub accepts_donations: bool,
+    /// How much may be counted by a meter in its time, more than 0; one not named is not limited.
+    pub limits: BTreeMap<Meter, i64>,
 }
 
 /// A version of a partner's agreement, in force from `effective_from` until before `effective_to`.

@@ -1,7 +1,7 @@
 //! The numbers that stand for enums in rows. They are stored: none is ever given another meaning.
 
 use entente_ledger::{Account, AmountKind, Currency, Funding, HoldState, MemberId, PartnerId};
-use entente_loyalty::OperationKind;
+use entente_loyalty::{Meter, OperationKind};
 
 use crate::StoreError;
 
@@ -71,6 +71,22 @@ codes!(
     Payment = 11,
     Gift = 12,
     Merge = 13
+);
+codes!(
+    meter_code,
+    meter,
+    Meter,
+    "terms_limits",
+    "meter",
+    MemberOperations = 1,
+    MemberPointsEarned = 2,
+    MemberForeignPointsBurned = 3,
+    MemberPointsGiven = 4,
+    Operations = 5,
+    PointsIssued = 6,
+    ForeignPointsBurnedHour = 7,
+    ForeignPointsBurnedDay = 8,
+    MemberPointsBurnedElsewhere = 9
 );
 
 pub(crate) fn inconsistent(

@@ -180,7 +180,8 @@ pub async fn notices(
 ) -> Result<Vec<FedNotice>, StoreError> {
     let kinds: Vec<i16> = kinds.iter().map(|kind| kind.code()).collect();
     // The token names the operation's member: only notices about the member may show it.
-    let about_a_member = [NoticeKind::HoldExpired, NoticeKind::PointsExpiring];
+    let about_a_member =
+        [NoticeKind::HoldExpired, NoticeKind::PointsExpiring, NoticeKind::BurnedElsewhere];
     let rows = sqlx::query!(
         r#"WITH page AS MATERIALIZED (
                SELECT posted_at, cell, seq, ordinal, kind,

@@ -23,6 +23,8 @@ pub enum NoticeKind {
     WindowClosed,
     /// Points expire soon.
     PointsExpiring,
+    /// One member burned many points of the partner at others.
+    BurnedElsewhere,
 }
 
 /// A notice to be written. Its body is the event's message, encoded by the hub.
@@ -74,12 +76,13 @@ pub async fn insert(connection: &mut PgConnection, notices: &[Notice]) -> Result
 
 impl NoticeKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::HoldExpired,
         Self::CapThreshold,
         Self::TermsInForce,
         Self::WindowClosed,
         Self::PointsExpiring,
+        Self::BurnedElsewhere,
     ];
 
     /// The number that is stored.
@@ -91,6 +94,7 @@ impl NoticeKind {
             Self::TermsInForce => 3,
             Self::WindowClosed => 4,
             Self::PointsExpiring => 5,
+            Self::BurnedElsewhere => 6,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Terms as people write them: a TOML file, with amounts as decimals in quotes.
 
 mod exchange;
+pub(crate) mod limits;
 
 use std::collections::BTreeMap;
 
@@ -8,6 +9,7 @@ use anyhow::{Context as _, bail};
 use entente_api::partner::{Agreement, EarnCategory, EarnRounding, EarnRule, Funding};
 use entente_api::types::Money;
 use exchange::{ExchangeFile, GiftsFile};
+use limits::LimitsFile;
 use serde::{Deserialize, Serialize};
 
 /// Everything agreed with one partner. Prices are per point, in the settlement currency.
@@ -61,6 +63,9 @@ pub(crate) struct AgreementFile {
     /// How much members may give to each other here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) gifts: Option<GiftsFile>,
+    /// How much may happen in an hour or a day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) limits: Option<LimitsFile>,
     /// How purchases earn.
     #[serde(default)]
     pub(crate) categories: Vec<CategoryFile>,
@@ -173,6 +178,7 @@ impl AgreementFile {
             claim_limit_days: self.claim_limit_days,
             gifts: self.gifts.map(GiftsFile::into_api),
             accepts_donations: self.accepts_donations,
+            limits: self.limits.map(LimitsFile::into_api),
         }
     }
 
@@ -207,6 +213,7 @@ impl AgreementFile {
             exchange_in: agreement.exchange_in.as_ref().map(ExchangeFile::from_api),
             exchange_out: agreement.exchange_out.as_ref().map(ExchangeFile::from_api),
             gifts: agreement.gifts.as_ref().map(GiftsFile::from_api),
+            limits: agreement.limits.as_ref().map(LimitsFile::from_api),
             categories: agreement.categories.iter().map(CategoryFile::from_api).collect(),
         }
     }
@@ -252,6 +259,7 @@ mod tests {
         accepts_donations = true
         exchange_out = { give = 1, receive = 2 }
         gifts = { max_points_per_operation = 5000, max_points_per_member_month = 20000 }
+        limits = { member_points_earned_per_day = 9000, foreign_points_burned_per_day = 100000 }
         [exchange_in]
         give = 3
         receive = 1

@@ -13,7 +13,7 @@ use entente_api::types::Money;
 use serde_json::{Value, json};
 
 use super::proposal::{self, ProposeArgs};
-use crate::agreement::AgreementFile;
+use crate::agreement::{AgreementFile, limits};
 use crate::connect::Connection;
 use crate::output::{Table, funding, money, parse_time, points, proto_time, rounding, time_text};
 
@@ -40,6 +40,16 @@ A terms file, with amounts in quotes:
   gifts = { max_points_per_operation = 5000, max_points_per_member_month = 20000 }
   exchange_in = { give = 3, receive = 1, minimum = 3000, increment = 3 }
   exchange_out = { give = 1, receive = 2 }
+  [limits]                        # in an hour or a day (UTC); what is left out is not limited
+  member_operations_per_hour = 30
+  member_points_earned_per_day = 20000
+  member_foreign_points_burned_per_day = 20000
+  member_points_given_per_day = 5000
+  operations_per_hour = 100000
+  points_issued_per_hour = 5000000
+  foreign_points_burned_per_hour = 1000000
+  foreign_points_burned_per_day = 5000000
+  member_points_burned_elsewhere_alert = 10000   # refuses nothing: the partner is told
   [[categories]]
   category = \"room\"
   rules = [{ points = 5, per_spend = \"1\" }]
@@ -100,7 +110,7 @@ pub(crate) struct InForceArgs {
 /// Runs the command.
 pub(crate) async fn run(command: TermsCommand) -> anyhow::Result<()> {
     match command {
-        TermsCommand::Publish(args) => publish(args).await,
+        TermsCommand::Publish(args) => Box::pin(publish(args)).await,
         TermsCommand::List(args) => list(args).await,
         TermsCommand::InForce(args) => in_force(args).await,
     }
@@ -223,6 +233,9 @@ fn prices(agreement: &Agreement) -> String {
     if let Some(gifts) = &agreement.gifts {
         row("most points a gift", points(gifts.max_points_per_operation));
         row("most points given, a member and month", points(gifts.max_points_per_member_month));
+    }
+    for (name, most) in agreement.limits.iter().flat_map(limits::rows) {
+        row(name, points(most));
     }
     if agreement.accepts_donations {
         row("members may donate to it", "yes".to_owned());

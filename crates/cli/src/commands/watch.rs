@@ -65,6 +65,8 @@ pub(crate) enum Kind {
     WindowClosed,
     /// Points that expire soon.
     PointsExpiring,
+    /// Many points of the partner that one member burned at others.
+    BurnedElsewhere,
 }
 
 /// Runs the command.
@@ -183,6 +185,13 @@ fn words(event: &Event) -> (&'static str, String) {
             );
             ("points expiring", text)
         }
+        Some(What::BurnedElsewhere(burned)) => {
+            let token = dim(&burned.member_token);
+            (
+                "burned elsewhere",
+                format!("{} points on {} {token}", points(burned.points), burned.day),
+            )
+        }
         None => ("?", "something that this version does not know".to_owned()),
     }
 }
@@ -274,6 +283,11 @@ fn notice_json(what: &What) -> (&'static str, Value) {
                 json!({ "member_token": member_token, "points": points, "expires_on": expires_on });
             ("points-expiring", told)
         }
+        What::BurnedElsewhere(burned) => {
+            let (points, member_token) = (burned.points, &burned.member_token);
+            let told = json!({ "member_token": member_token, "points": points, "day": burned.day });
+            ("burned-elsewhere", told)
+        }
     }
 }
 
@@ -286,6 +300,7 @@ fn wire(kinds: &[Kind]) -> Vec<i32> {
         Kind::TermsInForce => EventKind::TermsInForce,
         Kind::WindowClosed => EventKind::WindowClosed,
         Kind::PointsExpiring => EventKind::PointsExpiring,
+        Kind::BurnedElsewhere => EventKind::BurnedElsewhere,
     };
     kinds.iter().map(|one| kind(one).into()).collect()
 }

@@ -111,7 +111,7 @@ pub(crate) enum State {
 }
 
 /// The kinds of events that there are.
-const KINDS: [EventKind; 7] = [
+const KINDS: [EventKind; 8] = [
     EventKind::Operation,
     EventKind::Refusal,
     EventKind::HoldExpired,
@@ -119,6 +119,7 @@ const KINDS: [EventKind; 7] = [
     EventKind::TermsInForce,
     EventKind::WindowClosed,
     EventKind::PointsExpiring,
+    EventKind::BurnedElsewhere,
 ];
 
 /// A kind of events, as people type it.

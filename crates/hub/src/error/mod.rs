@@ -12,6 +12,7 @@ use std::{
     error::Error,
     fmt,
     fmt::Write,
+    time::Duration,
 };
 
 use entente_api::error::ErrorReason;
@@ -37,6 +38,7 @@ pub struct Refused {
     message: String,
     metadata: BTreeMap<&'static str, String>,
     violations: Vec<Violation>,
+    retry: Option<Duration>,
 }
 
 /// A field that is missing, out of range or of the wrong form.
@@ -64,13 +66,21 @@ impl Refused {
     #[must_use]
     pub fn new(reason: ErrorReason, message: impl Into<String>) -> Self {
         let (metadata, violations) = (BTreeMap::new(), Vec::new());
-        Self { reason, message: message.into(), metadata, violations }
+        let retry = rule(reason).retry;
+        Self { reason, message: message.into(), metadata, violations, retry }
     }
 
     /// With what a program needs to know, under a published key.
     #[must_use]
     pub fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
         self.metadata.insert(key, value.to_string());
+        self
+    }
+
+    /// With a wait of its own before the same id may succeed.
+    #[must_use]
+    pub const fn retried_after(mut self, wait: Duration) -> Self {
+        self.retry = Some(wait);
         self
     }
 
@@ -218,7 +228,7 @@ impl Refused {
         let metadata: HashMap<String, String> =
             self.metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
         let mut details = ErrorDetails::with_error_info(name(self.reason), DOMAIN, metadata);
-        if let Some(delay) = rule(self.reason).retry {
+        if let Some(delay) = self.retry {
             details.set_retry_info(Some(delay));
         }
         if !self.violations.is_empty() {
@@ -304,8 +314,6 @@ pub(crate) fn chain(error: &dyn Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tonic::Code;
 
     use super::*;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use entente_api::error::ErrorReason;
+use entente_api::error::{ErrorReason, ErrorReason as R};
 use tonic::Code;
 
 /// What a reason is on the wire.
@@ -21,6 +21,9 @@ const A_MINUTE: Rule = again(Code::FailedPrecondition, 60_000);
 
 /// What the state of things stands in the way of.
 const STATE: Rule = not_kept(Code::FailedPrecondition);
+/// Of a limit that resets by itself; the refusal may say when.
+const AN_HOUR: Rule = again(Code::ResourceExhausted, 3_600_000);
+
 /// Of a caller that has not proved who it is.
 const UNKNOWN: Rule = not_kept(Code::Unauthenticated);
 
@@ -28,7 +31,6 @@ const UNKNOWN: Rule = not_kept(Code::Unauthenticated);
 #[must_use]
 pub const fn rule(reason: ErrorReason) -> Rule {
     use Code::{AlreadyExists, FailedPrecondition, NotFound, PermissionDenied as Denied};
-    use ErrorReason as R;
     match reason {
         R::Unspecified | R::Internal => again(Code::Internal, 1_000),
         R::Malformed => not_kept(Code::InvalidArgument),
@@ -53,7 +55,7 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         R::TooManyWebhooks | R::TooManyKeys => not_kept(Code::ResourceExhausted),
         R::PartnerExists | R::KeyTaken => kept(AlreadyExists),
         R::NetDebitCapExceeded => kept(Code::ResourceExhausted),
-        R::TransferLimitReached | R::LinkTriesSpent => again(Code::ResourceExhausted, 3_600_000),
+        R::TransferLimitReached | R::VelocityLimit | R::LinkTriesSpent => AN_HOUR,
         R::ReceiptCredited
         | R::ActivityInFuture
         | R::ActivityTooOld

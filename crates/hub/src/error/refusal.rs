@@ -1,15 +1,18 @@
 //! Refusals of the loyalty rules as published reasons.
 
+use std::time::Duration;
+
 use entente_api::error::ErrorReason;
 use entente_loyalty::{Partner, Refusal};
+use jiff::Timestamp;
 
 use super::Refused;
 
 impl Refused {
-    /// What a partner is told of a refusal of its own command. A cap is named to the partner that
+    /// What a partner is told of a refusal of its own command at `now`. A cap is named to the partner that
     /// it limits and to nobody else: it is that partner's affair.
     #[must_use]
-    pub fn of_refusal(refusal: &Refusal, caller: &Partner) -> Self {
+    pub fn of_refusal(refusal: &Refusal, caller: &Partner, now: Timestamp) -> Self {
         let refused = Self::new(reason(refusal), refusal.to_string());
         match *refusal {
             Refusal::ReceiptCredited { request_id } => refused.with("request_id", request_id.0),
@@ -33,6 +36,11 @@ impl Refused {
             Refusal::NetDebitCapExceeded { partner, currency, cap } if partner == caller.id => {
                 let refused = refused.with("partner", &caller.code);
                 refused.with("currency", currency).with("cap_micros", cap)
+            }
+            Refusal::VelocityLimit { limit, rest, resets_at } => {
+                let refused = refused.with("limit", limit.name()).with("rest", rest);
+                let wait = Duration::try_from(resets_at.duration_since(now)).unwrap_or_default();
+                refused.with("resets_at", resets_at).retried_after(wait)
             }
             Refusal::Provoked { .. } => refused.with("sandbox", true),
             Refusal::NetDebitCapExceeded { .. }
@@ -93,6 +101,7 @@ fn reason(refusal: &Refusal) -> ErrorReason {
         Refusal::PointsInsufficient { .. } => ErrorReason::PointsInsufficient,
         Refusal::BurnHeldBack { .. } => ErrorReason::BurnHeldBack,
         Refusal::TransferLimitReached { .. } => ErrorReason::TransferLimitReached,
+        Refusal::VelocityLimit { .. } => ErrorReason::VelocityLimit,
         Refusal::NetDebitCapExceeded { .. } => ErrorReason::NetDebitCapExceeded,
     }
 }
@@ -100,7 +109,7 @@ fn reason(refusal: &Refusal) -> ErrorReason {
 #[cfg(test)]
 mod tests {
     use entente_ledger::{Micros, PartnerId, Points, RequestId};
-    use jiff::Timestamp;
+    use entente_loyalty::Meter;
 
     use super::*;
     use crate::error::reason::tests::reasons;
@@ -152,6 +161,11 @@ mod tests {
             Refusal::PointsInsufficient { available: Points(3) },
             Refusal::BurnHeldBack { until: Timestamp::UNIX_EPOCH },
             Refusal::TransferLimitReached { rest: Points(8), resets_at: Timestamp::UNIX_EPOCH },
+            Refusal::VelocityLimit {
+                limit: Meter::Operations,
+                rest: 0,
+                resets_at: Timestamp::UNIX_EPOCH,
+            },
             Refusal::NetDebitCapExceeded { partner: PartnerId(1), currency, cap: Micros(5) },
         ]
     }
@@ -165,7 +179,7 @@ mod tests {
         assert!(refusals.iter().map(place).is_sorted());
         assert!(refusals.iter().all(|refusal| place(refusal).is_some()));
         for refusal in refusals {
-            let refused = Refused::of_refusal(&refusal, &harbor());
+            let refused = Refused::of_refusal(&refusal, &harbor(), Timestamp::UNIX_EPOCH);
             assert_eq!(refused.is_kept(), refusal.is_final(), "{refusal}");
         }
     }
@@ -175,7 +189,7 @@ mod tests {
         let currency = "EUR".parse().expect("ISO 4217");
         let told = |partner| {
             let refusal = Refusal::NetDebitCapExceeded { partner, currency, cap: Micros(5) };
-            Refused::of_refusal(&refusal, &harbor())
+            Refused::of_refusal(&refusal, &harbor(), Timestamp::UNIX_EPOCH)
         };
         let own = told(PartnerId(1));
         assert_eq!(own.metadata("partner"), Some("harbor-hotels"));
@@ -187,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_refusal_tells_what_cures_it() {
-        let told = |refusal| Refused::of_refusal(&refusal, &harbor());
+        let told = |refusal| Refused::of_refusal(&refusal, &harbor(), Timestamp::UNIX_EPOCH);
         let too_old = told(Refusal::ActivityTooOld { late_limit_days: 30 });
         assert_eq!(too_old.metadata("late_limit_days"), Some("30"));
         let too_few = told(Refusal::PointsInsufficient { available: Points(3) });

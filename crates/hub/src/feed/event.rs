@@ -2,8 +2,8 @@
 
 use entente_api::{
     event::{
-        CapThreshold, Event, HoldExpired, PointsExpiring, RefusedRequest, TermsInForce,
-        WindowClosed, event::What,
+        BurnedElsewhere, CapThreshold, Event, HoldExpired, PointsExpiring, RefusedRequest,
+        TermsInForce, WindowClosed, event::What,
     },
     points::EarnResponse,
 };
@@ -52,6 +52,10 @@ pub(super) fn of_notice(names: Names<'_>, fed: &FedNotice) -> Result<Option<Even
         NoticeKind::WindowClosed => What::WindowClosed(WindowClosed::decode(body)?),
         NoticeKind::PointsExpiring => {
             What::PointsExpiring(PointsExpiring { member_token, ..PointsExpiring::decode(body)? })
+        }
+        NoticeKind::BurnedElsewhere => {
+            let burned = BurnedElsewhere::decode(body)?;
+            What::BurnedElsewhere(BurnedElsewhere { member_token, ..burned })
         }
     };
     Ok(Some(event(names, (fed.place, Some(fed.ordinal)), what)))

@@ -84,6 +84,7 @@ impl Kinds {
                 Ok(EventKind::TermsInForce) => kinds.notices.push(NoticeKind::TermsInForce),
                 Ok(EventKind::WindowClosed) => kinds.notices.push(NoticeKind::WindowClosed),
                 Ok(EventKind::PointsExpiring) => kinds.notices.push(NoticeKind::PointsExpiring),
+                Ok(EventKind::BurnedElsewhere) => kinds.notices.push(NoticeKind::BurnedElsewhere),
             }
         }
         Ok(kinds)

@@ -6,10 +6,11 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 use entente_api::{partner as api, types::Money};
 use entente_ledger::{Currency, Funding, Micros, Points};
 use entente_loyalty::{
-    Agreement, EarnCategory, EarnRounding, EarnRule, ExchangeBonus, ExchangeRate, Gifts,
+    Agreement, EarnCategory, EarnRounding, EarnRule, ExchangeBonus, ExchangeRate, Gifts, Meter,
 };
 
 use super::{Expected, Violations, category};
+use crate::wire;
 
 /// The most categories of an agreement, and the most rules of a category.
 const MAX_CATEGORIES: usize = 64;
@@ -44,6 +45,7 @@ impl Violations {
         let exchange_in = self.exchange_rate(&path("exchange_in"), wire.exchange_in.as_ref());
         let exchange_out = self.exchange_rate(&path("exchange_out"), wire.exchange_out.as_ref());
         let gifts = self.gifts(&path("gifts"), wire.gifts.as_ref());
+        let limits = self.limits(&path("limits"), wire.limits.as_ref());
         Some(Agreement {
             currency: currency?,
             categories: categories?,
@@ -64,6 +66,7 @@ impl Violations {
             claim_limit_days: wire.claim_limit_days,
             gifts,
             accepts_donations: wire.accepts_donations,
+            limits,
         })
     }
 
@@ -109,6 +112,17 @@ impl Violations {
             max_points_per_operation: Points(max_points_per_operation),
             max_points_per_member_month: Points(max_points_per_member_month),
         })
+    }
+
+    fn limits(&mut self, field: &str, wire: Option<&api::Limits>) -> BTreeMap<Meter, i64> {
+        let mut limits = BTreeMap::new();
+        let mut wire = wire.copied().unwrap_or_default();
+        for meter in Meter::ALL {
+            let Some(most) = *wire::limit(&mut wire, meter) else { continue };
+            self.number(&format!("{field}.{}", meter.name()), most, 1..=i64::MAX);
+            limits.insert(meter, most);
+        }
+        limits
     }
 
     fn number(&mut self, field: &str, value: i64, range: RangeInclusive<i64>) {
@@ -258,6 +272,17 @@ mod tests {
                 max_points_per_member_month: i64::MAX,
             }),
             accepts_donations: true,
+            limits: Some(api::Limits {
+                member_operations_per_hour: Some(1),
+                member_points_earned_per_day: Some(2),
+                member_foreign_points_burned_per_day: Some(3),
+                member_points_given_per_day: Some(4),
+                operations_per_hour: Some(5),
+                points_issued_per_hour: Some(6),
+                foreign_points_burned_per_hour: Some(7),
+                foreign_points_burned_per_day: Some(8),
+                member_points_burned_elsewhere_alert: Some(9),
+            }),
         }
     }
 
@@ -286,7 +311,7 @@ mod tests {
     #[test]
     fn each_field_out_of_its_range_is_named() {
         type Change = fn(&mut api::Agreement);
-        let cases: [(&str, Change); 32] = [
+        let cases: [(&str, Change); 34] = [
             ("currency", |a| a.currency = "EURO".into()),
             ("categories", |a| a.categories = vec![category_of("a", vec![rule(0)]); 65]),
             ("categories[0].category", |a| a.categories[0].category = "Room".into()),
@@ -330,6 +355,13 @@ mod tests {
             }),
             ("gifts.max_points_per_operation, agreement.gifts.max_points_per_member_month", |a| {
                 a.gifts = Some(api::Gifts::default());
+            }),
+            ("limits.operations_per_hour", |a| {
+                a.limits = Some(api::Limits { operations_per_hour: Some(0), ..Default::default() });
+            }),
+            ("limits.member_points_burned_elsewhere_alert", |a| {
+                let limits = a.limits.as_mut().expect("it is agreed");
+                limits.member_points_burned_elsewhere_alert = Some(-1);
             }),
         ];
         for (field, change) in cases {

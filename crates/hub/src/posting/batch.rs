@@ -66,11 +66,15 @@ pub(super) async fn run(context: &Context, commands: &[Queued]) -> Result<Vec<An
     let mut loaded = batch.load(&wanted, heads.now).await?;
     needs::hold_back(&mut loaded, &links);
     let payees = commands.iter().flat_map(|queued| needs::payees(&queued.command, &catalogue));
+    let counted = needs::counted(commands, &catalogue, &loaded, heads.now);
+    batch.load_counted(&mut loaded, &counted).await?;
     let exposures = lock_exposures(&mut batch, &catalogue, &loaded, payees).await?;
+    let counted = batch.lock_counted(&needs::limited(commands, &catalogue, heads.now)).await?;
 
     // 3. Decide, one after another, each on the state that its predecessors left.
     let mut state = state(&catalogue, &heads, &mut loaded, exposures);
     state.receipts = earlier.credited;
+    state.counted = counted;
     let mut deciding = Deciding::new(state, &heads, earlier.outcomes);
     let answers: Vec<Answer> =
         commands.iter().map(|command| deciding.answer(command, &links, &context.links)).collect();
@@ -132,6 +136,8 @@ pub(super) fn state<'a>(
         receipts: HashMap::new(),
         exposures,
         changed_exposures: BTreeSet::new(),
+        counted: BTreeMap::new(),
+        changed_counted: BTreeSet::new(),
     }
 }
 
@@ -241,7 +247,7 @@ impl<'a> Deciding<'a> {
                 }
             }
             Err(refusal) => {
-                let refused = Refused::of_refusal(&refusal, caller);
+                let refused = Refused::of_refusal(&refusal, caller, now);
                 if refused.is_kept() {
                     let seq = self.next(queued.link.cell);
                     let decision = self.state.refused(command, seq, now, refusal);
@@ -319,6 +325,8 @@ impl<'a> Deciding<'a> {
             members: &loaded,
             exposures: &self.state.exposures,
             changed_exposures: &self.state.changed_exposures,
+            counted: &self.state.counted,
+            changed_counted: &self.state.changed_counted,
         };
         batch.write(&written).await
     }

@@ -6,7 +6,7 @@ use entente_ledger::{Cell, MemberId, PartnerId};
 use entente_loyalty::{Action, Catalogue, Command, ExchangeAmount, Original, OriginalKind};
 use entente_store::{
     ResolvedLink,
-    batch::{LoadedMembers, MemberNeeds},
+    batch::{CountedKey, LoadedMembers, MemberNeeds},
     personal::Lookup,
 };
 use jiff::{Timestamp, tz::TimeZone};
@@ -95,6 +95,48 @@ pub(super) fn capped(catalogue: &Catalogue) -> BTreeSet<PartnerId> {
         })
         .map(|partner| partner.id)
         .collect()
+}
+
+/// Whose counters of which members the commands need, by the terms in force: the callers', and those
+/// of issuers that want to be told of what is burned elsewhere.
+pub(super) fn counted(
+    commands: &[Queued],
+    catalogue: &Catalogue,
+    loaded: &LoadedMembers,
+    now: Timestamp,
+) -> BTreeSet<CountedKey> {
+    let commands = limited_commands(commands);
+    commands.flat_map(|command| of_command(command, catalogue, loaded, now)).collect()
+}
+
+/// The same of one command.
+pub(super) fn of_command(
+    command: &Command,
+    catalogue: &Catalogue,
+    loaded: &LoadedMembers,
+    now: Timestamp,
+) -> BTreeSet<CountedKey> {
+    let Some(member) = loaded.members.get(&command.member) else { return BTreeSet::new() };
+    let caller = Some(command.partner).filter(|caller| catalogue.limits_members(*caller, now));
+    let issuers = member.lots.values().map(|lot| lot.issuer);
+    let issuers = issuers.filter(|issuer| *issuer != command.partner);
+    let told = issuers.filter(|issuer| catalogue.minds_elsewhere(*issuer, now));
+    told.chain(caller).map(|partner| (member.cell, member.id, partner)).collect()
+}
+
+/// The callers whose terms in force limit them as a whole.
+pub(super) fn limited(
+    commands: &[Queued],
+    catalogue: &Catalogue,
+    now: Timestamp,
+) -> BTreeSet<PartnerId> {
+    let callers: BTreeSet<_> = limited_commands(commands).map(|command| command.partner).collect();
+    callers.into_iter().filter(|caller| catalogue.limits_partner(*caller, now)).collect()
+}
+
+fn limited_commands(commands: &[Queued]) -> impl Iterator<Item = &Command> {
+    let commands = commands.iter().map(|queued| &queued.command);
+    commands.filter(|command| command.kind().is_limited())
 }
 
 /// Whose exposure a command may change, but for the issuers and creditors of its member's points:

@@ -91,7 +91,7 @@ async fn read_and_decide(
     state.bring_to(link.member, Seq(1 << 60), now).map_err(RpcError::internal)?;
     let decided = state
         .decide(&command, |_| Seq(i64::MAX), now)
-        .map_err(|refusal| Refused::of_refusal(&refusal, caller))?;
+        .map_err(|refusal| Refused::of_refusal(&refusal, caller, now))?;
     Ok(Quote { decision: decided.decision, link_token: link.link_token })
 }
 
@@ -111,6 +111,8 @@ async fn read<'a>(
     if let Some((member, until)) = member.zip(link.burns_others_from) {
         member.held_back.insert(command.partner, until);
     }
+    let counted = needs::of_command(command, catalogue, &loaded, snapshot.now);
+    let counted = snapshot.counted(&mut loaded, &counted, command.partner).await?;
     let partners: BTreeSet<PartnerId> =
         loaded.partners().into_iter().chain([command.partner]).collect();
     Ok(State {
@@ -120,5 +122,7 @@ async fn read<'a>(
         exposures: snapshot.exposures(&partners).await?,
         members: loaded.members,
         changed_exposures: BTreeSet::new(),
+        counted,
+        changed_counted: BTreeSet::new(),
     })
 }

@@ -47,6 +47,7 @@ pub const fn kind(event: &Event) -> EventKind {
         Some(What::TermsInForce(_)) => EventKind::TermsInForce,
         Some(What::WindowClosed(_)) => EventKind::WindowClosed,
         Some(What::PointsExpiring(_)) => EventKind::PointsExpiring,
+        Some(What::BurnedElsewhere(_)) => EventKind::BurnedElsewhere,
     }
 }
 

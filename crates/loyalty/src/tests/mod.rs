@@ -15,3 +15,4 @@ mod precedence;
 mod properties;
 mod purchases;
 mod refusals;
+mod velocity;

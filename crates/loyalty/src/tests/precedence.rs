@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     Action, Agreement, Bought, BurnAmount, Catalogue, Command, ExchangeAmount, ExchangeRate, Gifts,
-    Refusal,
+    Meter, Refusal,
     cast::{
         Book, FRIEND, GROCER, GUEST, HARBOR, ROVER, agreement, authorize, burn, category, cents,
         currency, donate, earn, give, partner, rule, time,
@@ -66,6 +66,14 @@ fn capped() -> Flaw {
     (Refusal::NetDebitCapExceeded { partner, currency, cap }, |case| {
         case.rover.net_debit_caps = nothing();
         case.harbor.net_debit_caps = nothing();
+    })
+}
+
+/// Nothing may be asked for any more.
+fn hurried() -> Flaw {
+    let (limit, resets_at) = (Meter::Operations, time("2026-01-15T10:00:00Z"));
+    (Refusal::VelocityLimit { limit, rest: 0, resets_at }, |case| {
+        case.harbor.limits.insert(Meter::Operations, 0);
     })
 }
 
@@ -185,6 +193,7 @@ fn of_earns(activity: Flaw) -> Vec<Flaw> {
         wrong_currency(),
         (Refusal::CategoryUnknown, |case| case.category = "spa"),
         TOO_LARGE,
+        hurried(),
         capped(),
     ]
 }
@@ -211,7 +220,7 @@ fn a_claim() {
 
 #[test]
 fn a_burn_and_an_authorization() {
-    let flaws = [SUSPENDED, ENDED, TOO_LARGE, INSUFFICIENT, capped()];
+    let flaws = [SUSPENDED, ENDED, TOO_LARGE, INSUFFICIENT, hurried(), capped()];
     each_pair(|case| burn(case.amount), &flaws);
     each_pair(|case| authorize(case.amount), &flaws);
 }
@@ -221,7 +230,16 @@ fn a_burn_by_value() {
     let worthless: Flaw = (Refusal::NothingToBurn, |case| case.harbor.point_value = Micros::ZERO);
     each_pair(
         |case| Action::Burn(BurnAmount::Value(cents(case.amount), currency(case.currency))),
-        &[SUSPENDED, ENDED, wrong_currency(), TOO_LARGE, worthless, INSUFFICIENT, capped()],
+        &[
+            SUSPENDED,
+            ENDED,
+            wrong_currency(),
+            TOO_LARGE,
+            worthless,
+            INSUFFICIENT,
+            hurried(),
+            capped(),
+        ],
     );
 }
 
@@ -229,9 +247,9 @@ fn a_burn_by_value() {
 fn an_exchange() {
     let agreed = [SUSPENDED, ENDED, NO_EXCHANGE, BELOW_MINIMUM, OFF_INCREMENT, TOO_LARGE];
     let inward = |case: &Case| Action::Exchange(ExchangeAmount::In(Points(case.amount)));
-    each_pair(inward, &[agreed.as_slice(), &[capped()]].concat());
+    each_pair(inward, &[agreed.as_slice(), &[hurried(), capped()]].concat());
     let outward = |case: &Case| Action::Exchange(ExchangeAmount::Out(Points(case.amount)));
-    each_pair(outward, &[agreed.as_slice(), &[INSUFFICIENT, capped()]].concat());
+    each_pair(outward, &[agreed.as_slice(), &[INSUFFICIENT, hurried(), capped()]].concat());
 }
 
 #[test]
@@ -239,7 +257,7 @@ fn a_donation() {
     let no_charity: Flaw = (Refusal::NotACharity, |case| case.charity.accepts_donations = false);
     each_pair(
         |case| donate(GROCER, case.amount),
-        &[SUSPENDED, ENDED, no_charity, TOO_LARGE, INSUFFICIENT, capped()],
+        &[SUSPENDED, ENDED, no_charity, TOO_LARGE, INSUFFICIENT, hurried(), capped()],
     );
 }
 
@@ -267,6 +285,7 @@ fn a_transfer() {
             (Refusal::TransferTooLarge { most: NO_POINTS }, most_at_once),
             INSUFFICIENT,
             (Refusal::TransferLimitReached { rest: NO_POINTS, resets_at }, most_a_month),
+            hurried(),
         ],
     );
 }

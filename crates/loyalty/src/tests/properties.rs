@@ -8,7 +8,7 @@ use proptest::{prelude::*, sample::Index};
 use super::check::{check, rows_agree};
 use crate::{
     Action, Agreement, Bought, BurnAmount, Command, Decision, EarnRounding, ExchangeAmount, Gifts,
-    OperationKind, ReversePart,
+    Meter, OperationKind, ReversePart,
     cast::{
         Book, FRIEND, GROCER, GUEST, HARBOR, ROVER, agreement, category, cents, currency, donate,
         earn, give, original, partner, rate, reverse, rule,
@@ -79,38 +79,43 @@ fn terms() -> impl Strategy<Value = Agreement> {
         proptest::option::weighted(0.3, 0..8_000_000_i64),
     );
     let gifts = proptest::option::weighted(0.8, (1..400_i64, 1..900_i64));
-    (rules, prices, lives, caps, gifts, any::<[bool; 4]>()).prop_map(
-        |(rules, prices, lives, caps, gifts, [at_issue, half_up, in_euro, charity])| Agreement {
-            categories: vec![category(
-                "*",
-                vec![
-                    rule(Micros::ZERO, rules.0, Micros(rules.2)),
-                    rule(Micros(rules.3), rules.0 * rules.1, Micros(rules.2)),
-                ],
-            )],
-            rounding: if half_up { EarnRounding::HalfUp } else { EarnRounding::Down },
-            max_points_per_operation: caps.0.map(Points),
-            max_points_per_member_year: caps.1.map(Points),
-            issue_price: Micros(prices.0),
-            reimbursement: Micros(prices.1),
-            point_value: Micros(prices.2),
-            hub_fee_basis_points: prices.3,
-            funding: if at_issue { Funding::AtIssue } else { Funding::AtRedemption },
-            lot_life_days: lives.0,
-            hold_life_seconds: lives.1,
-            claim_limit_days: lives.0 % 10,
-            exchange_in: (rules.0 > 0).then(|| rate((rules.1 + 1, rules.0), (rules.3 % 9, 50))),
-            exchange_out: half_up.then(|| rate((1, rules.1), (1, 70))),
-            net_debit_caps: ["EUR", "USD"]
-                .iter()
-                .filter_map(|code| caps.2.map(|cap| (currency(code), Micros(cap))))
-                .collect::<BTreeMap<_, _>>(),
-            gifts: gifts.map(|(once, monthly)| Gifts {
-                max_points_per_operation: Points(once),
-                max_points_per_member_month: Points(monthly),
-            }),
-            accepts_donations: charity,
-            ..agreement(if in_euro { "EUR" } else { "USD" })
+    let limit = (prop::sample::select(Meter::ALL.to_vec()), 1..600_i64);
+    let limits = prop::collection::btree_map(limit.0, limit.1, 0..3);
+    (rules, prices, lives, caps, (gifts, limits), any::<[bool; 4]>()).prop_map(
+        |(rules, prices, lives, caps, (gifts, limits), [at_issue, half_up, in_euro, charity])| {
+            Agreement {
+                categories: vec![category(
+                    "*",
+                    vec![
+                        rule(Micros::ZERO, rules.0, Micros(rules.2)),
+                        rule(Micros(rules.3), rules.0 * rules.1, Micros(rules.2)),
+                    ],
+                )],
+                rounding: if half_up { EarnRounding::HalfUp } else { EarnRounding::Down },
+                max_points_per_operation: caps.0.map(Points),
+                max_points_per_member_year: caps.1.map(Points),
+                issue_price: Micros(prices.0),
+                reimbursement: Micros(prices.1),
+                point_value: Micros(prices.2),
+                hub_fee_basis_points: prices.3,
+                funding: if at_issue { Funding::AtIssue } else { Funding::AtRedemption },
+                lot_life_days: lives.0,
+                hold_life_seconds: lives.1,
+                claim_limit_days: lives.0 % 10,
+                exchange_in: (rules.0 > 0).then(|| rate((rules.1 + 1, rules.0), (rules.3 % 9, 50))),
+                exchange_out: half_up.then(|| rate((1, rules.1), (1, 70))),
+                net_debit_caps: ["EUR", "USD"]
+                    .iter()
+                    .filter_map(|code| caps.2.map(|cap| (currency(code), Micros(cap))))
+                    .collect::<BTreeMap<_, _>>(),
+                gifts: gifts.map(|(once, monthly)| Gifts {
+                    max_points_per_operation: Points(once),
+                    max_points_per_member_month: Points(monthly),
+                }),
+                accepts_donations: charity,
+                limits,
+                ..agreement(if in_euro { "EUR" } else { "USD" })
+            }
         },
     )
 }

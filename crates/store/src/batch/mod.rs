@@ -2,7 +2,7 @@
 //! is one statement over all commands of the batch, so that the number of round trips does not
 //! depend on how many there are.
 //!
-//! Lock order: heads, then exposures, then receipts and request ids, each ascending. Member rows need no locks
+//! Lock order: heads, then exposures, then what is counted of partners, then receipts and request ids, each ascending. Member rows need no locks
 //! of their own: whoever changes one holds its cell's head.
 
 mod exposures;
@@ -13,6 +13,7 @@ mod lots;
 mod members;
 mod merges;
 mod read;
+mod velocity;
 mod write;
 mod write_members;
 mod write_operations;
@@ -29,6 +30,7 @@ pub(crate) use exposures::exposure;
 pub use heads::{Head, Heads};
 pub use members::{LoadedMembers, MemberNeeds, YearKey};
 pub use read::Snapshot;
+pub use velocity::{CountedKey, PartnersCounted};
 pub use write::Written;
 
 use crate::{Earlier, ResolvedLink, StoreError, personal::Lookup, requests};

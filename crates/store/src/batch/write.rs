@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use entente_ledger::{Cell, Currency, PartnerId, Seq};
-use entente_loyalty::{Decision, Exposure};
+use entente_loyalty::{Decision, Exposure, MeterKey};
 
-use super::{Batch, Heads, LoadedMembers};
+use super::{Batch, Heads, LoadedMembers, PartnersCounted};
 use crate::{Notice, RequestRow, StoreError, notices};
 
 /// Everything that a batch decided.
@@ -27,6 +27,10 @@ pub struct Written<'a> {
     pub exposures: &'a BTreeMap<(PartnerId, Currency), Exposure>,
     /// Those that changed.
     pub changed_exposures: &'a BTreeSet<(PartnerId, Currency)>,
+    /// What was counted of partners as a whole.
+    pub counted: &'a PartnersCounted,
+    /// The meters that changed.
+    pub changed_counted: &'a BTreeSet<MeterKey>,
 }
 
 impl Batch {
@@ -39,6 +43,7 @@ impl Batch {
         self.write_members(written.members).await?;
         self.write_positions(written.decisions).await?;
         self.write_exposures(written.exposures, written.changed_exposures).await?;
+        self.write_partners_counted(written.counted, written.changed_counted).await?;
         self.move_heads(written.heads, written.last).await
     }
 

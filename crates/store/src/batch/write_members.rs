@@ -33,6 +33,7 @@ impl Batch {
         }))
         .await?;
         self.write_gifts(&changed).await?;
+        self.write_counted(&changed).await?;
         self.write_forwards(loaded, &changed).await
     }
 
@@ -214,6 +215,7 @@ fn has_changed(member: &Member) -> bool {
     !(member.changed_lots.is_empty()
         && member.changed_holds.is_empty()
         && member.changed_debts.is_empty()
+        && member.changed_counted.is_empty()
         && !member.changed_forward)
 }
 

@@ -3,13 +3,15 @@
 mod announced;
 mod exchange;
 mod exposure;
+mod limits;
 mod write;
 
 use std::collections::BTreeMap;
 
 use entente_ledger::{Currency, Micros, PartnerId, Points, TermsVersion};
 use entente_loyalty::{
-    Agreement, Catalogue, EarnCategory, EarnRounding, EarnRule, Gifts, Partner, PartnerCode, Terms,
+    Agreement, Catalogue, EarnCategory, EarnRounding, EarnRule, Gifts, Meter, Partner, PartnerCode,
+    Terms,
 };
 use sqlx::{PgConnection, PgExecutor};
 
@@ -23,12 +25,13 @@ pub use write::{insert_partner, insert_terms, is_suspended, set_suspended};
 /// A version's key.
 type Key = (PartnerId, TermsVersion);
 
-/// What hangs on a version: its rules by category, its caps by currency, its exchanges.
+/// What hangs on a version: its rules by category, its caps by currency, its exchanges, its limits.
 #[derive(Default)]
 struct Parts {
     categories: BTreeMap<Key, BTreeMap<String, Vec<EarnRule>>>,
     caps: BTreeMap<Key, BTreeMap<Currency, Micros>>,
     exchanges: BTreeMap<Key, Exchanges>,
+    limits: BTreeMap<Key, BTreeMap<Meter, i64>>,
 }
 
 /// The epoch of the catalogue: raised by every change of it.
@@ -48,6 +51,7 @@ pub async fn load_catalogue(connection: &mut PgConnection) -> Result<Catalogue, 
         categories: categories(connection).await?,
         caps: caps(connection).await?,
         exchanges: exchange::load(connection).await?,
+        limits: limits::load(connection).await?,
     };
     for row in rows {
         let terms = row.into_terms(&mut parts)?;
@@ -151,6 +155,7 @@ impl TermsRow {
                 max_points_per_member_month: Points(month),
             }),
             accepts_donations: self.accepts_donations,
+            limits: parts.limits.remove(&key).unwrap_or_default(),
         };
         Ok(Terms {
             partner: key.0,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use sqlx::{PgConnection, PgExecutor};
 
-use super::{exchange, rounding_code};
+use super::{exchange, limits, rounding_code};
 use crate::{StoreError, codes};
 
 /// Adds a partner, which tests or does not, for ever; `None` when its code is taken.
@@ -62,7 +62,8 @@ pub async fn insert_terms(connection: &mut PgConnection, terms: &Terms) -> Resul
     insert_version(connection, terms).await?;
     insert_rules(connection, terms).await?;
     insert_caps(connection, terms).await?;
-    exchange::insert(connection, terms).await
+    exchange::insert(connection, terms).await?;
+    limits::insert(connection, terms).await
 }
 
 async fn insert_version(connection: &mut PgConnection, terms: &Terms) -> Result<(), StoreError> {

@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 
 use entente_ledger::{Funding, Micros, PartnerId, Points, TermsVersion};
 use entente_loyalty::{
-    Agreement, EarnCategory, EarnRounding, EarnRule, ExchangeBonus, ExchangeRate, Gifts, Terms,
+    Agreement, EarnCategory, EarnRounding, EarnRule, ExchangeBonus, ExchangeRate, Gifts, Meter,
+    Terms,
 };
 use entente_store::{catalogue::insert_partner, control::Control};
 use entente_testkit::{Database, morning};
@@ -95,6 +96,7 @@ fn terms(partner: PartnerId, version: i32) -> Terms {
             max_points_per_member_month: Points(20_000),
         }),
         accepts_donations: true,
+        limits: Meter::ALL.into_iter().zip(1..).collect(),
     };
     let (version, effective_from) = (TermsVersion(version), morning());
     Terms { partner, version, effective_from, effective_to: None, agreement }

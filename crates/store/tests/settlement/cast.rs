@@ -65,6 +65,7 @@ pub(crate) fn agreement(code: &str, funding: Funding) -> Agreement {
             max_points_per_member_month: Points(5_000),
         }),
         accepts_donations: false,
+        limits: BTreeMap::new(),
     }
 }
 
@@ -256,6 +257,8 @@ impl Ledger {
             receipts: std::collections::HashMap::new(),
             exposures,
             changed_exposures: std::collections::BTreeSet::new(),
+            counted: BTreeMap::new(),
+            changed_counted: BTreeSet::new(),
         };
         let mut last: BTreeMap<_, _> =
             heads.heads.iter().map(|(cell, head)| (*cell, head.seq)).collect();
@@ -289,6 +292,8 @@ impl Ledger {
             members: &loaded,
             exposures: &state.exposures,
             changed_exposures: &state.changed_exposures,
+            counted: &state.counted,
+            changed_counted: &state.changed_counted,
         };
         batch.write(&written).await?;
         batch.commit().await?;

@@ -57,7 +57,7 @@ impl ConfirmLink {
         };
         let legs = match merging::post(control.batch(), &heads, &catalogue, &pair).await? {
             Ok(legs) => legs,
-            Err(refusal) => return Ok(Err(Refused::of_refusal(&refusal, caller))),
+            Err(refusal) => return Ok(Err(Refused::of_refusal(&refusal, caller, heads.now))),
         };
         let operation = legs.operation(caller, code.issuer_token);
         let response = ConfirmLinkResponse {

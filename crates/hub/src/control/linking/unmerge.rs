@@ -65,7 +65,7 @@ impl Write for UnmergeMembers {
         };
         let legs = match merging::post(control.batch(), &heads, &catalogue, &pair).await? {
             Ok(legs) => legs,
-            Err(refusal) => return Ok(Err(Refused::of_refusal(&refusal, caller))),
+            Err(refusal) => return Ok(Err(Refused::of_refusal(&refusal, caller, heads.now))),
         };
         let of = self.link(control, merge.absorbed.1, token).await?.unwrap_or(merge.kept.1);
         let connection = control.connection();
