@@ -46,6 +46,7 @@ mod streaming_resumes;
 mod sweeps;
 mod tokens;
 mod tokens_end;
+mod trail;
 mod two_hubs;
 mod velocity;
 mod visibility;

@@ -168,7 +168,7 @@ impl Wire {
     }
 }
 
-fn config(hub: &TestHub, identity: &Identity) -> ClientConfig {
+pub(crate) fn config(hub: &TestHub, identity: &Identity) -> ClientConfig {
     let directory = hub.trust_domain();
     let (certificate, key) = (directory.certificate(identity), directory.key(identity));
     let credentials = Credentials::from_pem_files(&certificate, &key).unwrap();

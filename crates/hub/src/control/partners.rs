@@ -12,10 +12,16 @@ use entente_loyalty::{Catalogue, Partner, PartnerCode};
 use entente_store::{
     StoreError, catalogue,
     control::{Control, Heads},
+    security::SecurityEventKind,
 };
 
 use super::{Answer, Write};
-use crate::{error::Refused, wire};
+use crate::{
+    caller::Caller,
+    error::Refused,
+    security::{Actor, record},
+    wire,
+};
 
 /// Adds a brand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,11 +36,21 @@ pub struct CreatePartner {
 
 /// Stops a partner's earns, burns, authorizations and enrolments.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SuspendPartner(pub PartnerCode);
+pub struct SuspendPartner {
+    /// Whom.
+    pub partner: PartnerCode,
+    /// By whom.
+    pub by: Actor,
+}
 
 /// Ends a suspension.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResumePartner(pub PartnerCode);
+pub struct ResumePartner {
+    /// Whose.
+    pub partner: PartnerCode,
+    /// By whom.
+    pub by: Actor,
+}
 
 impl Write for CreatePartner {
     type Request = CreatePartnerRequest;
@@ -72,7 +88,7 @@ impl Write for SuspendPartner {
         control: &mut Control,
         catalogue: &Catalogue,
     ) -> Result<Result<Answer<Self::Request>, Refused>, StoreError> {
-        let changed = set_suspended(control, catalogue, &self.0, true).await?;
+        let changed = set_suspended(control, catalogue, (&self.partner, &self.by), true).await?;
         Ok(changed.map(|partner| {
             let partner = Some(wire::partner(&partner));
             Answer::of(SuspendPartnerResponse { partner, replayed: false })
@@ -89,7 +105,7 @@ impl Write for ResumePartner {
         control: &mut Control,
         catalogue: &Catalogue,
     ) -> Result<Result<Answer<Self::Request>, Refused>, StoreError> {
-        let changed = set_suspended(control, catalogue, &self.0, false).await?;
+        let changed = set_suspended(control, catalogue, (&self.partner, &self.by), false).await?;
         Ok(changed.map(|partner| {
             let partner = Some(wire::partner(&partner));
             Answer::of(ResumePartnerResponse { partner, replayed: false })
@@ -106,7 +122,7 @@ pub(crate) fn partner_unknown() -> Refused {
 async fn set_suspended(
     control: &mut Control,
     catalogue: &Catalogue,
-    code: &PartnerCode,
+    (code, by): (&PartnerCode, &Actor),
     suspended: bool,
 ) -> Result<Result<Partner, Refused>, StoreError> {
     let Some(partner) = catalogue.by_code(code.as_str()) else {
@@ -114,6 +130,13 @@ async fn set_suspended(
     };
     if partner.suspended != suspended {
         catalogue::set_suspended(control.connection(), partner.id, suspended).await?;
+        let kind = if suspended {
+            SecurityEventKind::PartnerSuspended
+        } else {
+            SecurityEventKind::PartnerResumed
+        };
+        let subject = Caller::Partner(code.clone()).to_string();
+        record(control.connection(), kind, by, &subject, &serde_json::json!({})).await?;
         control.raise_epoch().await?;
     }
     Ok(Ok(Partner { suspended, ..partner.clone() }))

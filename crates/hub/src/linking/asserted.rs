@@ -7,7 +7,10 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use entente_identity::jwt::{MemberAssertion, PublicKey, Rejected};
 use entente_ledger::PartnerId;
-use entente_store::{StoreError, security};
+use entente_store::{
+    StoreError,
+    security::{self, SecurityEventKind},
+};
 use jiff::Timestamp;
 use sqlx::{PgConnection, PgPool};
 
@@ -18,7 +21,7 @@ use crate::{
     error::{Refused, RpcError},
     parse::{self, MemberReference},
     personal::{Consent, Vault},
-    security::{Actor, Guard, time_of_day},
+    security::{Actor, Guard, Rate, record, time_of_day},
 };
 
 /// What links are made by.
@@ -28,6 +31,7 @@ pub struct Linking {
     key: Arc<LinkKey>,
     vault: Arc<Vault>,
     settings: LinkingSettings,
+    refusals: Rate,
 }
 
 /// What a partner asserts of one of its members, verified and not used yet.
@@ -54,7 +58,7 @@ impl Linking {
         (key, vault): (LinkKey, Arc<Vault>),
         settings: LinkingSettings,
     ) -> Self {
-        Self { pool, guard, key: Arc::new(key), vault, settings }
+        Self { pool, guard, key: Arc::new(key), vault, settings, refusals: Rate::default() }
     }
 
     /// What codes are derived from.
@@ -88,21 +92,51 @@ impl Linking {
         assertion: &str,
         code: Option<&TypedCode>,
     ) -> Result<Asserted, RpcError> {
+        match self.verified(permit, assertion, code).await? {
+            Ok(asserted) => Ok(asserted),
+            Err(why) => Err(self.refuse(&permit.actor(), why).await?.into()),
+        }
+    }
+
+    /// One refusal, whatever is wrong; the trail says what, once a second for each caller.
+    pub async fn refuse(&self, by: &Actor, why: Rejected) -> Result<Refused, StoreError> {
+        tracing::info!(caller = by.name, %why, "a member assertion was refused");
+        if self.refusals.admits(&by.name) {
+            let details = serde_json::json!({ "assertion": "member", "why": why.to_string() });
+            let kind = SecurityEventKind::AssertionRefused;
+            record(&self.pool, kind, by, &by.name, &details).await?;
+        }
+        Ok(Asserted::refused())
+    }
+
+    async fn verified(
+        &self,
+        permit: &Permit,
+        assertion: &str,
+        code: Option<&TypedCode>,
+    ) -> Result<Result<Asserted, Rejected>, StoreError> {
         let actor = permit.actor();
-        let unverified = MemberAssertion::read(assertion).map_err(refused)?;
+        let unverified = match MemberAssertion::read(assertion) {
+            Ok(unverified) => unverified,
+            Err(rejected) => return Ok(Err(rejected)),
+        };
         let jwk = security::find_key(&self.pool, &actor.name, unverified.kid()).await?;
         let key = jwk.and_then(|jwk| PublicKey::from_jwk(&jwk).ok());
-        let key = key.ok_or(Rejected::UnknownKey).map_err(refused)?;
+        let Some(key) = key else { return Ok(Err(Rejected::UnknownKey)) };
         let (domain, now) = (self.guard.domain(), time_of_day());
         let (partner, audience) = (domain.uri(permit.caller()), &domain.issuer);
         let said = MemberAssertion::verify(&unverified, &key, &partner, audience, now);
-        let said = said.map_err(refused)?;
+        let said = match said {
+            Ok(said) => said,
+            Err(rejected) => return Ok(Err(rejected)),
+        };
         let expected = code.map(|code| MemberAssertion::link_code_hash(code.reveal()));
         if said.link_code_hash != expected {
-            return Err(Asserted::refused().into());
+            return Ok(Err(Rejected::Claim("link_code")));
         }
-        let reference = parse::member_reference(&said.reference);
-        let reference = reference.map_err(|_| Asserted::refused())?;
+        let Ok(reference) = parse::member_reference(&said.reference) else {
+            return Ok(Err(Rejected::Claim("member_reference")));
+        };
         let mut assertion_sha256 = [0; 32];
         assertion_sha256.copy_from_slice(digest(&SHA256, assertion.as_bytes()).as_ref());
         let consent = Consent {
@@ -111,7 +145,7 @@ impl Linking {
             assertion_sha256,
         };
         let (jti, replayable_until) = (said.jti, said.replayable_until);
-        Ok(Asserted { actor, reference, consent, jti, replayable_until })
+        Ok(Ok(Asserted { actor, reference, consent, jti, replayable_until }))
     }
 }
 
@@ -127,11 +161,6 @@ impl Asserted {
     pub fn refused() -> Refused {
         Refused::assertion()
     }
-}
-
-fn refused(rejected: Rejected) -> RpcError {
-    tracing::info!(%rejected, "a member assertion was refused");
-    Asserted::refused().into()
 }
 
 impl fmt::Debug for Linking {

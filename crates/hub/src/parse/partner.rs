@@ -11,6 +11,7 @@ use super::{Violations, partner_code, printable, request_id, timestamp};
 use crate::{
     control::{CreatePartner, PublishTerms, ResumePartner, SuspendPartner},
     error::Refused,
+    security::Actor,
 };
 
 const MAX_NAME_CHARS: usize = 64;
@@ -32,15 +33,21 @@ pub fn create(request: &CreatePartnerRequest) -> Result<(RequestId, CreatePartne
 }
 
 /// A suspension.
-pub fn suspend(request: &SuspendPartnerRequest) -> Result<(RequestId, SuspendPartner), Refused> {
-    let (id, code) = named(&request.request_id, &request.partner)?;
-    Ok((id, SuspendPartner(code)))
+pub fn suspend(
+    request: &SuspendPartnerRequest,
+    by: Actor,
+) -> Result<(RequestId, SuspendPartner), Refused> {
+    let (id, partner) = named(&request.request_id, &request.partner)?;
+    Ok((id, SuspendPartner { partner, by }))
 }
 
 /// The end of one.
-pub fn resume(request: &ResumePartnerRequest) -> Result<(RequestId, ResumePartner), Refused> {
-    let (id, code) = named(&request.request_id, &request.partner)?;
-    Ok((id, ResumePartner(code)))
+pub fn resume(
+    request: &ResumePartnerRequest,
+    by: Actor,
+) -> Result<(RequestId, ResumePartner), Refused> {
+    let (id, partner) = named(&request.request_id, &request.partner)?;
+    Ok((id, ResumePartner { partner, by }))
 }
 
 /// New terms.
@@ -123,9 +130,12 @@ mod tests {
     fn whoever_is_suspended_or_resumed_is_named() {
         let (request_id, partner) = (ID.to_owned(), "rover-rides".to_owned());
         let suspending = SuspendPartnerRequest { request_id, partner };
-        assert!(suspend(&suspending).is_ok());
-        assert_eq!(malformed(suspend(&SuspendPartnerRequest::default())), "request_id, partner");
-        assert_eq!(malformed(resume(&ResumePartnerRequest::default())), "request_id, partner");
+        let by = || Actor { name: "operator/ops".to_owned(), certificate: None };
+        assert!(suspend(&suspending, by()).is_ok());
+        let nobody = suspend(&SuspendPartnerRequest::default(), by());
+        assert_eq!(malformed(nobody), "request_id, partner");
+        let nobody = resume(&ResumePartnerRequest::default(), by());
+        assert_eq!(malformed(nobody), "request_id, partner");
     }
 
     #[test]

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
-use entente_api::member::{
-    CheckLinkRequest, CheckLinkResponse, ConfirmLinkRequest, ConfirmLinkResponse,
-    CreateLinkCodeRequest, CreateLinkCodeResponse, GetBalanceRequest, GetBalanceResponse,
-    LinkMemberRequest, LinkMemberResponse, ListOperationsRequest, ListOperationsResponse,
-    RedeemLinkCodeRequest, RedeemLinkCodeResponse, UnlinkRequest, UnlinkResponse,
-    UnmergeMembersRequest, UnmergeMembersResponse, member_service_server::MemberService,
+use entente_api::{
+    error::ErrorReason,
+    member::{
+        CheckLinkRequest, CheckLinkResponse, ConfirmLinkRequest, ConfirmLinkResponse,
+        CreateLinkCodeRequest, CreateLinkCodeResponse, GetBalanceRequest, GetBalanceResponse,
+        LinkMemberRequest, LinkMemberResponse, ListOperationsRequest, ListOperationsResponse,
+        RedeemLinkCodeRequest, RedeemLinkCodeResponse, UnlinkRequest, UnlinkResponse,
+        UnmergeMembersRequest, UnmergeMembersResponse, member_service_server::MemberService,
+    },
 };
+use entente_identity::jwt::Rejected;
 use entente_ledger::{Cell, Seq};
 use entente_store::member::OperationPlace;
 use jiff::Timestamp;
@@ -20,10 +24,11 @@ use crate::{
     catalogue::CatalogueCache,
     control::{
         Claim, ConfirmLink, Controls, CreateLinkCode, LinkMember, RedeemLinkCode, Unlink, UnlinkBy,
-        UnmergeMembers,
+        UnmergeMembers, Write,
     },
     error::RpcError,
     linking::{Asserted, Linking},
+    method::WriteRequest,
     page_token::{Binding, PageTokens},
     parse::{self, member::AskedUnlink},
     posting::Posting,
@@ -58,6 +63,25 @@ struct AfterOperation {
     seq: i64,
 }
 
+impl Members {
+    /// Makes a write that uses an assertion up; the trail is told of one that was used before.
+    async fn by_assertion<W: Write>(
+        &self,
+        permit: &Permit,
+        claim: Claim,
+        write: W,
+    ) -> Result<Response<<W::Request as WriteRequest>::Response>, Status> {
+        let written = self.controls.write(claim, write).await;
+        if let Err(RpcError::Refused(refused)) = &written
+            && refused.reason() == ErrorReason::AssertionRefused
+        {
+            let refused = self.linking.refuse(&permit.actor(), Rejected::Claim("jti")).await;
+            refused.map_err(RpcError::from)?;
+        }
+        Ok(Response::new(written?))
+    }
+}
+
 #[tonic::async_trait]
 impl MemberService for Members {
     async fn link_member(
@@ -72,7 +96,7 @@ impl MemberService for Members {
         request.member_assertion = standing_for(&asserted);
         let claim = Claim::new(caller.id, id, &request);
         let link = LinkMember { partner: caller.id, asserted, vault: self.linking.vault() };
-        Ok(Response::new(self.controls.write(claim, link).await?))
+        self.by_assertion(&permit, claim, link).await
     }
 
     async fn check_link(
@@ -157,7 +181,7 @@ impl MemberService for Members {
         let (key, settings) = (self.linking.key(), self.linking.settings().clone());
         let (partner, vault) = (caller.id, self.linking.vault());
         let redeem = RedeemLinkCode { partner, id, asserted, code, key, vault, settings };
-        Ok(Response::new(self.controls.write(claim, redeem).await?))
+        self.by_assertion(&permit, claim, redeem).await
     }
 
     async fn confirm_link(
@@ -176,7 +200,7 @@ impl MemberService for Members {
         let vault = self.linking.vault();
         let confirm =
             ConfirmLink { partner, id, asserted, code, number, hold_back, catalogue, vault };
-        Ok(Response::new(self.controls.write(claim, confirm).await?))
+        self.by_assertion(&permit, claim, confirm).await
     }
 
     async fn unmerge_members(

@@ -58,15 +58,12 @@ struct BeforeVersion {
     version: i32,
 }
 
-/// Parses a request into what it asks for, and its id.
-type Parse<W> = fn(&<W as Write>::Request) -> Result<(RequestId, W), Refused>;
-
 impl Partners {
     /// Every write by an operator: parse, and run it under its request id.
     async fn write<W: Write>(
         &self,
         request: &Request<W::Request>,
-        parse: Parse<W>,
+        parse: impl FnOnce(&W::Request) -> Result<(RequestId, W), Refused>,
     ) -> Result<Response<<W::Request as WriteRequest>::Response>, Status> {
         Permit::of(request)?;
         let (request_id, write) = parse(request.get_ref()).map_err(RpcError::from)?;
@@ -124,14 +121,16 @@ impl PartnerService for Partners {
         &self,
         request: Request<SuspendPartnerRequest>,
     ) -> Result<Response<SuspendPartnerResponse>, Status> {
-        self.write(&request, parse::partner::suspend).await
+        let by = Permit::of(&request)?.actor();
+        self.write(&request, |request| parse::partner::suspend(request, by)).await
     }
 
     async fn resume_partner(
         &self,
         request: Request<ResumePartnerRequest>,
     ) -> Result<Response<ResumePartnerResponse>, Status> {
-        self.write(&request, parse::partner::resume).await
+        let by = Permit::of(&request)?.actor();
+        self.write(&request, |request| parse::partner::resume(request, by)).await
     }
 
     async fn get_partner(

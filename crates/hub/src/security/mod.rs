@@ -21,6 +21,7 @@ pub use in_force::InForce;
 pub(crate) use issuer::asked;
 pub use issuer::{Issued, Issuer};
 pub(crate) use keeper::Keeper;
+pub(crate) use rate::Rate;
 pub use session::{Session, SessionEnd};
 pub use signer::{Signer, SignerError};
 pub use trail::Actor;

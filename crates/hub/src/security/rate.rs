@@ -16,11 +16,11 @@ const CALLERS: usize = 4_096;
 
 /// Remembers when a caller was last let through.
 #[derive(Debug, Default)]
-pub(super) struct Rate(Mutex<HashMap<String, Instant>>);
+pub(crate) struct Rate(Mutex<HashMap<String, Instant>>);
 
 impl Rate {
     /// Whether this one may pass.
-    pub(super) fn admits(&self, caller: &str) -> bool {
+    pub(crate) fn admits(&self, caller: &str) -> bool {
         let now = Instant::now();
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if last.get(caller).is_some_and(|last| now.duration_since(*last) < EVERY) {

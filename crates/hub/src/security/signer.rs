@@ -10,11 +10,12 @@ use std::{
 use entente_identity::jwt::{KeyError as JwtKeyError, SigningKey, TOKEN_LIFE};
 use entente_store::{
     StoreError,
-    security::{SigningKeyRow, publish_signing_key},
+    security::{SecurityEventKind, SigningKeyRow, publish_signing_key},
 };
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{Connection as _, PgPool};
 
+use super::trail::{self, Actor};
 use crate::key_file::{self, KeyError};
 
 /// How long before its period a key is published.
@@ -122,6 +123,12 @@ async fn publish(pool: PgPool, row: SigningKeyRow) -> Result<Option<bool>, Store
         let mut connection = pool.acquire().await?;
         let mut tx = connection.begin().await?;
         let published = publish_signing_key(&mut tx, &row).await?;
+        if published == Some(true) {
+            let details = serde_json::json!({ "not_after": row.not_after.to_string() });
+            let (kind, by) =
+                (SecurityEventKind::SigningKeyPublished, Actor::without_certificate("hub"));
+            trail::record(&mut *tx, kind, &by, &row.kid, &details).await?;
+        }
         tx.commit().await?;
         Ok(published)
     });

@@ -75,14 +75,14 @@ impl Stage {
         &self,
         request: &SuspendPartnerRequest,
     ) -> Result<SuspendPartnerResponse, Reason> {
-        self.operate(request, parse::partner::suspend).await
+        self.operate(request, |request| parse::partner::suspend(request, operator())).await
     }
 
     pub(crate) async fn resume(
         &self,
         request: &ResumePartnerRequest,
     ) -> Result<ResumePartnerResponse, Reason> {
-        self.operate(request, parse::partner::resume).await
+        self.operate(request, |request| parse::partner::resume(request, operator())).await
     }
 
     pub(crate) async fn publish(
@@ -114,11 +114,15 @@ impl Stage {
     async fn operate<R: WriteRequest, W: Write<Request = R>>(
         &self,
         request: &R,
-        parse: fn(&R) -> Result<(RequestId, W), Refused>,
+        parse: impl FnOnce(&R) -> Result<(RequestId, W), Refused>,
     ) -> Result<R::Response, Reason> {
         let (id, write) = parse(request).expect("a good request");
         self.controls.write(Claim::of_operator(id, request), write).await.map_err(reason)
     }
+}
+
+fn operator() -> Actor {
+    Actor { name: "operator/ops".to_owned(), certificate: None }
 }
 
 pub(crate) fn reason(error: RpcError) -> Reason {
