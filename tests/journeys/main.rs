@@ -14,6 +14,7 @@ mod earning;
 mod events;
 mod exchanging;
 mod expiry;
+mod failover;
 mod gift_refusals;
 mod gifts;
 mod holds;

@@ -117,7 +117,7 @@ async fn a_revoked_token_is_refused_at_once_here_and_soon_on_every_hub() {
     let harbor = partner(HARBOR);
     let wire = Wire::without_token(&hub, &harbor).await;
     let there = hub.client(&harbor, second.addresses().partners).await;
-    let there = Wire::over(there.channel().channel());
+    let there = Wire::over(there.channel().without_tokens());
     let (ended, kept) = (token(&hub, &harbor, &[]).await, token(&hub, &harbor, &[]).await);
     for wire in [&wire, &there] {
         assert_eq!(reason_of(wire, &ended).await, None, "one hub's token is good on all");

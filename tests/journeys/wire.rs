@@ -23,7 +23,7 @@ use tonic::{
     client::Grpc,
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
     codegen::http::{Uri, uri::PathAndQuery},
-    transport::{Channel, Endpoint},
+    transport::Endpoint,
 };
 
 /// One connection of one caller.
@@ -90,7 +90,7 @@ impl Wire {
         let (key, certificate) =
             (directory.assertion_key(identity), directory.certificate(identity));
         let assertions = Assertions::new(key, certificate);
-        Self { channel: AuthorizedChannel::new(self.channel.channel(), assertions) }
+        Self { channel: self.channel.with_tokens(assertions) }
     }
 
     /// A connection by any TLS configuration.
@@ -122,9 +122,9 @@ impl Wire {
         Ok(Self { channel: AuthorizedChannel::bare(channel) })
     }
 
-    /// A connection that a test has already; its calls carry no token.
-    pub(crate) fn over(channel: Channel) -> Self {
-        Self { channel: AuthorizedChannel::bare(channel) }
+    /// A connection that a test has already.
+    pub(crate) fn over(channel: AuthorizedChannel) -> Self {
+        Self { channel }
     }
 
     /// The connection, for a generated client.

@@ -24,9 +24,16 @@ pub(crate) const SECOND_OPERATOR: &str = "ops-2";
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connection {
-    /// The hub's listener [default: https://127.0.0.1:7443 for partners, :7444 for operators].
-    #[arg(long, env = "ENTENTE_ENDPOINT", value_name = "URL", hide_env_values = true)]
-    pub(crate) endpoint: Option<String>,
+    /// A hub's listener; several, or separated by commas, for hubs of one ledger [default:
+    /// https://127.0.0.1:7443 for partners, :7444 for operators].
+    #[arg(
+        long,
+        env = "ENTENTE_ENDPOINT",
+        value_name = "URL",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub(crate) endpoint: Vec<String>,
     /// The name in the hub's certificate, where it is not the endpoint's host.
     #[arg(long, env = "ENTENTE_SERVER_NAME", value_name = "NAME", hide_env_values = true)]
     pub(crate) server_name: Option<String>,
@@ -119,8 +126,10 @@ impl Connection {
 
     fn complete(&self, operator: bool, root: &Path, certificate: &Path, key: &Path) -> Options {
         let usual = if operator { OPERATOR_ENDPOINT } else { PARTNER_ENDPOINT };
-        let endpoint = self.endpoint.as_deref().unwrap_or(usual);
-        let mut options = Options::new(endpoint, root, certificate, key);
+        let mut options = Options::new(usual, root, certificate, key);
+        if !self.endpoint.is_empty() {
+            options.endpoints.clone_from(&self.endpoint);
+        }
         options.server_name.clone_from(&self.server_name);
         options.issuer.clone_from(&self.issuer);
         options

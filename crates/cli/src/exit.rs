@@ -62,7 +62,8 @@ mod tests {
 
     #[test]
     fn a_script_can_tell_failures_apart() {
-        let away = TransportError { endpoint: "https://hub:1".into(), problem: "gone".into() };
+        let (endpoint, problem) = ("https://hub:1".to_owned(), "gone".to_owned());
+        let away = TransportError { endpoint, problem, not_admitted: false };
         let away = Err::<(), _>(Error::from(away)).context("cannot list partners");
         assert_eq!(code(&away.expect_err("an error")), 4);
         assert_eq!(code(&anyhow::anyhow!("no such file")), 1);

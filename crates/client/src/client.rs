@@ -5,9 +5,9 @@ use tonic::transport::Channel;
 use entente_api::member::{LinkMemberRequest, LinkMemberResponse};
 use entente_identity::jwt::Consent;
 
-use crate::{AuthorizedChannel, Error, MemberSigner, Options, OptionsError, Retry, connector};
+use crate::{AuthorizedChannel, Error, MemberSigner, Options, OptionsError, Retry, hubs::Hubs};
 
-/// One identity's connection to one hub. Clones share the connection.
+/// One identity's connections to the hubs of one ledger. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(crate) channel: AuthorizedChannel,
@@ -17,22 +17,19 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects, so that a wrong address or file shows at once. A connection that is lost later is
-    /// made again by itself.
+    /// Connects, so that a wrong address or file shows at once: to one hub, if several are named. A
+    /// connection that is lost later is made again by itself, and so is each when the certificate is
+    /// renewed.
     ///
     /// # Errors
     /// `Options` for bad files and addresses, `Transport` where no hub answers.
     pub async fn connect(options: Options) -> Result<Self, Error> {
-        let channel = connector::channel(&options).await?;
-        let (channel, signer) = match options.assertions() {
-            Some(assertions) => {
-                // Opened once here, so that bad files are told apart from a hub that is away.
-                let signer = MemberSigner::open(&assertions)?;
-                (AuthorizedChannel::new(channel, assertions), Some(signer))
-            }
-            None => (AuthorizedChannel::bare(channel), None),
-        };
-        Ok(Self { channel, endpoint: options.endpoint, retry: options.retry, signer })
+        let hubs = Hubs::connect(&options).await?;
+        let assertions = options.assertions();
+        // Opened once here, so that bad files are told apart from a hub that is away.
+        let signer = assertions.as_ref().map(MemberSigner::open).transpose()?;
+        let channel = AuthorizedChannel::over(hubs, assertions);
+        Ok(Self { channel, endpoint: options.endpoints.join(", "), retry: options.retry, signer })
     }
 
     /// A client on a channel that the caller made and secured; its calls carry no token.

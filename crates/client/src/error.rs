@@ -70,6 +70,8 @@ pub struct TransportError {
     pub endpoint: String,
     /// What went wrong, from the outside in.
     pub problem: String,
+    /// Whether the hub answered that it does not admit our certificate: no attempt cures that.
+    pub not_admitted: bool,
 }
 
 /// What is wrong with the options.
@@ -117,12 +119,19 @@ pub(crate) fn chain(error: &(dyn StdError + 'static)) -> String {
 
 /// Whether an error of this type is among the causes.
 pub(crate) fn caused_by<E: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
+    cause_of::<E>(error).is_some()
+}
+
+/// The error of this type among the causes.
+pub(crate) fn cause_of<'a, E: StdError + 'static>(
+    error: &'a (dyn StdError + 'static),
+) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {
-        if error.is::<E>() {
-            return true;
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
         }
         next = error.source();
     }
-    false
+    None
 }

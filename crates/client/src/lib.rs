@@ -2,9 +2,9 @@
 
 mod authorized;
 mod client;
-mod connector;
 mod earn_stream;
 mod error;
+mod hubs;
 mod operators;
 mod options;
 mod refusal;

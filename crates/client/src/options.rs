@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use crate::Assertions;
 
-/// How to reach one hub as one identity.
+/// How to reach the hubs of one ledger as one identity.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// `https://host:port` or `host:port`.
-    pub endpoint: String,
-    /// The name that the hub's certificate must show; the endpoint's host when absent.
+    /// Each `https://host:port` or `host:port`. Calls take turns among those that answer.
+    pub endpoints: Vec<String>,
+    /// The name that a hub's certificate must show; its endpoint's host when absent.
     pub server_name: Option<String>,
-    /// PEM file of the roots that sign the hub's certificate.
+    /// PEM file of the roots that sign the hub's certificate. Where a file of the same name with the
+    /// extension `crl` lies beside it, that is the list of what they have revoked: it has to be in
+    /// date, and a hub whose certificate is on it is not spoken to.
     pub hub_root: PathBuf,
     /// PEM file of our own certificate, leaf first.
     pub certificate: PathBuf,
@@ -38,7 +40,7 @@ impl Options {
         key: impl Into<PathBuf>,
     ) -> Self {
         Self {
-            endpoint: endpoint.into(),
+            endpoints: vec![endpoint.into()],
             server_name: None,
             hub_root: hub_root.into(),
             certificate: certificate.into(),
@@ -48,6 +50,13 @@ impl Options {
             connect_timeout: Duration::from_secs(5),
             retry: Retry::default(),
         }
+    }
+
+    /// Adds another hub of the same ledger.
+    #[must_use]
+    pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
+        self.endpoints.push(endpoint.into());
+        self
     }
 
     /// Names the host in the hub's certificate, where it differs from the endpoint's.

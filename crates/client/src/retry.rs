@@ -12,12 +12,16 @@ use rand::{RngExt as _, rngs::StdRng};
 use tokio::time::{Instant, sleep, timeout};
 use tonic::{Code, ConnectError, Request, Response, Status};
 
-use crate::error::{Error, TransportError, UnknownOutcome, caused_by, chain};
-use crate::{Refusal, Retry};
+use crate::error::{Error, TransportError, UnknownOutcome, cause_of, caused_by, chain};
+use crate::hubs::{Renewed, Unreachable, Unsent};
+use crate::{Client, Refusal, Retry};
 
 /// How much longer than its deadline an attempt is waited for, so that the hub's own answer to a
 /// passed deadline can arrive.
 const GRACE: Duration = Duration::from_millis(250);
+
+/// How often an attempt is not counted because its connection was of no use.
+const FREE: u32 = 16;
 
 /// What one failed attempt means.
 #[derive(Debug)]
@@ -26,6 +30,8 @@ pub(crate) enum Failure {
     Final(Refusal),
     /// The hub did not take the token; the next attempt brings another.
     Stale(Refusal),
+    /// The connection was of no use, and nothing was done; the next attempt has another.
+    Again(String),
     /// The hub did nothing, and says that the same id may be sent again.
     NotDone(Refusal),
     /// No connection.
@@ -40,7 +46,7 @@ pub(crate) enum Failure {
 
 /// Sends `message` by `send` until something final is known.
 pub(crate) async fn call<Q, A, F>(
-    endpoint: &str,
+    client: &Client,
     retry: Retry,
     message: Q,
     mut send: impl FnMut(Request<Q>) -> F,
@@ -52,7 +58,7 @@ where
     let end = Instant::now() + retry.deadline;
     let mut attempts: u32 = 0;
     // Whether some attempt may have been carried out, and whether a token was not taken before.
-    let (mut doubt, mut stale) = (false, false);
+    let (mut doubt, mut stale, mut free) = (false, false, 0);
     loop {
         attempts += 1;
         let left = end.saturating_duration_since(Instant::now());
@@ -70,15 +76,20 @@ where
             attempts -= 1;
             continue;
         }
+        if matches!(failure, Failure::Again(_)) && free < FREE {
+            free += 1;
+            attempts -= 1;
+            continue;
+        }
         doubt |= matches!(failure, Failure::Lost(..) | Failure::Broken(..));
-        let wait = wait(&retry, attempts, &failure);
+        let wait = wait(&retry, attempts, &failure, client.channel.elsewhere());
         let fits = wait.is_some_and(|wait| Instant::now() + wait < end);
         match wait {
             Some(wait) if fits && attempts < retry.attempts => {
                 tracing::debug!(attempts, ?wait, ?failure, "sending the same request again");
                 sleep(wait).await;
             }
-            _ => return Err(outcome(endpoint, failure, attempts, doubt)),
+            _ => return Err(outcome(&client.endpoint, failure, attempts, doubt)),
         }
     }
 }
@@ -110,8 +121,14 @@ pub(crate) fn classify(status: &Status) -> Failure {
 fn unexplained(status: &Status, refusal: Refusal) -> Failure {
     let source = status.source();
     let cause = source.map_or_else(|| status.message().to_owned(), chain);
-    if source.is_some_and(alert) {
-        return Failure::Shut(cause);
+    if let Some(unreachable) = source.and_then(cause_of::<Unreachable>) {
+        return match unreachable {
+            Unreachable::Away(why) | Unreachable::Distrusted(why) => Failure::NotSent(why.clone()),
+            Unreachable::Shut(why) => Failure::Shut(why.clone()),
+        };
+    }
+    if source.is_some_and(caused_by::<Renewed>) || source.is_some_and(caused_by::<Unsent>) {
+        return Failure::Again(cause);
     }
     if source.is_some_and(caused_by::<ConnectError>) {
         return Failure::NotSent(cause);
@@ -128,27 +145,16 @@ fn unexplained(status: &Status, refusal: Refusal) -> Failure {
     }
 }
 
-/// Whether the hub ended the handshake because of our certificate. In TLS 1.3 that is learned only
-/// with the first answer.
-fn alert(error: &(dyn StdError + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let tls = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let tls = tls.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        if matches!(tls, Some(rustls::Error::AlertReceived(_))) {
-            return true;
-        }
-        next = error.source();
-    }
-    false
-}
-
-/// How long to wait before the next attempt; `None` when it would be of no use.
-fn wait(retry: &Retry, attempts: u32, failure: &Failure) -> Option<Duration> {
+/// How long to wait before the next attempt; `None` when it would be of no use. What one hub asks
+/// for is not asked of another.
+fn wait(retry: &Retry, attempts: u32, failure: &Failure, elsewhere: bool) -> Option<Duration> {
     let asked = match failure {
         Failure::Final(_) | Failure::Shut(_) | Failure::Broken(..) => return None,
+        Failure::NotDone(_) if elsewhere => Duration::ZERO,
         Failure::NotDone(refusal) => refusal.retry_after.unwrap_or_default(),
-        Failure::Stale(_) | Failure::NotSent(_) | Failure::Lost(..) => Duration::ZERO,
+        Failure::Stale(_) | Failure::Again(_) | Failure::NotSent(_) | Failure::Lost(..) => {
+            Duration::ZERO
+        }
     };
     Some(backoff(retry, attempts).max(asked))
 }
@@ -172,12 +178,16 @@ fn outcome(endpoint: &str, failure: Failure, attempts: u32, doubt: bool) -> Erro
         Failure::Final(refusal) | Failure::NotDone(refusal) | Failure::Stale(refusal) => {
             Error::Refused(Box::new(refusal))
         }
-        Failure::NotSent(problem) | Failure::Shut(problem) if doubt => {
+        Failure::Again(problem) | Failure::NotSent(problem) | Failure::Shut(problem) if doubt => {
             unknown(Code::Unavailable, problem)
         }
-        Failure::NotSent(problem) | Failure::Shut(problem) => {
-            Error::Transport(TransportError { endpoint: endpoint.to_owned(), problem })
-        }
+        Failure::Again(problem) | Failure::NotSent(problem) => unsent(endpoint, problem, false),
+        Failure::Shut(problem) => unsent(endpoint, problem, true),
         Failure::Lost(code, message) | Failure::Broken(code, message) => unknown(code, message),
     }
+}
+
+/// The error of a request that no hub has seen.
+pub(crate) fn unsent(endpoint: &str, problem: String, not_admitted: bool) -> Error {
+    Error::Transport(TransportError { endpoint: endpoint.to_owned(), problem, not_admitted })
 }

@@ -32,7 +32,7 @@ macro_rules! calls {
                         let mut service = service.clone();
                         async move { service.$method(request).await }
                     };
-                    call(&self.endpoint, self.retry, request, send).await
+                    call(self, self.retry, request, send).await
                 }
             )+
         }
@@ -213,7 +213,7 @@ impl Client {
         };
         // The attempt's deadline covers the whole stream.
         let retry = crate::Retry { attempt_deadline: self.retry.deadline, ..self.retry };
-        call(&self.endpoint, retry, request, send).await.map(StatementStream)
+        call(self, retry, request, send).await.map(StatementStream)
     }
 }
 

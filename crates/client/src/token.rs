@@ -10,16 +10,20 @@ use std::{
 
 use entente_api::identity::{IssueTokenRequest, token_service_client::TokenServiceClient};
 use entente_identity::{
+    Thumbprint,
     certificate::own_identity,
     jwt::{ClientAssertion, SigningKey},
     pem::read_certificates,
 };
 use http::HeaderValue;
 use jiff::Timestamp;
-use tokio::{sync::Mutex, time::Instant};
-use tonic::{Code, Request, Status, transport::Channel};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout},
+};
+use tonic::{Code, Request, Status};
 
-use crate::error::OptionsError;
+use crate::{error::OptionsError, hubs::Line};
 
 /// How long getting a token may take.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -64,13 +68,17 @@ fn nobody(certificate: &Path) -> OptionsError {
     OptionsError::Certificate(certificate.to_owned())
 }
 
-/// The token of one client, shared by its clones.
+/// How many tokens are kept: while a certificate is being renewed, connections show two.
+const HELD: usize = 4;
+
+/// The tokens of one client, shared by its clones: one for each certificate that its connections
+/// show, since a token is bound to one.
 #[derive(Clone)]
 pub(crate) struct Tokens(Arc<Shared>);
 
 struct Shared {
     assertions: Assertions,
-    held: RwLock<Option<Held>>,
+    held: RwLock<Vec<Held>>,
     /// Taken by whoever gets one, so that one gets it for all.
     getting: Mutex<()>,
 }
@@ -78,6 +86,8 @@ struct Shared {
 /// A token as it is sent.
 #[derive(Clone)]
 struct Held {
+    /// The certificate that is shown where it is good.
+    shown: Option<Thumbprint>,
     header: HeaderValue,
     renew_at: Instant,
     ends: Instant,
@@ -85,15 +95,15 @@ struct Held {
 
 impl Tokens {
     pub(crate) fn new(assertions: Assertions) -> Self {
-        let (held, getting) = (RwLock::new(None), Mutex::new(()));
+        let (held, getting) = (RwLock::new(Vec::new()), Mutex::new(()));
         Self(Arc::new(Shared { assertions, held, getting }))
     }
 
     /// The token to send, if there is one that will do. One that is soon to end is got again by
     /// whoever finds out first, while the others go on with it.
-    pub(crate) fn at_hand(&self, channel: &Channel) -> Option<HeaderValue> {
+    pub(crate) fn at_hand(&self, line: &Line) -> Option<HeaderValue> {
         let now = Instant::now();
-        let held = self.held()?;
+        let held = self.held(line)?;
         if held.ends <= now {
             return None;
         }
@@ -101,48 +111,45 @@ impl Tokens {
             && let Ok(getting) = self.0.getting.try_lock()
         {
             drop(getting);
-            let (tokens, channel, stale) = (self.clone(), channel.clone(), held.header.clone());
-            tokio::spawn(async move { drop(tokens.replace(channel, Some(stale)).await) });
+            let (tokens, line, stale) = (self.clone(), line.clone(), held.header.clone());
+            tokio::spawn(async move { drop(tokens.replace(line, Some(stale)).await) });
         }
         Some(held.header)
     }
 
     /// A token, got now unless somebody else has just got one.
     /// In a task of its own: a caller that hangs up leaves the token to the next.
-    pub(crate) async fn get(&self, channel: Channel) -> Result<HeaderValue, Status> {
+    pub(crate) async fn get(&self, line: Line) -> Result<HeaderValue, Status> {
         let tokens = self.clone();
-        let got = tokio::spawn(async move { tokens.replace(channel, None).await }).await;
+        let got = tokio::spawn(async move { tokens.replace(line, None).await }).await;
         got.unwrap_or_else(|error| Err(unusable(&error)))
     }
 
     /// Forgets a token that the hub did not take, unless it was replaced meanwhile.
     pub(crate) fn forget(&self, refused: &HeaderValue) {
         let mut held = self.0.held.write().unwrap_or_else(PoisonError::into_inner);
-        if held.as_ref().is_some_and(|held| held.header == *refused) {
-            *held = None;
-        }
+        held.retain(|held| held.header != *refused);
     }
 
-    async fn replace(
-        &self,
-        channel: Channel,
-        stale: Option<HeaderValue>,
-    ) -> Result<HeaderValue, Status> {
+    async fn replace(&self, line: Line, stale: Option<HeaderValue>) -> Result<HeaderValue, Status> {
         let _getting = self.0.getting.lock().await;
-        if let Some(held) = self.held()
+        if let Some(held) = self.held(&line)
             && held.ends > Instant::now()
             && stale != Some(held.header.clone())
         {
             return Ok(held.header);
         }
-        let held = self.ask(channel).await?;
-        let header = held.header.clone();
-        *self.0.held.write().unwrap_or_else(PoisonError::into_inner) = Some(held);
+        let new = self.ask(line).await?;
+        let header = new.header.clone();
+        let mut held = self.0.held.write().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|held| held.shown != new.shown);
+        held.insert(0, new);
+        held.truncate(HELD);
         Ok(header)
     }
 
-    async fn ask(&self, channel: Channel) -> Result<Held, Status> {
-        let begun = Instant::now();
+    async fn ask(&self, line: Line) -> Result<Held, Status> {
+        let (begun, shown) = (Instant::now(), line.shown());
         let assertions = self.0.assertions.clone();
         let signed = tokio::task::spawn_blocking(move || assertions.sign()).await;
         let client_assertion = match signed {
@@ -153,19 +160,23 @@ impl Tokens {
         let asked = IssueTokenRequest { client_assertion, scopes: Vec::new() };
         let mut request = Request::new(asked);
         request.set_timeout(WITHIN);
-        let asking = TokenServiceClient::new(channel);
-        let issued = { asking }.issue_token(request).await?.into_inner();
+        let mut asking = TokenServiceClient::new(line);
+        let late = |_| Err(Status::deadline_exceeded("no token within the time allowed"));
+        let issued = timeout(WITHIN, asking.issue_token(request)).await.unwrap_or_else(late);
+        let issued = issued?.into_inner();
         let expires_at = issued.expires_at.map_or(0, |at| at.seconds);
         let life = expires_at.saturating_sub(now().as_second());
         let life = Duration::from_secs(u64::try_from(life).unwrap_or_default());
         let mut header = HeaderValue::try_from(format!("Bearer {}", issued.access_token))
             .map_err(|_| Status::internal("the hub's token is no header value"))?;
         header.set_sensitive(true);
-        Ok(Held { header, renew_at: begun + life.mul_f64(2.0 / 3.0), ends: begun + life })
+        Ok(Held { shown, header, renew_at: begun + life.mul_f64(2.0 / 3.0), ends: begun + life })
     }
 
-    fn held(&self) -> Option<Held> {
-        self.0.held.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn held(&self, line: &Line) -> Option<Held> {
+        let (shown, held) = (line.shown(), &self.0.held);
+        let held = held.read().unwrap_or_else(PoisonError::into_inner);
+        held.iter().find(|held| held.shown == shown).cloned()
     }
 }
 

@@ -108,6 +108,9 @@ impl Watch {
             Err(Error::Refused(refusal)) if !is_passing(&refusal) => {
                 return Err(Error::Refused(refusal));
             }
+            Err(Error::Transport(error)) if error.not_admitted => {
+                return Err(Error::Transport(error));
+            }
             Err(Error::Options(error)) => return Err(Error::Options(error)),
             Err(error) => tracing::debug!(%error, "a stream of events cannot be resumed yet"),
         }
@@ -120,7 +123,7 @@ impl Watch {
             let mut service = service.clone();
             async move { service.watch(request).await }
         };
-        call(&self.client.endpoint, self.client.retry, self.request.clone(), send).await
+        call(&self.client, self.client.retry, self.request.clone(), send).await
     }
 }
 
@@ -136,6 +139,9 @@ fn cured_by_resuming(status: &Status) -> Result<(), Error> {
             }
             _ => Ok(()),
         },
+        // The certificate was revoked under the stream, or has ended: perhaps there is another by now,
+        // which opening the stream again will tell.
+        ErrorReason::Unauthenticated => Ok(()),
         _ if is_passing(&refusal) => Ok(()),
         _ => Err(Error::Refused(Box::new(refusal))),
     }

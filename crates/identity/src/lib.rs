@@ -15,5 +15,5 @@ pub mod verifier;
 pub use certificate::{ClientCertificate, Thumbprint};
 pub use roots::{IdentityRoots, Roots};
 pub use spiffe::{Identity, Kind, Name, TrustDomain};
-pub use tls::{Credentials, client_config, server_config};
+pub use tls::{Credentials, client_config, client_config_refusing, server_config};
 pub use verifier::EntenteClientVerifier;

@@ -8,12 +8,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rustls::client::Resumption;
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::NoServerSessionStorage;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
 use crate::certificate::parse;
 use crate::pem::{FileError, read_certificates, read_key};
@@ -44,6 +44,9 @@ pub enum ConfigError {
     /// No root certificates at all: nothing could be verified.
     #[error("no root certificate of the hub is given; give the hub-ca.pem of the hub")]
     NoHubRoot,
+    /// A revocation list that cannot be used.
+    #[error("what the hub's CA has revoked cannot be read: {0}; give its hub-ca.crl, or none")]
+    HubRevoked(String),
     /// The provider does not offer what we ask for.
     #[error("TLS cannot be set up: {0}")]
     Setup(String),
@@ -152,6 +155,15 @@ pub fn client_config(
     hub_roots: &[CertificateDer<'static>],
     credentials: &Credentials,
 ) -> Result<ClientConfig, ConfigError> {
+    client_config_refusing(hub_roots, Vec::new(), credentials)
+}
+
+/// The same, refusing what the roots have revoked: by lists, which have to be in date.
+pub fn client_config_refusing(
+    hub_roots: &[CertificateDer<'static>],
+    hub_revoked: Vec<CertificateRevocationListDer<'static>>,
+    credentials: &Credentials,
+) -> Result<ClientConfig, ConfigError> {
     let mut store = RootCertStore::empty();
     for root in hub_roots {
         store.add(root.clone()).map_err(|error| ConfigError::HubRoot(error.to_string()))?;
@@ -159,10 +171,15 @@ pub fn client_config(
     if store.is_empty() {
         return Err(ConfigError::NoHubRoot);
     }
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), crypto_provider())
+        .with_crls(hub_revoked)
+        .enforce_revocation_expiration()
+        .build()
+        .map_err(|error| ConfigError::HubRevoked(error.to_string()))?;
     let mut config = ClientConfig::builder_with_provider(crypto_provider())
         .with_protocol_versions(&[&TLS13])
         .map_err(|error| ConfigError::Setup(error.to_string()))?
-        .with_root_certificates(store)
+        .with_webpki_verifier(verifier)
         .with_client_auth_cert(credentials.chain.clone(), credentials.key.clone_key())
         .map_err(|error| credentials.unusable(&error))?;
     config.alpn_protocols = vec![b"h2".to_vec()];

@@ -14,9 +14,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
 use super::{EarnOutcome, Resume};
-use crate::error::{Error, TransportError, UnknownOutcome};
-use crate::retry::{Failure, backoff, classify};
-use crate::{AuthorizedChannel, Refusal, StreamEnded};
+use crate::error::{Error, UnknownOutcome};
+use crate::retry::{Failure, backoff, classify, unsent};
+use crate::{AuthorizedChannel, Client, Refusal, StreamEnded};
 
 /// How many lines have no outcome, whatever is asked for: the hub reads no more either.
 const UNANSWERED: usize = 1_024;
@@ -50,7 +50,7 @@ enum Cut {
 /// Carries the lines of one stream.
 pub(super) struct Courier {
     service: PointsServiceClient<AuthorizedChannel>,
-    endpoint: String,
+    client: Client,
     resume: Resume,
     lines: mpsc::Receiver<Line>,
     outcomes: mpsc::Sender<Result<EarnOutcome, Error>>,
@@ -73,15 +73,15 @@ impl Line {
 
 impl Courier {
     pub(super) fn new(
-        service: PointsServiceClient<AuthorizedChannel>,
-        endpoint: String,
+        client: Client,
         resume: Resume,
         lines: mpsc::Receiver<Line>,
         outcomes: mpsc::Sender<Result<EarnOutcome, Error>>,
     ) -> Self {
+        let service = PointsServiceClient::new(client.channel.clone());
         let (unanswered, progress) = (VecDeque::new(), Instant::now());
         let complete = false;
-        Self { service, endpoint, resume, lines, outcomes, unanswered, complete, progress }
+        Self { service, client, resume, lines, outcomes, unanswered, complete, progress }
     }
 
     /// Opens connections until every line has its outcome, or nothing helps any more.
@@ -195,7 +195,7 @@ impl Courier {
             Ok(Some(answer)) => answer,
             Ok(None) if self.complete && self.unanswered.is_empty() => return Err(Cut::Done),
             Ok(None) => return Err(self.lost("the hub ended the stream before its answers")),
-            Err(status) => return Err(self.cut(&status)),
+            Err(status) => return Err(self.ended(&status)),
         };
         let oldest = self.unanswered.front().map(|line| line.sequence);
         if oldest != Some(answer.sequence) {
@@ -238,18 +238,31 @@ impl Courier {
         if again { Err(Cut::Lost { wait, error }) } else { Ok(Err(error)) }
     }
 
+    /// What the end of a stream means that was open.
+    fn ended(&self, status: &Status) -> Cut {
+        match Refusal::from_status(status).reason {
+            // The certificate was revoked under the stream, or has ended: perhaps there is another by
+            // now, which the next connection will tell.
+            ErrorReason::Unauthenticated => self.lost("the hub admits the certificate no more"),
+            _ => self.cut(status),
+        }
+    }
+
     /// What the end of a connection means.
     fn cut(&self, status: &Status) -> Cut {
         let attempts = self.unanswered.front().map_or(0, |line| line.attempts);
-        let transport =
-            |problem| Error::Transport(TransportError { endpoint: self.endpoint.clone(), problem });
+        let endpoint = &self.client.endpoint;
         match classify(status) {
             Failure::Final(refusal) => Cut::Broken(Error::Refused(Box::new(refusal))),
-            Failure::Shut(problem) => Cut::Broken(transport(problem)),
+            Failure::Shut(problem) => Cut::Broken(unsent(endpoint, problem, true)),
             Failure::NotSent(problem) if attempts == 0 => {
-                Cut::Lost { wait: Duration::ZERO, error: transport(problem) }
+                Cut::Lost { wait: Duration::ZERO, error: unsent(endpoint, problem, false) }
             }
-            Failure::NotSent(problem) => self.lost(&problem),
+            Failure::NotSent(problem) | Failure::Again(problem) => self.lost(&problem),
+            Failure::NotDone(refusal) if self.client.channel.elsewhere() => {
+                let error = unknown(attempts, refusal.code, refusal.message);
+                Cut::Lost { wait: Duration::ZERO, error }
+            }
             // Another token is got; where the hub takes none, patience ends.
             Failure::NotDone(refusal) | Failure::Stale(refusal) => {
                 let wait = refusal.retry_after.unwrap_or_default();

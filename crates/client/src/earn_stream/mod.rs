@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use entente_api::points::{EarnRequest, EarnResponse, points_service_client::PointsServiceClient};
+use entente_api::points::{EarnRequest, EarnResponse};
 use futures::Stream;
 use tokio::sync::mpsc;
 
@@ -78,8 +78,7 @@ impl Client {
     pub fn earn_stream(&self, resume: Resume) -> (EarnSink, EarnOutcomes) {
         let (lines, sent) = mpsc::channel(WAITING);
         let (answered, outcomes) = mpsc::channel(WAITING);
-        let service = PointsServiceClient::new(self.channel.clone());
-        let courier = Courier::new(service, self.endpoint.clone(), resume, sent, answered);
+        let courier = Courier::new(self.clone(), resume, sent, answered);
         tokio::spawn(courier.run());
         (EarnSink { lines, last: 0 }, EarnOutcomes(outcomes))
     }

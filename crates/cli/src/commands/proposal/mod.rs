@@ -201,7 +201,7 @@ fn table(connection: &Connection, proposals: &[Proposal]) -> anyhow::Result<()> 
 /// The flags by which somebody else reaches the same hub.
 fn flags(connection: &Connection) -> String {
     let mut flags = vec!["--as operator/ANOTHER".to_owned()];
-    if let Some(endpoint) = &connection.endpoint {
+    for endpoint in &connection.endpoint {
         flags.push(format!("--endpoint {endpoint}"));
     }
     if connection.certificates != Path::new("certs") {
