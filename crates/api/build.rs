@@ -18,6 +18,7 @@ const SERVICES: &[&str] = &[
     "entente/points/v1/points_service.proto",
     "entente/proposal/v1/proposal_service.proto",
     "entente/settlement/v1/clearing_service.proto",
+    "entente/settlement/v1/reconciliation_service.proto",
     "entente/settlement/v1/report_service.proto",
     "entente/settlement/v1/settlement_service.proto",
     // What the details of refusals are made of: whoever reads the descriptors can read them.

@@ -32,6 +32,7 @@ mod published;
 mod purchases;
 mod python;
 mod reading;
+mod reconciling;
 mod refusals;
 mod reports;
 mod reused_ids;

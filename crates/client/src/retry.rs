@@ -167,7 +167,7 @@ pub(crate) fn backoff(retry: &Retry, attempts: u32) -> Duration {
 }
 
 /// What the last failure means for the call as a whole.
-fn outcome(endpoint: &str, failure: Failure, attempts: u32, doubt: bool) -> Error {
+pub(crate) fn outcome(endpoint: &str, failure: Failure, attempts: u32, doubt: bool) -> Error {
     let unknown =
         |code, message| Error::Unknown(Box::new(UnknownOutcome { attempts, code, message }));
     match failure {

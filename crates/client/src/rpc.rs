@@ -12,6 +12,7 @@ use entente_api::partner::partner_service_client::PartnerServiceClient;
 use entente_api::points::points_service_client::PointsServiceClient;
 use entente_api::proposal::proposal_service_client::ProposalServiceClient;
 use entente_api::settlement::clearing_service_client::ClearingServiceClient;
+use entente_api::settlement::reconciliation_service_client::ReconciliationServiceClient;
 use entente_api::settlement::report_service_client::ReportServiceClient;
 use entente_api::settlement::settlement_service_client::SettlementServiceClient;
 use entente_api::{audit, event, identity, ledger, member, partner, points, proposal, settlement};
@@ -149,6 +150,11 @@ calls! { ClearingServiceClient:
     get_window(settlement::GetWindowRequest) -> settlement::GetWindowResponse;
     /// Says that a partner agrees to its statement.
     agree_statement(settlement::AgreeStatementRequest) -> settlement::AgreeStatementResponse;
+}
+
+calls! { ReconciliationServiceClient:
+    /// Reads a report as its breaks stand now.
+    get_reconciliation(settlement::GetReconciliationRequest) -> settlement::GetReconciliationResponse;
 }
 
 calls! { WebhookServiceClient:

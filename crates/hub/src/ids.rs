@@ -23,6 +23,12 @@ pub(crate) fn webhook() -> Uuid {
     Uuid::new_v4()
 }
 
+/// What nobody can guess, for hashing what came from outside.
+#[must_use]
+pub(crate) fn seed() -> u64 {
+    Uuid::new_v4().as_u64_pair().1
+}
+
 /// What names a fault to the caller and in the log.
 #[must_use]
 pub(crate) fn fault() -> Uuid {

@@ -17,7 +17,9 @@ use entente_api::{
     points::points_service_server::PointsServiceServer,
     proposal::proposal_service_server::ProposalServiceServer,
     settlement::{
-        clearing_service_server::ClearingServiceServer, report_service_server::ReportServiceServer,
+        clearing_service_server::ClearingServiceServer,
+        reconciliation_service_server::ReconciliationServiceServer,
+        report_service_server::ReportServiceServer,
         settlement_service_server::SettlementServiceServer,
     },
 };
@@ -39,9 +41,10 @@ use crate::{
     personal::Vault,
     posting::{Posting, PostingTasks, Quotes},
     reading::Reading,
+    reconciliation::Reconciliations,
     rpc::{
         Audit, Clearing, Clock, Events, Keys, Members, Operators, Partners, Points, Proposals,
-        ReportsService, Settlement, Tokens, Webhooks,
+        Reconciling, ReportsService, Settlement, Tokens, Webhooks,
     },
     security::{Domain, Guard, Issuer, Signer, SignerError, time_of_day},
     services::ServicesBuilder,
@@ -182,7 +185,7 @@ impl Ledger {
             catalogue: known(),
             streams: Streams::new(&limits, builder.draining()),
             line_deadline: limits.default_deadline(),
-            vault,
+            vault: Arc::clone(&vault),
         };
         let partners = Partners {
             controls: controls.clone(),
@@ -208,6 +211,9 @@ impl Ledger {
         };
         let builder = with_identity(builder, issuer, &controls, &pool);
         let lists = (known(), Arc::clone(&page_tokens));
+        let reads = (pool.clone(), windows.clone());
+        let writes = (&controls, known(), vault);
+        let builder = with_reconciliation(builder, reads, writes, &limits);
         let builder = with_settlement(builder, &controls, windows, lists);
         let audit = Audit { pool: pool.clone(), page_tokens };
         let clock = Clock { controls, pool: pool.clone(), catalogue: known() };
@@ -224,6 +230,20 @@ impl Ledger {
             .telling(audit::certificates(pool.clone()))
             .build(ready(pool), ended(workers, tasks))
     }
+}
+
+/// Adds the service that compares partners' records: one stream of each partner.
+fn with_reconciliation(
+    builder: ServicesBuilder,
+    reads: (PgPool, PgPool),
+    (controls, catalogue, vault): (&Controls, Arc<CatalogueCache>, Arc<Vault>),
+    limits: &Limits,
+) -> ServicesBuilder {
+    let streams = Streams::new(limits, builder.draining()).with_most(1);
+    let writes = (controls.clone(), catalogue, vault);
+    let reconciliations = Reconciliations::new(reads, writes, streams, limits);
+    let reconciling = ReconciliationServiceServer::new(Reconciling { reconciliations });
+    builder.with(reconciling.max_decoding_message_size(limits.max_message_bytes))
 }
 
 /// Adds the services of who may prove what.

@@ -25,6 +25,7 @@ pub mod personal;
 mod plain;
 pub mod posting;
 pub mod reading;
+pub mod reconciliation;
 pub mod rpc;
 mod sandbox;
 pub mod security;

@@ -2,6 +2,7 @@
 
 use entente_ledger::{Account, AmountKind, Currency, Funding, HoldState, MemberId, PartnerId};
 use entente_loyalty::{Meter, OperationKind};
+use entente_settlement::reconcile::{BreakKind, BreakState};
 
 use crate::StoreError;
 
@@ -89,6 +90,37 @@ codes!(
     MemberPointsBurnedElsewhere = 9
 );
 
+codes!(
+    break_kind_code,
+    break_kind,
+    BreakKind,
+    "breaks",
+    "kind",
+    MissingAtHub = 1,
+    MissingAtPartner = 2,
+    Amount = 3,
+    Rate = 4,
+    Timing = 5,
+    DuplicateInFile = 6,
+    Status = 7,
+    Member = 8,
+    LateRejected = 9,
+    Currency = 10
+);
+codes!(
+    break_state_code,
+    break_state,
+    BreakState,
+    "breaks",
+    "state",
+    Open = 1,
+    Assigned = 2,
+    Agreed = 3,
+    Rejected = 4,
+    Adjusted = 5,
+    WrittenOff = 6
+);
+
 pub(crate) fn inconsistent(
     table: &'static str,
     column: &'static str,
@@ -157,6 +189,12 @@ mod tests {
         }
         for code in 1..=4 {
             assert_eq!(hold_state(code).map(hold_state_code).ok(), Some(code));
+        }
+        for code in 1..=10 {
+            assert_eq!(break_kind(code).map(break_kind_code).ok(), Some(code));
+        }
+        for code in 1..=6 {
+            assert_eq!(break_state(code).map(break_state_code).ok(), Some(code));
         }
         assert!(operation_kind(0).is_err() && amount_kind(14).is_err() && funding(3).is_err());
     }

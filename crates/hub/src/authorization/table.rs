@@ -171,6 +171,10 @@ table! {
         GetWindow: unary, Both, Named, with(SettlementRead);
         AgreeStatement: unary, Both, Named, with(SettlementAgree);
     }
+    "entente.settlement.v1.ReconciliationService" {
+        Reconcile: duplex, Both, Named, with(SettlementRead);
+        GetReconciliation: unary, Both, Named, with(SettlementRead);
+    }
     "entente.event.v1.EventService" {
         Watch: stream, Partners, Own, with(EventsRead);
     }

@@ -27,6 +27,8 @@ pub struct Limits {
     pub concurrent_streams: u32,
     /// Streams of one kind that one partner has open at the same time.
     pub streams_per_partner: usize,
+    /// Lines of a record that is reconciled: each takes about 200 bytes while it is compared.
+    pub reconciliation_lines: usize,
     /// How long nobody may read a stream before it ends.
     pub stream_unread_ms: u64,
     /// How often a stream of events shows that it lives.
@@ -53,7 +55,7 @@ pub struct PostingLimits {
 }
 
 impl Limits {
-    pub(super) const NAMES: [&str; 13] = [
+    pub(super) const NAMES: [&str; 14] = [
         "connections",
         "connections_per_caller",
         "handshake_timeout_ms",
@@ -62,6 +64,7 @@ impl Limits {
         "max_header_bytes",
         "concurrent_streams",
         "streams_per_partner",
+        "reconciliation_lines",
         "stream_unread_ms",
         "watch_heartbeat_ms",
         "default_deadline_ms",
@@ -120,6 +123,7 @@ impl Limits {
         within("limits.max_header_bytes", &self.max_header_bytes, 4_096..=1_048_576)?;
         within("limits.concurrent_streams", &self.concurrent_streams, 1..=1_024)?;
         within("limits.streams_per_partner", &self.streams_per_partner, 1..=1_024)?;
+        within("limits.reconciliation_lines", &self.reconciliation_lines, 1..=10_000_000)?;
         within("limits.stream_unread_ms", &self.stream_unread_ms, 10..=3_600_000)?;
         within("limits.watch_heartbeat_ms", &self.watch_heartbeat_ms, 10..=30_000)?;
         within("limits.default_deadline_ms", &self.default_deadline_ms, 10..=self.max_deadline_ms)?;
@@ -155,6 +159,7 @@ impl Default for Limits {
             max_header_bytes: 16_384,
             concurrent_streams: 128,
             streams_per_partner: 16,
+            reconciliation_lines: 3_000_000,
             stream_unread_ms: 60_000,
             watch_heartbeat_ms: 15_000,
             default_deadline_ms: 5_000,

@@ -33,7 +33,7 @@ pub const fn rule(reason: ErrorReason) -> Rule {
     use Code::{AlreadyExists, FailedPrecondition, NotFound, PermissionDenied as Denied};
     match reason {
         R::Unspecified | R::Internal => again(Code::Internal, 1_000),
-        R::Malformed => not_kept(Code::InvalidArgument),
+        R::Malformed | R::RecordRefused => not_kept(Code::InvalidArgument),
         R::Unauthenticated | R::TokenRefused | R::TokenExpired | R::AssertionRefused => UNKNOWN,
         R::NotAllowed | R::ScopeMissing | R::RoleMissing | R::OwnProposal => not_kept(Denied),
         R::ShuttingDown => again(Code::Unavailable, 1_000),
@@ -45,6 +45,7 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         #[rustfmt::skip]
         R::PartnerUnknown | R::MemberUnknown | R::LinkUnknown | R::OperationUnknown |
         R::WindowUnknown | R::TermsUnknown | R::WebhookUnknown | R::DeliveryUnknown |
+        R::ReconciliationUnknown |
         R::KeyUnknown | R::OperatorUnknown | R::ProposalUnknown => not_kept(NotFound),
         R::PartnerSuspended | R::BurnHeldBack | R::LinkNotPending => A_MINUTE,
         R::WindowNotClosed

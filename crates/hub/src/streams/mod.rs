@@ -47,6 +47,13 @@ impl Streams {
         Self { places, unread: limits.stream_unread(), draining }
     }
 
+    /// With so many for each partner.
+    #[must_use]
+    pub fn with_most(mut self, most: usize) -> Self {
+        self.places = Places::new(most);
+        self
+    }
+
     /// Opens a stream for a partner, unless it has too many: where to put what is sent, what the
     /// RPC answers, and when it has to end.
     pub fn open<R, T>(

@@ -76,6 +76,12 @@ impl<T> Outbox<T> {
         self.messages.closed().await;
     }
 
+    /// Ends the stream by an error, after what was sent.
+    pub fn fail(self, error: RpcError) {
+        // The client may be gone.
+        let _ = self.end.send(Err(error.into()));
+    }
+
     /// Ends the stream, after what was sent.
     pub fn end(self, how: Result<(), Refused>) {
         // The client may be gone.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::compare::{Differences, compare};
 use super::index::Index;
 use super::report::Found;
-use super::store::{Fate, Sides};
+use super::store::{Fate, Sides, index};
 use super::{
     BreakKind, ControlTotals, Delta, Line, Operation, Report, Texts, Unexplained, Unreadable,
 };
@@ -153,12 +153,14 @@ impl Matching {
         Ok(())
     }
 
-    /// Lines that no operation was found for yet, in order of the file. The hub looks them up in its
-    /// other windows, and gives what it finds there as operations that are not in this one.
-    pub fn unmatched(&self) -> impl Iterator<Item = (&Line, Texts<'_>)> {
-        (0..).zip(&self.sides.lines).filter_map(|(number, record)| {
+    /// Lines that no operation was found for yet, in order of the file, from a place in it on; each
+    /// with its place. The hub looks them up in its other windows, and gives what it finds there as
+    /// operations that are not in this one.
+    pub fn unmatched(&self, from: u32) -> impl Iterator<Item = (u32, &Line, Texts<'_>)> {
+        let rest = self.sides.lines.get(index(from)..).unwrap_or_default();
+        (from..).zip(rest).filter_map(|(number, record)| {
             let is_free = record.fate == Fate::Free;
-            is_free.then(|| (&record.line, self.sides.line_texts(number)))
+            is_free.then(|| (number, &record.line, self.sides.line_texts(number)))
         })
     }
 

@@ -137,6 +137,13 @@ impl When {
         self.from_s != i64::MIN
     }
 
+    /// The first and the last second that it can be; `None` when nobody said.
+    #[must_use]
+    pub fn seconds(self) -> Option<(Timestamp, Timestamp)> {
+        let second = |second| Timestamp::from_second(second).ok();
+        if self.is_known() { second(self.from_s).zip(second(self.last_s())) } else { None }
+    }
+
     /// The first second, for putting in order.
     pub(super) const fn first_s(self) -> i64 {
         self.from_s

@@ -348,8 +348,9 @@ fn lines_that_nobody_claimed_are_told_for_a_look_elsewhere() {
     let mut matching = matcher.against();
     matching.operation(operation(1, 100), texts("A2")).expect("taken");
     let left: Vec<_> =
-        matching.unmatched().map(|(line, texts)| (line.row, texts.receipt)).collect();
+        matching.unmatched(0).map(|(_, line, texts)| (line.row, texts.receipt)).collect();
     assert_eq!(left, [(1, "A1")]);
+    assert_eq!(matching.unmatched(1).count() + matching.unmatched(9).count(), 0);
     let elsewhere = Operation { in_window: false, ..operation(2, 100) };
     matching.operation(elsewhere, texts("A1")).expect("taken");
     let report = matching.finish().expect("explained");

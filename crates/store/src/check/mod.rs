@@ -10,6 +10,7 @@ mod favor;
 mod gifts;
 mod links;
 mod once;
+mod reconciled;
 mod settled;
 mod window;
 

@@ -1,5 +1,6 @@
 //! Settled to zero: closing each window again, by its positions, gives the totals and obligations
-//! that were written; what it did to every account comes to the nets; and the nets come to zero.
+//! that were written; what it did to every account comes to the nets; and the nets come to zero. So
+//! do reconciliations: their breaks add up.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,7 @@ use entente_ledger::{Currency, Micros, PartnerId, WindowId};
 use entente_settlement::{Closing, Nets, Party, close};
 use sqlx::PgConnection;
 
-use super::Verdict;
+use super::{Verdict, reconciled};
 use crate::{
     StoreError, codes,
     settlement::position::{gross, totals_of},
@@ -24,6 +25,7 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
         window_again(connection, window, &mut verdict).await?;
     }
     payments(connection, &mut verdict).await?;
+    reconciled::check(connection, &mut verdict).await?;
     Ok(verdict)
 }
 

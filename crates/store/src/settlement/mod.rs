@@ -1,5 +1,5 @@
 //! Settlement in the database: positions and exposures as they stand, closing a window, what
-//! partners paid, and statements of closed windows.
+//! partners paid, statements of closed windows, and what partners' own records differ in.
 
 mod adjust;
 pub mod agreement;
@@ -8,6 +8,7 @@ mod close;
 mod exposures;
 mod payment;
 pub(crate) mod position;
+pub mod reconciliation;
 pub mod reports;
 pub mod statement;
 mod windows;
