@@ -58,7 +58,7 @@ impl Client {
                 Ok(Response::new((messages, answers)))
             }
         };
-        let (messages, answers) = call(&self.endpoint, self.retry, header, send).await?;
+        let (messages, answers) = call(self, self.retry, header, send).await?;
         let sink = RecordSink { messages, line_count: 0, unreadable_count: 0 };
         Ok((sink, RecordAnswers { stream: answers, endpoint: self.endpoint.clone() }))
     }
