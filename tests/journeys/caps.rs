@@ -71,6 +71,7 @@ async fn pay(operator: &Client, micros: i64) -> Result<i64, Error> {
         request_id: new_request_id(),
         partner: HARBOR.to_owned(),
         amount: Some(cast::money(micros, "EUR")),
+        obligation: String::new(),
     };
     operator.record_payment(request).await.map(|paid| paid.remaining.unwrap().micros)
 }

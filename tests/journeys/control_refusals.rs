@@ -192,6 +192,7 @@ async fn what_is_not_closed_has_no_statement_and_nobody_pays_more_than_it_owes()
         request_id: new_request_id(),
         partner: partner.to_owned(),
         amount: Some(money(micros, "EUR")),
+        obligation: String::new(),
     };
     refused(operator.record_payment(pay(NOBODY, 1)).await, R::PartnerUnknown, "payment");
     for (partner, micros, owed) in [(HARBOR, 1_000_001, "1000000"), (GROCER, 1, "0")] {

@@ -201,7 +201,7 @@ async fn terms_caps_and_windows_are_told_as_they_change() {
     assert_eq!(window.closed_at, Some(wire_time(at("2026-03-03T00:00:00Z"))));
     let amount = Some(cast::money(cents(5_000), "EUR"));
     let (request_id, partner) = (new_request_id(), HARBOR.to_owned());
-    let payment = RecordPaymentRequest { request_id, partner, amount };
+    let payment = RecordPaymentRequest { request_id, partner, amount, obligation: String::new() };
     operator.record_payment(payment).await.unwrap();
     let told = several(&mut watch, 3).await;
     assert_eq!(thresholds(&told), [(95, false), (80, false), (50, false)]);

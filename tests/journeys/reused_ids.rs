@@ -23,7 +23,11 @@ use entente_client::{
             exchange_request, reverse_request,
         },
         proposal::{Act, ApproveRequest, ProposeRequest, RejectRequest, act},
-        settlement::{CloseWindowRequest, RecordPaymentRequest},
+        settlement::{
+            AgreeStatementRequest, AmountKind, AnswerDisputeRequest, AssignPaymentRequest,
+            CloseWindowRequest, DisputeCode, DisputeLinesRequest, DisputedLine, Netting,
+            RecordPaymentRequest,
+        },
     },
     new_request_id,
 };
@@ -478,6 +482,7 @@ fn writes_of_operators() -> Vec<Write> {
         request_id: new_request_id(),
         partner: HARBOR.to_owned(),
         amount: Some(money(10_000, "EUR")),
+        obligation: String::new(),
     };
     let mut writes = vec![write(
         ("settlement", "RecordPayment"),
@@ -485,10 +490,79 @@ fn writes_of_operators() -> Vec<Write> {
         &[
             ("partner", |r| r.partner = no_partner()),
             ("amount", |r| r.amount = Some(money(10_001, "EUR"))),
+            ("obligation", |r| r.obligation = "W1-1-0-EUR".into()),
         ],
     )];
     writes.extend(writes_of_brands());
     writes
+}
+
+/// Every write about the closed window, in which this was earned, and about the first bank entry.
+fn writes_of_clearing(earned: &str) -> Vec<Write> {
+    let (id, window, partner) = (new_request_id, || "paid".to_owned(), || HARBOR.to_owned());
+    let agree =
+        AgreeStatementRequest { request_id: id(), window: window(), partner: GROCER.to_owned() };
+    let line = |kind: AmountKind| DisputedLine {
+        request_id: earned.to_owned(),
+        kind: kind.into(),
+        currency: "EUR".to_owned(),
+    };
+    let dispute = DisputeLinesRequest {
+        request_id: id(),
+        window: window(),
+        partner: partner(),
+        lines: vec![line(AmountKind::Issue)],
+        code: DisputeCode::Points.into(),
+        evidence: "listed".to_owned(),
+    };
+    let answer = AnswerDisputeRequest {
+        request_id: id(),
+        dispute: dispute.request_id.clone(),
+        adjustment: String::new(),
+        answer: "looked into".to_owned(),
+    };
+    let assign = AssignPaymentRequest {
+        request_id: id(),
+        entry: "1/1".to_owned(),
+        obligation: String::new(),
+        reason: "sent back".to_owned(),
+    };
+    vec![
+        write(
+            ("settlement/clearing", "AgreeStatement"),
+            &agree,
+            &[("window", |r| r.window = "open".into()), ("partner", |r| r.partner = no_partner())],
+        ),
+        write(
+            ("settlement/clearing", "DisputeLines"),
+            &dispute,
+            &[
+                ("window", |r| r.window = "open".into()),
+                ("partner", |r| r.partner = GROCER.into()),
+                ("lines", |r| r.lines[0].currency = "USD".into()),
+                ("code", |r| r.code = DisputeCode::Price.into()),
+                ("evidence", |r| r.evidence = "not listed".into()),
+            ],
+        ),
+        write(
+            ("settlement/clearing", "AnswerDispute"),
+            &answer,
+            &[
+                ("dispute", |r| r.dispute = new_request_id()),
+                ("adjustment", |r| r.adjustment = new_request_id()),
+                ("answer", |r| r.answer = "not looked into".into()),
+            ],
+        ),
+        write(
+            ("settlement/clearing", "AssignPayment"),
+            &assign,
+            &[
+                ("entry", |r| r.entry = "1/2".into()),
+                ("obligation", |r| r.obligation = "W1-1-0-EUR".into()),
+                ("reason", |r| r.reason = "kept".into()),
+            ],
+        ),
+    ]
 }
 
 /// Two proposals, the second of which is withdrawn, by one operator; the approval of the first, by
@@ -604,8 +678,13 @@ async fn a_reused_id_names_the_field_that_differs_whatever_the_write() {
     let hub = TestHub::telling(WebhookSettings { allowed_hosts, ..Default::default() }).await;
     let harbor = hub.partner(HARBOR).await;
     enrol(&harbor, "guest").await;
-    harbor.earn(earn("guest", 1_000 * EUR, "EUR")).await.unwrap();
+    let earned = harbor.earn(earn("guest", 1_000 * EUR, "EUR")).await.unwrap();
+    let earned = earned.operation.unwrap().request_id;
     let operator = hub.operator().await;
+    let arranged = arrangement(Netting::Multilateral);
+    operator.arrange_settlement(new_request_id(), arranged).await.unwrap();
+    let told = statement("S1", HUBS, &[("B1", "CRDT", "1.00", "unknown")]);
+    operator.import_bank_statement(told).await.unwrap();
     let rate = ExchangeRate { give: 1, receive: 1, ..ExchangeRate::default() };
     let (exchange_in, exchange_out) = (Some(rate), Some(rate));
     let exchanging = Agreement { exchange_in, exchange_out, ..agreement(HARBOR) };
@@ -637,6 +716,7 @@ async fn a_reused_id_names_the_field_that_differs_whatever_the_write() {
     let wire = Wire::operator(&hub).await;
     let other: (Rpc, fn(String) -> Vec<u8>) = (("partner", "SuspendPartner"), suspend);
     assert_once(&wire, &writes_of_operators(), other).await;
+    assert_once(&wire, &writes_of_clearing(&earned), other).await;
     let (proposed, approved) = writes_about_proposals();
     assert_once(&wire, &proposed, other).await;
     assert_once(&Wire::second_operator(&hub).await, &[approved], other).await;
@@ -700,6 +780,7 @@ fn described() -> BTreeSet<(String, String)> {
 fn every_field_of_every_write_is_changed_by_some_case() {
     let writes = writes_of_partners().into_iter().chain(writes_of_operators());
     let writes = writes.chain(writes_of_webhooks(&new_request_id()));
+    let writes = writes.chain(writes_of_clearing(&new_request_id()));
     let writes = writes.chain(writes_of_keys(&RotateKeyRequest::default(), ""));
     let (proposed, approved) = writes_about_proposals();
     let writes = writes.chain(proposed).chain([approved]);

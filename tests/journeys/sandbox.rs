@@ -88,6 +88,7 @@ async fn what_is_tested_is_in_windows_of_its_own_and_is_never_settled() {
         request_id: new_request_id(),
         partner: ROVER.to_owned(),
         amount: Some(cast::money(1, "EUR")),
+        obligation: String::new(),
     };
     let nothing = operator.record_payment(payment).await.unwrap_err();
     assert_eq!(reason(&nothing), ErrorReason::PaymentExceedsObligation);

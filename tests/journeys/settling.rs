@@ -92,6 +92,7 @@ async fn pay(
         request_id: id.to_owned(),
         partner: partner.to_owned(),
         amount: Some(amount),
+        obligation: String::new(),
     };
     match operator.record_payment(request).await {
         Ok(paid) => Ok(paid.remaining.unwrap().micros),

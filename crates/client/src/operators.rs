@@ -7,7 +7,9 @@ use entente_api::partner::{PublishTermsRequest, PublishTermsResponse};
 use entente_api::proposal::{
     Act, ApproveRequest, ApproveResponse, ProposeRequest, act::Act as OneAct, applied::Answer,
 };
-use entente_api::settlement::{ArrangeSettlementRequest, ArrangeSettlementResponse, Arrangement};
+use entente_api::settlement::{
+    AdjustRequest, AdjustResponse, ArrangeSettlementRequest, ArrangeSettlementResponse, Arrangement,
+};
 use tonic::Code;
 use uuid::Uuid;
 
@@ -92,6 +94,21 @@ impl Operators {
         match answer(&told) {
             Some(Answer::AttachReference(answer)) => {
                 Ok(AttachReferenceResponse { replayed: told.replayed, ..*answer })
+            }
+            _ => Err(another_answer()),
+        }
+    }
+
+    /// Moves money between two parties to correct a closed window.
+    ///
+    /// # Errors
+    /// As [`Operators::enact`].
+    pub async fn adjust(&self, mut request: AdjustRequest) -> Result<AdjustResponse, Error> {
+        let request_id = std::mem::take(&mut request.request_id);
+        let told = Box::pin(self.enact(request_id, OneAct::Adjust(request))).await?;
+        match answer(&told) {
+            Some(Answer::Adjust(answer)) => {
+                Ok(AdjustResponse { replayed: told.replayed, ..answer.clone() })
             }
             _ => Err(another_answer()),
         }

@@ -16,7 +16,7 @@ use entente_api::settlement::reconciliation_service_client::ReconciliationServic
 use entente_api::settlement::report_service_client::ReportServiceClient;
 use entente_api::settlement::settlement_service_client::SettlementServiceClient;
 use entente_api::{audit, event, identity, ledger, member, partner, points, proposal, settlement};
-use tonic::Streaming;
+use tonic::{Request, Streaming};
 
 use crate::error::UnknownOutcome;
 use crate::retry::call;
@@ -150,6 +150,20 @@ calls! { ClearingServiceClient:
     get_window(settlement::GetWindowRequest) -> settlement::GetWindowResponse;
     /// Says that a partner agrees to its statement.
     agree_statement(settlement::AgreeStatementRequest) -> settlement::AgreeStatementResponse;
+    /// Objects to lines of a statement.
+    dispute_lines(settlement::DisputeLinesRequest) -> settlement::DisputeLinesResponse;
+    /// Accepts a dispute, or rejects it.
+    answer_dispute(settlement::AnswerDisputeRequest) -> settlement::AnswerDisputeResponse;
+    /// Lists the disputes about a window.
+    list_disputes(settlement::ListDisputesRequest) -> settlement::ListDisputesResponse;
+    /// Lists what is to be paid for a window.
+    list_obligations(settlement::ListObligationsRequest) -> settlement::ListObligationsResponse;
+    /// Writes what is left to be paid for a window as a pain.001.
+    export_obligations(settlement::ExportObligationsRequest) -> settlement::ExportObligationsResponse;
+    /// Lists entries of bank statements.
+    list_bank_entries(settlement::ListBankEntriesRequest) -> settlement::ListBankEntriesResponse;
+    /// Decides about an entry that waits.
+    assign_payment(settlement::AssignPaymentRequest) -> settlement::AssignPaymentResponse;
 }
 
 calls! { ReconciliationServiceClient:
@@ -222,6 +236,32 @@ impl Client {
         call(self, retry, request, send).await.map(StatementStream)
     }
 }
+
+impl Client {
+    /// Reads a document of bank statements, camt.053.
+    ///
+    /// # Errors
+    /// As any call: it is sent again while that may help, since a statement is read once.
+    pub async fn import_bank_statement(
+        &self,
+        document: Vec<u8>,
+    ) -> Result<settlement::ImportBankStatementResponse, Error> {
+        let service = ClearingServiceClient::new(self.channel.clone());
+        let send = move |request: Request<Vec<u8>>| {
+            let mut service = service.clone();
+            let parts = |document: Vec<u8>| {
+                let part =
+                    |chunk: &[u8]| settlement::ImportBankStatementRequest { chunk: chunk.to_vec() };
+                futures::stream::iter(document.chunks(CHUNK).map(part).collect::<Vec<_>>())
+            };
+            async move { service.import_bank_statement(request.map(parts)).await }
+        };
+        call(&self.endpoint, self.retry, document, send).await
+    }
+}
+
+/// The size of a document's parts.
+const CHUNK: usize = 256 * 1_024;
 
 /// The parts of a statement, in order.
 #[derive(Debug)]

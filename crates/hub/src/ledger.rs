@@ -276,6 +276,7 @@ fn with_settlement(
         controls: controls.clone(),
         settlements: settlements.clone(),
         catalogue: Arc::clone(&catalogue),
+        page_tokens: Arc::clone(&page_tokens),
     };
     let controls = controls.clone();
     let settlement = Settlement { controls, settlements, catalogue, page_tokens };

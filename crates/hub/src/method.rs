@@ -131,8 +131,16 @@ writes! {
     RecordPayment = 60: settlement::RecordPaymentRequest => RecordPaymentResponse;
     /// Agree to a statement.
     AgreeStatement = 61: settlement::AgreeStatementRequest => AgreeStatementResponse;
+    /// Object to lines of a statement.
+    DisputeLines = 62: settlement::DisputeLinesRequest => DisputeLinesResponse;
+    /// Answer that.
+    AnswerDispute = 63: settlement::AnswerDisputeRequest => AnswerDisputeResponse;
+    /// Decide about a bank entry that waits.
+    AssignPayment = 69: settlement::AssignPaymentRequest => AssignPaymentResponse;
     /// Say how the coalition settles.
     ArrangeSettlement = 65: settlement::ArrangeSettlementRequest => ArrangeSettlementResponse;
+    /// Correct a closed window.
+    Adjust = 64: settlement::AdjustRequest => AdjustResponse;
     /// Add an endpoint for events.
     RegisterWebhook = 70: event::RegisterWebhookRequest => RegisterWebhookResponse;
     /// Remove one.
@@ -150,6 +158,8 @@ impl Method {
             Self::Transfer | Self::Propose => &[2, 3],
             Self::AttachReference => &[3, 5],
             Self::Reject => &[3],
+            Self::AssignPayment | Self::AnswerDispute => &[4],
+            Self::DisputeLines => &[6],
             Self::Earn
             | Self::Burn
             | Self::Authorize
@@ -175,6 +185,7 @@ impl Method {
             | Self::RecordPayment
             | Self::AgreeStatement
             | Self::ArrangeSettlement
+            | Self::Adjust
             | Self::RegisterWebhook
             | Self::DeleteWebhook
             | Self::ReplayDelivery

@@ -32,6 +32,8 @@ pub enum AmountKind {
     /// Points, or what clawbacks are owed, that went from a wallet to the one that it was merged
     /// with; no money moves.
     Merge,
+    /// Money that operators moved to correct an earlier window.
+    Adjustment,
 }
 
 /// What a transfer moves.

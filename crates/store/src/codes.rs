@@ -71,7 +71,8 @@ codes!(
     IssueReinstated = 10,
     Payment = 11,
     Gift = 12,
-    Merge = 13
+    Merge = 13,
+    Adjustment = 14
 );
 codes!(
     meter_code,
@@ -184,7 +185,7 @@ mod tests {
         for code in 1..=14 {
             assert_eq!(operation_kind(code).map(operation_kind_code).ok(), Some(code));
         }
-        for code in 1..=13 {
+        for code in 1..=14 {
             assert_eq!(amount_kind(code).map(amount_kind_code).ok(), Some(code));
         }
         for code in 1..=4 {
@@ -196,6 +197,6 @@ mod tests {
         for code in 1..=6 {
             assert_eq!(break_state(code).map(break_state_code).ok(), Some(code));
         }
-        assert!(operation_kind(0).is_err() && amount_kind(14).is_err() && funding(3).is_err());
+        assert!(operation_kind(0).is_err() && amount_kind(15).is_err() && funding(3).is_err());
     }
 }

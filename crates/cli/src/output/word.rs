@@ -31,6 +31,7 @@ pub(crate) fn amount_kind(number: i32) -> &'static str {
         AmountKind::Rounding => "rounding",
         AmountKind::IssueReinstated => "issue reinstated",
         AmountKind::Gift => "gift",
+        AmountKind::Adjustment => "adjustment",
         AmountKind::Unspecified => "?",
     }
 }
@@ -94,6 +95,7 @@ pub(crate) fn act_kind(number: i32) -> &'static str {
         ActKind::RegisterKey => "register a key",
         ActKind::GrantRoles => "grant roles",
         ActKind::ArrangeSettlement => "arrange settlement",
+        ActKind::Adjust => "adjust",
         ActKind::Unspecified => "?",
     }
 }

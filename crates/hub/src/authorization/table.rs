@@ -170,6 +170,14 @@ table! {
         GetArrangement: unary, Both, Nobodys, with(SettlementRead);
         GetWindow: unary, Both, Named, with(SettlementRead);
         AgreeStatement: unary, Both, Named, with(SettlementAgree);
+        DisputeLines: unary, Both, Named, with(SettlementAgree);
+        AnswerDispute: unary, Operators, Anyones, with(SettlementWrite);
+        ListDisputes: unary, Both, Named, with(SettlementRead);
+        ListObligations: unary, Both, Named, with(SettlementRead);
+        ExportObligations: unary, Operators, Anyones, with(SettlementRead);
+        ImportBankStatement: duplex, Operators, Anyones, with(SettlementWrite);
+        ListBankEntries: unary, Operators, Anyones, with(SettlementRead);
+        AssignPayment: unary, Operators, Anyones, with(SettlementWrite);
     }
     "entente.settlement.v1.ReconciliationService" {
         Reconcile: duplex, Both, Named, with(SettlementRead);

@@ -5,9 +5,12 @@
 //! short. Their number is bounded, and one runs again when the database asks for it. Those with a
 //! request id give it one outcome for ever, in `write.rs`.
 
+mod adjusting;
 mod advance_clock;
+mod banking;
 mod clearing;
 mod closing;
+mod disputing;
 mod events;
 mod linking;
 mod members;
@@ -26,8 +29,11 @@ use entente_store::StoreError;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
+pub use adjusting::Adjust;
+pub use banking::{AssignPayment, Imported};
 pub use clearing::{AgreeStatement, ArrangeSettlement};
 pub(crate) use closing::{begin, close_due, zone};
+pub use disputing::{AnswerDispute, DisputeLines};
 pub use linking::{
     ConfirmLink, CreateLinkCode, LinkMember, RedeemLinkCode, Unlink, UnlinkBy, UnmergeMembers,
 };
@@ -41,7 +47,7 @@ pub(crate) use proposals::{
     proposal_unknown,
 };
 pub use security::{GrantRoles, RegisterKey, RevokeKey, RotateKey};
-pub use settlement::RecordPayment;
+pub use settlement::{PaidFor, RecordPayment};
 pub use terms::PublishTerms;
 pub(crate) use webhooks::webhook_unknown;
 pub use webhooks::{DeleteWebhook, RegisterWebhook, ReplayDelivery};

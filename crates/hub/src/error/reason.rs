@@ -43,13 +43,15 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         R::RequestIdReused => not_kept(AlreadyExists),
         // One to a line, they would hide the others.
         #[rustfmt::skip]
-        R::PartnerUnknown | R::MemberUnknown | R::LinkUnknown | R::OperationUnknown |
+        R::PaymentUnknown | R::DisputeUnknown | R::LineUnknown | R::PartnerUnknown | R::MemberUnknown | R::LinkUnknown | R::OperationUnknown |
         R::WindowUnknown | R::TermsUnknown | R::WebhookUnknown | R::DeliveryUnknown |
         R::ReconciliationUnknown |
         R::KeyUnknown | R::OperatorUnknown | R::ProposalUnknown => not_kept(NotFound),
         R::PartnerSuspended | R::BurnHeldBack | R::LinkNotPending => A_MINUTE,
         R::WindowNotClosed
         | R::StatementState
+        | R::AccountUnknown
+        | R::BankStatementRefused
         | R::NotASimulation
         | R::ClockBackwards
         | R::EndpointNotAllowed => STATE,
@@ -94,6 +96,7 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         | R::TermsOverlap
         | R::ExchangeCycleGains
         | R::PaymentExceedsObligation
+        | R::ObjectionOver
         | R::ProposalNotOpen
         | R::ProposalExpired => kept(FailedPrecondition),
     }

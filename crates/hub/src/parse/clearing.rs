@@ -1,8 +1,9 @@
 //! Requests about arrangements and statements.
 
 use entente_api::settlement::{
-    AgreeStatementRequest, ArrangeSettlementRequest, BankAccount as ApiAccount, Calendar,
-    Cycle as ApiCycle, Netting as ApiNetting,
+    AdjustRequest, AgreeStatementRequest, ArrangeSettlementRequest, AssignPaymentRequest,
+    BankAccount as ApiAccount, Calendar, Cycle as ApiCycle, ExportObligationsRequest,
+    Netting as ApiNetting,
 };
 use entente_ledger::RequestId;
 use entente_loyalty::PartnerCode;
@@ -10,17 +11,21 @@ use entente_settlement::{
     Cycle, Netting, Schedule,
     iso20022::{BankAccount, BankParty, Bic},
 };
-use jiff::civil::{Time, Weekday};
+use jiff::civil::{Date, Time, Weekday};
 
-use super::{Expected, Violations, partner_code, request_id, window_name};
+use super::{
+    Expected, Violations, partner_code, printable, request_id, settlement::end_to_end_id,
+    window_name,
+};
 use crate::{
-    control::{ArrangeSettlement, zone},
+    control::{Adjust, ArrangeSettlement, AssignPayment, zone},
     error::Refused,
 };
 
 /// How many accounts an arrangement has at most.
 const MAX_ACCOUNTS: usize = 1_000;
 const MAX_OBJECTION_DAYS: u16 = 90;
+const MAX_REASON_CHARS: usize = 256;
 
 /// A new arrangement.
 pub fn arrange(
@@ -50,6 +55,35 @@ pub fn arrange(
     }
 }
 
+/// A decision about a bank entry, and who decides.
+pub fn assign(
+    request: &AssignPaymentRequest,
+    actor: String,
+) -> Result<(RequestId, AssignPayment), Refused> {
+    let mut violations = Violations::default();
+    let id = violations.field("request_id", request_id(&request.request_id));
+    let entry = violations.field("entry", entry_id(&request.entry));
+    let obligation = match request.obligation.as_str() {
+        "" => Some(None),
+        id => violations.field("obligation", end_to_end_id(id)).map(Some),
+    };
+    let reason = violations.field("reason", printable(&request.reason, MAX_REASON_CHARS));
+    match (id, entry, obligation, reason) {
+        (Some(request_id), Some(entry), Some(obligation), Some(reason)) => {
+            Ok((request_id, AssignPayment { request_id, entry, obligation, reason, actor }))
+        }
+        _ => Err(violations.refused()),
+    }
+}
+
+/// `12/3`: a statement's number, and a place in it.
+fn entry_id(text: &str) -> Result<(i64, i32), Expected> {
+    let parts = text.split_once('/').filter(|_| text.len() <= 32);
+    let id =
+        parts.and_then(|(statement, place)| Some((statement.parse().ok()?, place.parse().ok()?)));
+    id.ok_or(Expected::Borrowed("the id of an entry, as ListBankEntries has it"))
+}
+
 /// A closed window, and whom the read is about if anybody.
 pub fn window(window: &str, partner: &str) -> Result<(String, Option<PartnerCode>), Refused> {
     let mut violations = Violations::default();
@@ -59,6 +93,60 @@ pub fn window(window: &str, partner: &str) -> Result<(String, Option<PartnerCode
         code => violations.field("partner", partner_code(code)).map(Some),
     };
     window.zip(partner).ok_or_else(|| violations.refused())
+}
+
+/// An adjustment.
+pub fn adjust(request: &AdjustRequest) -> Result<(RequestId, Adjust), Refused> {
+    let mut violations = Violations::default();
+    let id = violations.field("request_id", request_id(&request.request_id));
+    let window = violations.field("window", window_name(&request.window));
+    let corrects = match request.corrects.as_str() {
+        "" => Some(None),
+        id => violations.field("corrects", request_id(id)).map(Some),
+    };
+    let payer = violations.field("payer", party(&request.payer));
+    let payee = violations.field("payee", party(&request.payee));
+    if payer.is_some() && payer == payee {
+        violations.add("payee", "another party than the payer");
+    }
+    let amount = violations.money("amount", request.amount.as_ref());
+    let reason = violations.field("reason", printable(&request.reason, MAX_REASON_CHARS));
+    match (id, window, (payer, payee), corrects, amount.zip(reason)) {
+        (
+            Some(request_id),
+            Some(window),
+            (Some(payer), Some(payee)),
+            Some(corrects),
+            Some(rest),
+        ) if violations.is_empty() => {
+            let (amount, reason) = rest;
+            let adjust = Adjust { request_id, window, corrects, payer, payee, amount, reason };
+            Ok((request_id, adjust))
+        }
+        _ => Err(violations.refused()),
+    }
+}
+
+/// A partner's code, or `hub` for none.
+fn party(text: &str) -> Result<Option<PartnerCode>, Expected> {
+    match text {
+        "hub" => Ok(None),
+        code => partner_code(code).map(Some),
+    }
+}
+
+/// The closed window whose obligations are exported, and the day on which to pay.
+pub fn export(request: &ExportObligationsRequest) -> Result<(String, Option<Date>), Refused> {
+    let mut violations = Violations::default();
+    let window = violations.field("window", window_name(&request.window));
+    let on = match request.on.as_str() {
+        "" => Some(None),
+        day => {
+            let date = day.parse().ok().filter(|date: &Date| date.to_string() == day);
+            violations.field("on", date.ok_or(Expected::Borrowed("a day: 2026-04-03"))).map(Some)
+        }
+    };
+    window.zip(on).ok_or_else(|| violations.refused())
 }
 
 /// A statement that somebody agrees to.
@@ -136,10 +224,7 @@ fn accounts(
     let mut parsed: Vec<(Option<PartnerCode>, BankParty)> = Vec::new();
     for (index, account) in accounts.iter().enumerate() {
         let at = |field: &str| format!("arrangement.accounts[{index}].{field}");
-        let party = match account.party.as_str() {
-            "hub" => Some(None),
-            code => violations.field(&at("party"), partner_code(code)).map(Some),
-        };
+        let party = violations.field(&at("party"), party(&account.party));
         let number =
             violations.field(&at("account"), BankAccount::new(&account.account).map_err(told));
         let bic = match account.bic.as_str() {

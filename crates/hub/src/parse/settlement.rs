@@ -3,10 +3,14 @@
 use entente_api::settlement::{CloseWindowRequest, GetPositionRequest, RecordPaymentRequest};
 use entente_ledger::RequestId;
 use entente_loyalty::PartnerCode;
+use entente_settlement::iso20022::PaymentId;
 use entente_store::settlement::WindowChoice;
 
-use super::{Violations, partner_code, request_id, window_name};
-use crate::{control::RecordPayment, error::Refused};
+use super::{Expected, Violations, partner_code, request_id, window_name};
+use crate::{
+    control::{PaidFor, RecordPayment},
+    error::Refused,
+};
 
 /// The name of a window to be.
 pub fn close(request: &CloseWindowRequest) -> Result<String, Refused> {
@@ -15,18 +19,34 @@ pub fn close(request: &CloseWindowRequest) -> Result<String, Refused> {
     name.ok_or_else(|| violations.refused())
 }
 
-/// A payment.
-pub fn payment(request: &RecordPaymentRequest) -> Result<(RequestId, RecordPayment), Refused> {
+/// A payment, and who says so.
+pub fn payment(
+    request: &RecordPaymentRequest,
+    actor: String,
+) -> Result<(RequestId, RecordPayment), Refused> {
     let mut violations = Violations::default();
     let id = violations.field("request_id", request_id(&request.request_id));
-    let partner = violations.field("partner", partner_code(&request.partner));
+    let of = match request.obligation.as_str() {
+        "" => violations.field("partner", partner_code(&request.partner)).map(PaidFor::Oldest),
+        _ if !request.partner.is_empty() => {
+            violations.add("partner", "empty, where an obligation is named");
+            None
+        }
+        named => violations.field("obligation", end_to_end_id(named)).map(PaidFor::Obligation),
+    };
     let amount = violations.money("amount", request.amount.as_ref());
-    match (id, partner, amount) {
-        (Some(request_id), Some(partner), Some(amount)) => {
-            Ok((request_id, RecordPayment { request_id, partner, amount }))
+    match (id, of, amount) {
+        (Some(request_id), Some(of), Some(amount)) => {
+            Ok((request_id, RecordPayment { request_id, of, amount, actor }))
         }
         _ => Err(violations.refused()),
     }
+}
+
+/// The end-to-end id of an obligation.
+pub(super) fn end_to_end_id(text: &str) -> Result<String, Expected> {
+    let parsed = PaymentId::new(text).map(|id| id.to_string());
+    parsed.map_err(|error| Expected::Owned(error.to_string()))
 }
 
 /// A window, and whom the read is about if anybody.

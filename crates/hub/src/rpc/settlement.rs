@@ -109,9 +109,9 @@ impl SettlementService for Settlement {
         &self,
         request: Request<RecordPaymentRequest>,
     ) -> Result<Response<RecordPaymentResponse>, Status> {
-        Permit::of(&request)?;
+        let actor = Permit::of(&request)?.actor().name;
         let (id, payment) =
-            parse::settlement::payment(request.get_ref()).map_err(RpcError::from)?;
+            parse::settlement::payment(request.get_ref(), actor).map_err(RpcError::from)?;
         let claim = Claim::of_operator(id, request.get_ref());
         Ok(Response::new(self.controls.write(claim, payment).await?))
     }

@@ -1,8 +1,11 @@
 //! What operators and partners read of settlement: positions, windows, statements. Nothing here has
 //! an effect.
 
+mod bank;
 mod clearing;
+mod disputes;
 mod names;
+mod obligations;
 mod reports;
 mod statement;
 mod wire;
@@ -23,7 +26,9 @@ use entente_store::{
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
+pub(crate) use bank::imported_statement;
 pub(crate) use clearing::{wire_standing, wire_window_state};
+pub(crate) use disputes::wire_dispute;
 pub(crate) use names::{HUB, Names};
 pub use reports::Reports;
 pub use statement::{Parts, window_unknown};

@@ -182,7 +182,7 @@ const fn side(side: Side) -> Direction {
     }
 }
 
-const fn kind(kind: AmountKind) -> ApiKind {
+pub(super) const fn kind(kind: AmountKind) -> ApiKind {
     match kind {
         AmountKind::Issue => ApiKind::Issue,
         AmountKind::IssueCancelled => ApiKind::IssueCancelled,
@@ -195,6 +195,7 @@ const fn kind(kind: AmountKind) -> ApiKind {
         AmountKind::Expired => ApiKind::Expired,
         AmountKind::Rounding => ApiKind::Rounding,
         AmountKind::Gift => ApiKind::Gift,
+        AmountKind::Adjustment => ApiKind::Adjustment,
         // Payments are in no position, and what merges move is in no statement.
         AmountKind::Payment | AmountKind::Merge => ApiKind::Unspecified,
     }

@@ -60,6 +60,7 @@ pub const fn kind_word(kind: AmountKind) -> &'static str {
         AmountKind::Rounding => "rounding",
         AmountKind::Payment => "payment",
         AmountKind::Gift => "gift",
+        AmountKind::Adjustment => "adjustment",
         AmountKind::Merge => "merge",
     }
 }

@@ -24,9 +24,13 @@ pub async fn track_exposure(
              WHERE window_id = $3 AND currency = $2 AND payer <> payee AND kind <> ALL ($4)
                AND (payer = $1 OR payee = $1)
          ) + (
-             SELECT COALESCE(SUM(net_micros - paid_micros), 0)
-             FROM obligations
-             WHERE partner_id = $1 AND currency = $2 AND net_micros > 0
+             SELECT COALESCE(SUM(greatest(least(u.rest, (
+                        SELECT SUM(CASE WHEN n.payer = $1 THEN n.micros ELSE -n.micros END)
+                        FROM obligations n
+                        WHERE n.window_id = u.window_id AND n.currency = $2
+                          AND $1 IN (n.payer, n.payee))), 0)), 0)
+             FROM (SELECT window_id, SUM(micros - paid_micros) AS rest FROM obligations
+                   WHERE payer = $1 AND currency = $2 AND NOT paid GROUP BY window_id) AS u
          ) + (
              SELECT COALESCE(SUM(
                  CASE WHEN h.partner_id = $1 THEN 0

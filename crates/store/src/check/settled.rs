@@ -5,13 +5,16 @@
 use std::collections::BTreeMap;
 
 use entente_ledger::{Currency, Micros, PartnerId, WindowId};
-use entente_settlement::{Closing, Nets, Party, close};
+use entente_settlement::{Closing, Nets, Owed, Party, close, owed};
 use sqlx::PgConnection;
 
 use super::{Verdict, reconciled};
 use crate::{
     StoreError, codes,
-    settlement::position::{gross, totals_of},
+    settlement::{
+        self, arrangement,
+        position::{gross, totals_of},
+    },
 };
 
 pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, StoreError> {
@@ -26,6 +29,7 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
     }
     payments(connection, &mut verdict).await?;
     reconciled::check(connection, &mut verdict).await?;
+    adjustments(connection, &mut verdict).await?;
     Ok(verdict)
 }
 
@@ -50,13 +54,7 @@ async fn window_again(
             )]);
         }
     }
-    compare(
-        "obligations",
-        number,
-        &if number < 0 { Nets::new() } else { owed(&closing) },
-        &obligations(connection, window).await?,
-        verdict,
-    );
+    obligations(connection, (window, &closing), verdict).await?;
     let accounts = accounts(connection, window).await?;
     compare("accounts", number, &closing.nets, &accounts, verdict);
     for (currency, sum) in sums(&accounts) {
@@ -83,10 +81,6 @@ fn compare(what: &str, window: i32, expected: &Nets, found: &Nets, verdict: &mut
     }
 }
 
-fn owed(closing: &Closing) -> Nets {
-    closing.obligations.iter().map(|obligation| (obligation.party, obligation.net)).collect()
-}
-
 fn sums(nets: &Nets) -> BTreeMap<Currency, i128> {
     let mut sums = BTreeMap::new();
     for (party, net) in nets {
@@ -95,13 +89,26 @@ fn sums(nets: &Nets) -> BTreeMap<Currency, i128> {
     sums
 }
 
-async fn obligations(connection: &mut PgConnection, window: WindowId) -> Result<Nets, StoreError> {
-    let rows = sqlx::query!(
-        "SELECT partner_id, currency, net_micros FROM obligations WHERE window_id = $1",
-        window.0
-    );
-    let rows = rows.fetch_all(connection).await?;
-    rows.into_iter().map(|row| net(row.partner_id, &row.currency, row.net_micros)).collect()
+/// What is to be paid is what the window's netting makes of its totals: nothing of a testing one.
+async fn obligations(
+    connection: &mut PgConnection,
+    (window, closing): (WindowId, &Closing),
+    verdict: &mut Verdict,
+) -> Result<(), StoreError> {
+    let netting = sqlx::query_scalar!("SELECT netting FROM windows WHERE window_id = $1", window.0);
+    let netting = netting.fetch_one(&mut *connection).await?;
+    let expected = match netting.map(arrangement::netting).transpose()? {
+        Some(netting) => owed(&closing.totals, netting),
+        None => Ok(Vec::new()),
+    };
+    let found = settlement::obligations(connection, window, None).await?;
+    let mut found: Vec<Owed> = found.into_iter().map(|obligation| obligation.owed).collect();
+    found.sort_unstable();
+    if expected.as_ref() != Ok(&found) {
+        let number = window.0;
+        verdict.blame([format!("the obligations of window {number} are not those of its totals")]);
+    }
+    Ok(())
 }
 
 /// Debits less credits of a window's money transfers, by who stands behind the account; payments
@@ -133,18 +140,44 @@ async fn payments(connection: &mut PgConnection, verdict: &mut Verdict) -> Resul
     verdict.checked("obligations", rows.fetch_one(&mut *connection).await?);
     let offenders = sqlx::query_scalar!(
         r#"WITH paid AS (
-               SELECT partner_id, currency, sum(paid_micros) AS micros FROM obligations
-               GROUP BY partner_id, currency
+               SELECT payer, payee, currency, sum(paid_micros) AS micros FROM obligations
+               GROUP BY payer, payee, currency
            ), moved AS (
-               SELECT credit_partner AS partner_id, currency, sum(amount) AS micros FROM transfers
-               WHERE kind = 11 GROUP BY credit_partner, currency
+               SELECT credit_partner AS payer, debit_partner AS payee, currency,
+                      sum(amount) AS micros
+               FROM transfers WHERE kind = 11 GROUP BY credit_partner, debit_partner, currency
            )
-           SELECT format('partner %s paid %s micros of its obligations in %s, and %s by its transfers',
-                         partner_id, COALESCE(paid.micros, 0), currency, COALESCE(moved.micros, 0))
-                      AS "offender!"
-           FROM paid FULL JOIN moved USING (partner_id, currency)
+           SELECT format('%s paid %s %s micros of its obligations in %s, and %s by its transfers',
+                         payer, payee, COALESCE(paid.micros, 0), currency,
+                         COALESCE(moved.micros, 0)) AS "offender!"
+           FROM paid FULL JOIN moved USING (payer, payee, currency)
            WHERE COALESCE(paid.micros, 0) <> COALESCE(moved.micros, 0)
-           ORDER BY partner_id, currency LIMIT 20"#
+           ORDER BY payer, payee, currency LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(connection).await?);
+    Ok(())
+}
+
+/// Each adjustment says what its transfers moved, and into which window.
+async fn adjustments(
+    connection: &mut PgConnection,
+    verdict: &mut Verdict,
+) -> Result<(), StoreError> {
+    let rows = sqlx::query_scalar!(r#"SELECT count(*) AS "rows!" FROM adjustments"#);
+    verdict.checked("adjustments", rows.fetch_one(&mut *connection).await?);
+    let offenders = sqlx::query_scalar!(
+        r#"WITH moved AS (
+               SELECT o.request_id, t.window_id, t.payer, t.payee, t.currency, t.amount AS micros
+               FROM transfers t
+               JOIN operations o ON o.cell = t.cell AND o.seq = t.seq AND o.posted_at = t.posted_at
+               WHERE t.kind = 14
+           )
+           SELECT format('adjustment %s moves %s micros, by its transfers %s', request_id, a.micros,
+                         m.micros) AS "offender!"
+           FROM adjustments a
+           FULL JOIN moved m USING (request_id, window_id, payer, payee, currency)
+           WHERE a.micros IS DISTINCT FROM m.micros
+           ORDER BY request_id LIMIT 20"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())

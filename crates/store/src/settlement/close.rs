@@ -3,7 +3,7 @@
 
 use entente_ledger::{Micros, PartnerId, RequestId, WindowId};
 use entente_loyalty::{Exposure, ExposureKey};
-use entente_settlement::{Arrangement, Closing, Nets, Obligation, Totals};
+use entente_settlement::{Arrangement, Closing, Nets, Totals, owed};
 use jiff::{SignedDuration, Timestamp};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{
     adjust::{self, Adjustment},
     agreement::{self, WindowState},
+    obligations, payment,
     position::{gross, nets_of_totals},
     windows::{self, ListedWindow, Named, window_by_name},
 };
@@ -72,13 +73,17 @@ pub async fn close_window(control: &mut Control, close: &Close<'_>) -> Result<Cl
     let next = open.id.0.checked_add(if testing { -1 } else { 1 }).map(WindowId);
     let next = next.ok_or_else(|| StoreError::inconsistent("windows", "window_id", open.id.0))?;
     let positions = gross(control.connection(), open.id, None).await?;
-    let mut closing = entente_settlement::close(positions)
+    let closing = entente_settlement::close(positions)
         .map_err(|_| StoreError::inconsistent("positions", "micros", "beyond the range"))?;
-    if testing {
-        closing.obligations.clear();
-    }
     write_totals(control.connection(), open.id, &closing.totals).await?;
-    write_obligations(control.connection(), open.id, &closing.obligations).await?;
+    let mut nothing_owed = false;
+    if !testing {
+        let owed = owed(&closing.totals, close.arrangement.netting);
+        let owed =
+            owed.map_err(|_| StoreError::inconsistent("totals", "rounded_micros", open.id.0))?;
+        obligations::write(control.connection(), open.id, &owed).await?;
+        nothing_owed = owed.is_empty();
+    }
     let place = post_remainders(control, open.id, name, &closing).await?;
     let exposures = carry_exposures(control.connection(), &closing, testing).await?;
     let window = ListedWindow {
@@ -95,6 +100,9 @@ pub async fn close_window(control: &mut Control, close: &Close<'_>) -> Result<Cl
     windows::name_and_open_next(control.connection(), named).await?;
     agreement::reach(control.connection(), open.id, WindowState::Closed, (now, close.actor))
         .await?;
+    if nothing_owed {
+        payment::settle(control, open.id, close.actor).await?;
+    }
     let done = Some(Done { place, exposures });
     Ok(Closed { window, nets: closing.nets, done })
 }
@@ -158,24 +166,6 @@ async fn write_totals(
         &totals.keys().map(|key| key.payee.0).collect::<Vec<_>>(),
         &totals.values().map(|total| total.exact.0).collect::<Vec<_>>(),
         &totals.values().map(|total| total.rounded.0).collect::<Vec<_>>()
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-async fn write_obligations(
-    connection: &mut PgConnection,
-    window: WindowId,
-    obligations: &[Obligation],
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "INSERT INTO obligations (window_id, partner_id, currency, net_micros)
-         SELECT $1, * FROM UNNEST($2::integer[], $3::text[], $4::bigint[])",
-        window.0,
-        &obligations.iter().map(|o| o.party.partner.0).collect::<Vec<_>>(),
-        &obligations.iter().map(|o| o.party.currency.to_string()).collect::<Vec<_>>(),
-        &obligations.iter().map(|o| o.net.0).collect::<Vec<_>>()
     )
     .execute(connection)
     .await?;

@@ -62,8 +62,8 @@ pub async fn keep_told(
     Ok(())
 }
 
-/// The exposures as added up: the net of the open window, what is unpaid of the obligations that
-/// the partner owes, and what capturing every open hold in full would debit the lots' issuers.
+/// The exposures as added up: the net of the open window, what is unpaid of the net of each closed one,
+/// and what capturing every open hold in full would debit the lots' issuers.
 pub async fn computed(
     executor: impl PgExecutor<'_>,
     partner: Option<PartnerId>,
@@ -87,8 +87,13 @@ pub async fn computed(
                UNION ALL
                SELECT payee, currency, -micros::numeric FROM flows
                UNION ALL
-               SELECT partner_id, currency, (net_micros - paid_micros)::numeric FROM obligations
-               WHERE net_micros > paid_micros
+               SELECT u.payer, u.currency, greatest(least(u.rest, (
+                          SELECT sum(CASE WHEN n.payer = u.payer THEN n.micros ELSE -n.micros END)
+                          FROM obligations n
+                          WHERE n.window_id = u.window_id AND n.currency = u.currency
+                            AND u.payer IN (n.payer, n.payee))), 0)
+               FROM (SELECT window_id, payer, currency, sum(micros - paid_micros) AS rest
+                     FROM obligations WHERE NOT paid GROUP BY window_id, payer, currency) AS u
                UNION ALL
                SELECT issuer, currency, CASE WHEN own THEN 0 ELSE money END
                       + div(money * basis_points + 9999, 10000)

@@ -3,9 +3,13 @@
 
 mod adjust;
 pub mod agreement;
-mod arrangement;
+pub(crate) mod arrangement;
+pub mod bank;
 mod close;
+mod correct;
+pub mod disputes;
 mod exposures;
+mod obligations;
 mod payment;
 pub(crate) mod position;
 pub mod reconciliation;
@@ -16,9 +20,11 @@ mod windows;
 pub use adjust::{Announcement, announce};
 pub use arrangement::{InForce, arrange, arrangement_in_force};
 pub use close::{Close, Closed, Done, close_window};
+pub use correct::{Corrected, Correction, correct};
 pub use exposures::{
     Exposures, computed as computed_exposures, exposures, keep_told, kept as kept_exposures,
 };
-pub use payment::{ExceedsObligation, Paid, Payment, record_payment};
+pub use obligations::{Obligation, obligations, obligations_by_id};
+pub use payment::{ExceedsObligation, Paid, Part, Payment, pay, record_payment};
 pub use position::{Position, WindowChoice, position};
-pub use windows::{ListedWindow, list_windows, window_by_name};
+pub use windows::{ListedWindow, list_windows, window_by_name, window_name};

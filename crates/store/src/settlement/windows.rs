@@ -116,6 +116,16 @@ pub async fn window_by_name(
     row.fetch_optional(executor).await?.map(ListedWindow::read).transpose()
 }
 
+/// The name of a closed window.
+pub async fn window_name(
+    executor: impl PgExecutor<'_>,
+    id: WindowId,
+) -> Result<String, StoreError> {
+    let name = sqlx::query_scalar!("SELECT name FROM windows WHERE window_id = $1", id.0);
+    let name = name.fetch_optional(executor).await?.flatten();
+    name.ok_or_else(|| StoreError::inconsistent("windows", "name", id.0))
+}
+
 /// The open window of partners that test, or that of all others.
 pub(super) async fn open_window(
     executor: impl PgExecutor<'_>,

@@ -256,13 +256,13 @@ const TAMPERINGS: &[Tampering] = &[
         "the total of window 1 from 1 to 0 in EUR",
     ),
     (
-        "UPDATE obligations SET net_micros = net_micros + 10000 WHERE partner_id = 2",
-        "UPDATE obligations SET net_micros = net_micros - 10000 WHERE partner_id = 2",
+        "UPDATE obligations SET micros = micros + 10000 WHERE 2 IN (payer, payee)",
+        "UPDATE obligations SET micros = micros - 10000 WHERE 2 IN (payer, payee)",
         7,
-        "obligations of partner 2",
+        "the obligations of window 1",
     ),
     (
-        "UPDATE obligations SET paid_micros = 1 WHERE net_micros > 0",
+        "UPDATE obligations SET paid_micros = 1",
         "UPDATE obligations SET paid_micros = 0",
         7,
         "of its obligations",

@@ -43,7 +43,8 @@ async fn pay(ledger: &Ledger, id: u128, micros: i64) -> Result<Micros, ExceedsOb
     let mut control = Control::begin(&ledger.pool).await.expect("heads");
     let request_id = RequestId(Uuid::from_u128(id));
     let amount = Micros(micros);
-    let payment = Payment { request_id, partner: HARBOR, amount, currency: currency("EUR") };
+    let (partner, actor) = (HARBOR, "operator/ops".to_owned());
+    let payment = Payment { request_id, partner, amount, currency: currency("EUR"), actor };
     let paid = record_payment(&mut control, &payment).await.expect("a payment")?;
     let outcome = Outcome {
         method: 60,

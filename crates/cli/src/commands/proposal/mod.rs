@@ -87,7 +87,7 @@ pub(crate) struct RejectArgs {
 pub(crate) struct ProposeArgs {
     /// Why, for whoever approves it and for the record.
     #[arg(long, value_name = "TEXT")]
-    reason: String,
+    pub(crate) reason: String,
     /// The id of the proposal, to repeat it safely.
     #[arg(long, value_name = "UUID")]
     request_id: Option<String>,

@@ -94,6 +94,7 @@ fn act_text(act: &Act) -> String {
         Some(OneAct::ArrangeSettlement(arrange)) => {
             settle::arrangement_text(&arrange.arrangement.clone().unwrap_or_default())
         }
+        Some(OneAct::Adjust(adjust)) => settle::adjustment_text(adjust),
         None => "an act that this version does not know".to_owned(),
     }
 }
@@ -122,6 +123,7 @@ fn act_json(act: &Act) -> Value {
         Some(OneAct::ArrangeSettlement(arrange)) => json!({
             "arrange_settlement": arrange.arrangement.as_ref().map(settle::arrangement_json),
         }),
+        Some(OneAct::Adjust(adjust)) => json!({ "adjust": settle::adjustment_json(adjust) }),
         None => Value::Null,
     }
 }
@@ -139,6 +141,7 @@ fn done_text(answer: &Answer) -> String {
         }
         Answer::GrantRoles(_) => "granted".to_owned(),
         Answer::ArrangeSettlement(_) => "arranged".to_owned(),
+        Answer::Adjust(adjusted) => format!("adjusted by {}", adjusted.adjustment),
     }
 }
 
@@ -156,6 +159,10 @@ fn answer(answer: &Answer) -> Value {
         Answer::GrantRoles(granted) => {
             json!({ "grant_roles": granted.operator.as_ref().map(operator::shown) })
         }
+        Answer::Adjust(adjusted) => json!({ "adjust": {
+            "adjustment": adjusted.adjustment,
+            "posted_at": time_text(adjusted.posted_at.as_ref()),
+        }}),
         Answer::ArrangeSettlement(arranged) => json!({ "arrange_settlement": {
             "effective_from": time_text(arranged.effective_from.as_ref()),
             "closes_at": arranged.closes_at.as_ref().map(|at| time_text(Some(at))),

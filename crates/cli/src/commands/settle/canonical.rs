@@ -162,6 +162,7 @@ fn kind(number: i32) -> anyhow::Result<AmountKind> {
         WireKind::Expired => AmountKind::Expired,
         WireKind::Rounding => AmountKind::Rounding,
         WireKind::Gift => AmountKind::Gift,
+        WireKind::Adjustment => AmountKind::Adjustment,
         WireKind::Unspecified => {
             anyhow::bail!("this entente does not know the kind {number}; use a newer one")
         }

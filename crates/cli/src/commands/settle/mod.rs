@@ -1,8 +1,12 @@
 //! `entente settle`: the arrangement, windows, positions, statements and payments.
 
+mod adjust;
 mod agree;
 mod arrange;
+mod bank;
 mod canonical;
+mod disputes;
+mod obligations;
 mod position;
 mod statement;
 mod windows;
@@ -18,6 +22,7 @@ use crate::agreement::Decimal;
 use crate::connect::Connection;
 use crate::output::{Table, direction, money};
 
+pub(crate) use adjust::{json as adjustment_json, text as adjustment_text};
 pub(crate) use arrange::{json as arrangement_json, text as arrangement_text};
 pub(crate) use statement::{Statement, read as read_statement};
 
@@ -27,10 +32,16 @@ Examples:
   entente settle close 2026-03
   entente settle statement 2026-03 --partner rover-rides
   entente settle statement 2026-03 --as rover-rides --output csv > statement.csv
+  entente settle import statement.xml
+  entente settle suspense
+  entente settle assign 12/3 --obligation W12-3-0-USD --reason \"told by phone\"
   entente settle pay rover-rides 120.50 USD
   entente settle windows
+  entente settle obligations 2026-03
+  entente settle export 2026-03 --format pain001 --to payments.xml
   entente settle windows 2026-03
   entente settle agree 2026-03 --as rover-rides
+  entente settle adjust 2026-03 rover-rides hub 12.50 USD --reason \"priced by old terms\"
   entente settle arrange settlement.toml --reason \"agreed by the board\"";
 
 /// What to do with windows.
@@ -45,21 +56,39 @@ pub(crate) enum SettleCommand {
     Statement(statement::StatementArgs),
     /// List windows, newest first, or show what became of one.
     Windows(windows::WindowsArgs),
+    /// Propose an adjustment: money between two parties, to correct a closed window.
+    Adjust(adjust::AdjustArgs),
     /// Agree to a statement: a partner to its own, operators to a partner's.
     Agree(agree::AgreeArgs),
     /// Propose how the coalition settles: netting, calendar, objection period, accounts.
     Arrange(arrange::ArrangeArgs),
     /// Show how the coalition settles.
     Arrangement(arrange::ArrangementArgs),
-    /// Record what a partner paid of its obligations.
+    /// Object to lines of a statement, within the objection period.
+    Dispute(disputes::DisputeArgs),
+    /// List what partners object to.
+    Disputes(disputes::DisputesArgs),
+    /// Accept a dispute with an adjustment, or reject it.
+    Answer(disputes::AnswerArgs),
+    /// List what is to be paid for a closed window, and what is left of it.
+    Obligations(obligations::ObligationsArgs),
+    /// Write what is to be paid for a closed window as an order to a bank, or as CSV.
+    Export(obligations::ExportArgs),
+    /// Read a bank statement of the hub's account, camt.053: what pays an obligation exactly is paid.
+    Import(bank::ImportArgs),
+    /// List bank entries that wait for a decision.
+    Suspense(bank::SuspenseArgs),
+    /// Decide about a bank entry that waits.
+    Assign(bank::AssignArgs),
+    /// Record what was paid of obligations.
     Pay(PayArgs),
 }
 
 /// One payment.
 #[derive(Debug, Args)]
 pub(crate) struct PayArgs {
-    /// The partner that paid.
-    partner: String,
+    /// The partner that paid, the oldest of what it owes first; or an obligation's end-to-end id.
+    payer: String,
     /// How much: 120.50
     amount: String,
     /// In which currency.
@@ -78,9 +107,18 @@ pub(crate) async fn run(command: SettleCommand) -> anyhow::Result<()> {
         SettleCommand::Position(args) => position::run(args).await,
         SettleCommand::Statement(args) => statement::run(args).await,
         SettleCommand::Windows(args) => windows::list(args).await,
+        SettleCommand::Adjust(args) => adjust::run(args).await,
         SettleCommand::Agree(args) => agree::run(args).await,
         SettleCommand::Arrange(args) => arrange::propose(args).await,
         SettleCommand::Arrangement(args) => arrange::show(args).await,
+        SettleCommand::Dispute(args) => disputes::dispute(args).await,
+        SettleCommand::Disputes(args) => disputes::list(args).await,
+        SettleCommand::Answer(args) => disputes::answer(args).await,
+        SettleCommand::Obligations(args) => obligations::list(args).await,
+        SettleCommand::Export(args) => obligations::export(args).await,
+        SettleCommand::Import(args) => bank::import(args).await,
+        SettleCommand::Suspense(args) => bank::suspense(args).await,
+        SettleCommand::Assign(args) => bank::assign(args).await,
         SettleCommand::Pay(args) => pay(args).await,
     }
 }
@@ -91,17 +129,24 @@ async fn pay(args: PayArgs) -> anyhow::Result<()> {
         bail!("a payment is more than 0");
     }
     let amount = Some(Money { currency: args.currency, micros });
+    // A partner's code has no capital letters, and an end-to-end id begins with one.
+    let by_id = args.payer.starts_with(|first: char| first.is_ascii_uppercase());
+    let (partner, obligation) =
+        if by_id { (String::new(), args.payer) } else { (args.payer, String::new()) };
+    let payer = if by_id { "the payer".to_owned() } else { partner.clone() };
     let request = RecordPaymentRequest {
         request_id: request_id(args.request_id),
-        partner: args.partner.clone(),
+        partner: partner.clone(),
         amount,
+        obligation: obligation.clone(),
     };
     let answer = args.connection.client().await?.record_payment(request).await?;
     let remaining = answer.remaining.unwrap_or_default();
-    let json = json!({ "partner": args.partner, "remaining": money_json(&remaining) });
+    let remaining_json = money_json(&remaining);
+    let json = json!({ "partner": partner, "obligation": obligation, "remaining": remaining_json });
     args.connection.output.show(&json, |_| match remaining.micros {
-        0 => format!("{} owes nothing more in {}", args.partner, remaining.currency),
-        _ => format!("{} still owes {}", args.partner, money(&remaining)),
+        0 => format!("{payer} owes nothing more in {}", remaining.currency),
+        _ => format!("{payer} still owes {}", money(&remaining)),
     })
 }
 

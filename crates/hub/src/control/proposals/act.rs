@@ -20,8 +20,8 @@ use super::{About, Approval, Approve, Subject, subject, undecided};
 use crate::{
     authorization::OperatorRole,
     control::{
-        Answer, ArrangeSettlement, AttachReference, Claim, Controls, GrantRoles, PublishTerms,
-        RegisterKey, Write, member_erased,
+        Adjust, Answer, ArrangeSettlement, AttachReference, Claim, Controls, GrantRoles,
+        PublishTerms, RegisterKey, Write, member_erased,
     },
     error::{Refused, RpcError},
     method::WriteRequest,
@@ -140,6 +140,8 @@ acts! {
     GrantRoles = "grant_roles" by parse::identity::grant, for Security;
     /// Says how the coalition settles.
     ArrangeSettlement = "arrange_settlement" by parse::clearing::arrange, for Settlement;
+    /// Moves money between two parties to correct a closed window.
+    Adjust = "adjust" by parse::clearing::adjust, for Settlement;
 }
 
 /// Notes in an act who approves it, where the trail of security events has to tell.
@@ -161,11 +163,15 @@ impl About for GrantRoles {}
 
 impl About for ArrangeSettlement {}
 
+impl About for Adjust {}
+
 impl ApprovedBy for PublishTerms {}
 
 impl ApprovedBy for AttachReference {}
 
 impl ApprovedBy for ArrangeSettlement {}
+
+impl ApprovedBy for Adjust {}
 
 impl ApprovedBy for RegisterKey {
     fn approved_by(&mut self, approval: &Approval) {

@@ -45,7 +45,8 @@ pub(super) fn redacted(act: &[u8]) -> Result<Vec<u8>, prost::DecodeError> {
             OneAct::PublishTerms(_)
             | OneAct::RegisterKey(_)
             | OneAct::GrantRoles(_)
-            | OneAct::ArrangeSettlement(_),
+            | OneAct::ArrangeSettlement(_)
+            | OneAct::Adjust(_),
         )
         | None => {}
     }
