@@ -46,6 +46,8 @@ use prost_types::FileDescriptorSet;
 
 use crate::{
     merging::merge,
+    obligations::arrangement,
+    payments::{HUBS, statement},
     published::assert_refused,
     tokens_end::rotation,
     wire::{Rpc, Wire, partner, request_id},
@@ -499,19 +501,16 @@ fn writes_of_operators() -> Vec<Write> {
 
 /// Every write about the closed window, in which this was earned, and about the first bank entry.
 fn writes_of_clearing(earned: &str) -> Vec<Write> {
-    let (id, window, partner) = (new_request_id, || "paid".to_owned(), || HARBOR.to_owned());
+    let (id, window) = (new_request_id, || "paid".to_owned());
     let agree =
         AgreeStatementRequest { request_id: id(), window: window(), partner: GROCER.to_owned() };
-    let line = |kind: AmountKind| DisputedLine {
-        request_id: earned.to_owned(),
-        kind: kind.into(),
-        currency: "EUR".to_owned(),
-    };
+    let (request_id, currency) = (earned.to_owned(), "EUR".to_owned());
+    let line = DisputedLine { request_id, kind: AmountKind::Issue.into(), currency };
     let dispute = DisputeLinesRequest {
         request_id: id(),
         window: window(),
-        partner: partner(),
-        lines: vec![line(AmountKind::Issue)],
+        partner: HARBOR.to_owned(),
+        lines: vec![line],
         code: DisputeCode::Points.into(),
         evidence: "listed".to_owned(),
     };

@@ -256,7 +256,7 @@ impl Client {
             };
             async move { service.import_bank_statement(request.map(parts)).await }
         };
-        call(&self.endpoint, self.retry, document, send).await
+        call(self, self.retry, document, send).await
     }
 }
 

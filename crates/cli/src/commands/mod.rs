@@ -35,7 +35,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Member(command) => member::run(command).await,
         Command::Watch(args) => watch::run(args).await,
         Command::Earn(args) => earn::run(args).await,
-        Command::Settle(command) => settle::run(command).await,
+        Command::Settle(command) => Box::pin(settle::run(command)).await,
         Command::Report(command) => report::run(command).await,
         Command::Webhook(command) => webhook::run(command).await,
         Command::Operator(command) => operator::run(command).await,
