@@ -48,8 +48,14 @@ COMMENT ON COLUMN debts.ordinal IS 'Which of its debts, the oldest first';
 ALTER TABLE gifts_given DROP CONSTRAINT gifts_given_points_check;
 ALTER TABLE gifts_given ADD CONSTRAINT gifts_given_points_check CHECK (points >= 0);
 
-ALTER TABLE links ADD COLUMN came_from uuid;
+ALTER TABLE links ADD COLUMN came_from uuid, ADD COLUMN moved_at timestamptz;
+CREATE INDEX links_by_origin ON links (came_from, partner_id) WHERE came_from IS NOT NULL;
 COMMENT ON COLUMN links.came_from IS 'The member that it was of before a merge brought it here';
+COMMENT ON COLUMN links.moved_at IS 'Since when it is of this member, if not since linked_at';
+
+-- A link may be of one member more than once.
+ALTER TABLE former_links DROP CONSTRAINT former_links_pkey;
+ALTER TABLE former_links ADD PRIMARY KEY (member_id, partner_id, link_token, linked_at);
 
 -- The two brands that asked for a merge, and by which of their requests they can take it back.
 CREATE TABLE merges (

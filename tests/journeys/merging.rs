@@ -4,7 +4,9 @@
 use entente_client::{
     Client, Error,
     api::{
+        audit::{ListSecurityEventsRequest, SecurityEventKind},
         error::ErrorReason as R,
+        event::event::What,
         member::{
             ConfirmLinkRequest, ConfirmLinkResponse, CreateLinkCodeRequest, ListOperationsRequest,
         },
@@ -21,6 +23,7 @@ use entente_testkit::{
 use jiff::{Timestamp, ToSpan};
 
 use crate::{
+    events::{caught_up, lively, since},
     linking::{check, link, unlinking},
     linking_codes::Code,
     steps::{cents, expiries, has, reason, refund_spend, reverse},
@@ -83,12 +86,17 @@ pub(crate) async fn merge(harbor: &Client, rover: &Client, members: (&str, &str)
 /// Harbor's `guest` with 100 points, and Rover's `rider` with 50.
 pub(crate) async fn two_wallets() -> (TestHub, Client, Client) {
     let hub = TestHub::with_cast().await;
+    let (harbor, rover) = two_wallets_of(&hub).await;
+    (hub, harbor, rover)
+}
+
+async fn two_wallets_of(hub: &TestHub) -> (Client, Client) {
     let (harbor, rover) = (hub.partner(HARBOR).await, hub.partner(ROVER).await);
     link(&harbor, HARBOR, "guest").await;
     link(&rover, ROVER, "rider").await;
     harbor.earn(earn("guest", cents(10_000), "EUR")).await.unwrap();
     rover.earn(earn("rider", cents(5_000), "USD")).await.unwrap();
-    (hub, harbor, rover)
+    (harbor, rover)
 }
 
 pub(crate) async fn listed(client: &Client, reference: &str) -> Vec<(K, i64)> {
@@ -208,6 +216,36 @@ async fn after_a_merge_points_of_others_are_held_back_for_every_brand_of_the_mem
     hub.advance_to(morning() + 24.hours()).await;
     rover.burn(burn("guest", 60)).await.expect("a day later");
     assert_eq!(has(&harbor, "guest").await, (80, 0, 0));
+    hub.close().await;
+}
+
+/// The kinds of the operations that a brand is told of, each with the member's token.
+async fn told(client: &Client) -> Vec<(K, String)> {
+    let mut watch = client.watch(since(morning())).await.unwrap();
+    let events = caught_up(&mut watch).await.into_iter();
+    let told = events.filter_map(|event| match event.what {
+        Some(What::Operation(operation)) => Some((operation.kind(), operation.member_token)),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_brand_that_confirmed_is_told_of_a_merge_and_operators_are() {
+    let hub = lively().await;
+    let (harbor, rover) = two_wallets_of(&hub).await;
+    let (guest, rider) = (check(&harbor, "guest").await, check(&rover, "rider").await);
+    let merged = merge(&harbor, &rover, ("guest", "rider")).await;
+    let mut of_harbor = told(&harbor).await;
+    of_harbor.sort();
+    assert_eq!(of_harbor, [K::Earn, K::Merge].map(|kind| (kind, guest.member_token.clone())));
+    assert_eq!(told(&rover).await, [(K::Earn, rider.member_token)], "not an operation of Rover's");
+    let kinds = vec![SecurityEventKind::MembersMerged.into()];
+    let request = ListSecurityEventsRequest { kinds, ..ListSecurityEventsRequest::default() };
+    let trail = hub.operator().await.list_security_events(request).await.unwrap().events;
+    assert_eq!(trail.len(), 1);
+    let event = (trail[0].actor.as_str(), trail[0].subject.as_str());
+    assert_eq!(event, ("partner/harbor-hotels", merged.code_id.as_str()));
     hub.close().await;
 }
 

@@ -141,11 +141,15 @@ pub async fn operations(
            LEFT JOIN LATERAL (
                SELECT n.link_token FROM links n
                WHERE n.member_id = p.member_id AND n.partner_id = $1
-                 AND n.linked_at <= p.posted_at
+                 AND GREATEST(n.linked_at, n.moved_at) <= p.posted_at
                UNION ALL
                SELECT f.link_token FROM former_links f
                WHERE f.member_id = p.member_id AND f.partner_id = $1
                  AND f.linked_at <= p.posted_at AND p.posted_at < f.unlinked_at
+               UNION ALL
+               SELECT m.link_token FROM links m
+               WHERE m.came_from = p.member_id AND m.partner_id = $1
+                 AND m.linked_at <= p.posted_at
                LIMIT 1
            ) l ON true
            ORDER BY p.posted_at, p.cell, p.seq"#,
@@ -199,11 +203,15 @@ pub async fn notices(
            LEFT JOIN LATERAL (
                SELECT n.link_token FROM links n
                WHERE n.member_id = o.member_id AND n.partner_id = $1
-                 AND n.linked_at <= o.posted_at
+                 AND GREATEST(n.linked_at, n.moved_at) <= o.posted_at
                UNION ALL
                SELECT f.link_token FROM former_links f
                WHERE f.member_id = o.member_id AND f.partner_id = $1
                  AND f.linked_at <= o.posted_at AND o.posted_at < f.unlinked_at
+               UNION ALL
+               SELECT m.link_token FROM links m
+               WHERE m.came_from = o.member_id AND m.partner_id = $1
+                 AND m.linked_at <= o.posted_at
                LIMIT 1
            ) l ON true
            ORDER BY p.posted_at, p.cell, p.seq, p.ordinal"#,

@@ -1,6 +1,7 @@
 //! Merges: one member of two, what follows it there, and how it is taken back.
 
 use entente_ledger::{Account, AmountKind, Funding, Origin, Points};
+use jiff::SignedDuration;
 
 use super::check::check;
 use crate::{
@@ -41,6 +42,20 @@ fn book() -> Book {
     book.post(ROVER, earn(cents(20_000), "EUR")).expect("200");
     book.post_as(FRIEND, HARBOR, earn(cents(10_000), "EUR")).expect("100");
     book
+}
+
+#[test]
+fn what_a_merge_brought_is_others_while_burning_is_held_back() {
+    let mut book = book();
+    book.post(HARBOR, merge()).expect("no open holds");
+    let until = book.now.checked_add(SignedDuration::from_hours(24)).expect("in range");
+    let friend = book.members.get_mut(&FRIEND).expect("the friend");
+    friend.held_back.insert(HARBOR, until);
+    let refused = book.post_as(FRIEND, HARBOR, burn(101));
+    assert_eq!(refused, Err(Refusal::BurnHeldBack { until }), "though Harbor issued 400");
+    book.post_as(FRIEND, HARBOR, burn(100)).expect("what Harbor issued to the friend");
+    book.wait(DAY);
+    book.post_as(FRIEND, HARBOR, burn(500)).expect("a day later");
 }
 
 #[test]

@@ -226,11 +226,12 @@ impl Batch {
         &mut self,
         loaded: &LoadedMembers,
         members: &[&Member],
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         for member in members.iter().filter(|member| member.changed_forward) {
             match member.forward {
                 Some(forward) => self.absorb(loaded, member, forward).await?,
-                None => self.give_back(member).await?,
+                None => self.give_back(member, now).await?,
             }
         }
         Ok(())
@@ -255,12 +256,14 @@ impl Batch {
         )
         .execute(self.connection())
         .await?;
-        self.move_links(member.id, (kept.id, kept.cell), None).await
+        let (from, to) = ((member.id, member.cell), (kept.id, kept.cell));
+        self.move_links(from, to, (None, merged_at)).await
     }
 
-    async fn give_back(&mut self, member: &Member) -> Result<(), StoreError> {
-        let kept = sqlx::query_scalar!(
-            "DELETE FROM forwards WHERE cell = $1 AND member_id = $2 RETURNING into_member_id",
+    async fn give_back(&mut self, member: &Member, now: Timestamp) -> Result<(), StoreError> {
+        let forward = sqlx::query!(
+            "DELETE FROM forwards WHERE cell = $1 AND member_id = $2
+             RETURNING into_cell, into_member_id",
             member.cell.0,
             member.id.0
         )
@@ -268,22 +271,25 @@ impl Batch {
         .await?;
         let brought: Vec<Uuid> =
             member.absorbed.iter().chain([&member.id]).map(|brought| brought.0).collect();
-        self.move_links(MemberId(kept), (member.id, member.cell), Some(&brought)).await
+        let kept = (MemberId(forward.into_member_id), Cell(forward.into_cell));
+        let back = (Some(brought.as_slice()), now);
+        self.move_links(kept, (member.id, member.cell), back).await
     }
 
     /// Moves a member's links: all, or those that came from some members. They are removed and made
-    /// anew, with their tokens, by which operations of before are known on both sides.
+    /// anew, with their tokens; that they were of the other member is remembered.
     async fn move_links(
         &mut self,
-        from: MemberId,
+        (from, from_cell): (MemberId, Cell),
         (to, cell): (MemberId, Cell),
-        came_from: Option<&[Uuid]>,
+        (came_from, now): (Option<&[Uuid]>, Timestamp),
     ) -> Result<(), StoreError> {
         let links = sqlx::query!(
             r#"DELETE FROM links
                WHERE member_id = $1 AND ($2::uuid[] IS NULL OR came_from = ANY ($2))
                RETURNING partner_id, lookup, sealed, sealed_for, link_token,
                          linked_at AS "linked_at: jiff_sqlx::Timestamp",
+                         GREATEST(linked_at, moved_at) AS "since!: jiff_sqlx::Timestamp",
                          burns_others_from AS "burns_others_from: jiff_sqlx::Timestamp", came_from"#,
             from.0,
             came_from as _
@@ -294,34 +300,38 @@ impl Batch {
             return Ok(());
         }
         self.move_codes(from, (to, cell), &column(&links, |link| link.link_token)).await?;
+        self.copy_counted((from, from_cell), (to, cell)).await?;
         let origin = |at: Option<Uuid>| Some(at.unwrap_or(from.0)).filter(|at| *at != to.0);
         sqlx::query!(
             "WITH moved AS (
-                 SELECT * FROM UNNEST($1::integer[], $2::bytea[], $3::uuid[], $4::timestamptz[],
-                                      $5::timestamptz[], $6::uuid[], $10::bytea[], $11::uuid[])
-                     AS m (partner_id, lookup, link_token, linked_at, burns_others_from, came_from,
-                           sealed, sealed_for)
+                 SELECT * FROM UNNEST($1::integer[], $2::bytea[], $3::bytea[], $4::uuid[], $5::uuid[],
+                                      $6::timestamptz[], $7::timestamptz[], $8::timestamptz[],
+                                      $9::uuid[])
+                     AS m (partner_id, lookup, sealed, sealed_for, link_token, linked_at, since,
+                           burns_others_from, came_from)
              ), former AS (
                  INSERT INTO former_links (partner_id, member_id, link_token, linked_at, unlinked_at)
-                 SELECT partner_id, $7, link_token, linked_at, 'infinity' FROM moved
+                 SELECT partner_id, $10, link_token, since, GREATEST(since, $13) FROM moved
                  ON CONFLICT DO NOTHING
              )
              INSERT INTO links (partner_id, lookup, sealed, sealed_for, cell, member_id, link_token,
-                                linked_at, burns_others_from, came_from)
-             SELECT partner_id, lookup, sealed, sealed_for, $8, $9, link_token, linked_at,
-                    burns_others_from, came_from
+                                linked_at, burns_others_from, came_from, moved_at)
+             SELECT partner_id, lookup, sealed, sealed_for, $11, $12, link_token, linked_at,
+                    burns_others_from, came_from, $13
              FROM moved",
             &column(&links, |link| link.partner_id),
             &column(&links, |link| link.lookup.clone()),
+            &column(&links, |link| link.sealed.clone()),
+            &column(&links, |link| link.sealed_for),
             &column(&links, |link| link.link_token),
             &column(&links, |link| link.linked_at) as _,
+            &column(&links, |link| link.since) as _,
             &column(&links, |link| link.burns_others_from) as _,
             &column(&links, |link| origin(link.came_from)) as _,
             from.0,
             cell.0,
             to.0,
-            &column(&links, |link| link.sealed.clone()),
-            &column(&links, |link| link.sealed_for)
+            now.to_sqlx() as _
         )
         .execute(self.connection())
         .await?;
@@ -351,6 +361,31 @@ impl Batch {
              ON CONFLICT (member_id, partner_id)
              DO UPDATE SET until = GREATEST(hold_backs.until, excluded.until)",
             from.0,
+            to.0
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// What was counted in an hour or a day counts for whoever has the links now.
+    async fn copy_counted(
+        &mut self,
+        (from, from_cell): (MemberId, Cell),
+        (to, cell): (MemberId, Cell),
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "INSERT INTO velocity (cell, member_id, partner_id, meter, since, used)
+             SELECT $3, $4, partner_id, meter, since, used FROM velocity
+             WHERE cell = $1 AND member_id = $2
+             ON CONFLICT (cell, member_id, partner_id, meter) DO UPDATE
+             SET since = GREATEST(velocity.since, excluded.since),
+                 used = CASE WHEN velocity.since < excluded.since THEN excluded.used
+                             WHEN velocity.since > excluded.since THEN velocity.used
+                             ELSE GREATEST(velocity.used, excluded.used) END",
+            from_cell.0,
+            from.0,
+            cell.0,
             to.0
         )
         .execute(self.connection())

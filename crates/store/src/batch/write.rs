@@ -40,7 +40,7 @@ impl Batch {
         self.write_operations(written.decisions).await?;
         self.write_transfers(written.decisions).await?;
         self.write_notices(written.notices).await?;
-        self.write_members(written.members).await?;
+        self.write_members(written.members, written.heads.now).await?;
         self.write_positions(written.decisions).await?;
         self.write_exposures(written.exposures, written.changed_exposures).await?;
         self.write_partners_counted(written.counted, written.changed_counted).await?;

@@ -16,7 +16,11 @@ use crate::{
 };
 
 impl Batch {
-    pub(super) async fn write_members(&mut self, loaded: &LoadedMembers) -> Result<(), StoreError> {
+    pub(super) async fn write_members(
+        &mut self,
+        loaded: &LoadedMembers,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let changed: Vec<&Member> =
             loaded.members.values().filter(|m| has_changed(m) || is_stale(loaded, m)).collect();
         if changed.is_empty() {
@@ -34,7 +38,7 @@ impl Batch {
         .await?;
         self.write_gifts(&changed).await?;
         self.write_counted(&changed).await?;
-        self.write_forwards(loaded, &changed).await
+        self.write_forwards(loaded, &changed, now).await
     }
 
     async fn write_wallets(

@@ -128,7 +128,8 @@ pub(super) async fn months(
     Ok(())
 }
 
-/// A merged member has nothing and no links, and forwards lead to a wallet that has none.
+/// A merged member has nothing and no links, forwards lead to a wallet, and what names a merge names one
+/// that stands.
 pub(super) async fn forwards(
     connection: &mut PgConnection,
     verdict: &mut Verdict,
@@ -165,6 +166,15 @@ pub(super) async fn forwards(
                 AND w.member_id = followed.into_member_id
            WHERE hops >= 20 OR w.member_id IS NULL
            ORDER BY followed.cell, followed.member_id LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(&mut *connection).await?);
+    let offenders = sqlx::query_scalar!(
+        r#"SELECT format('code %s of partner %s merged member %s, which was not merged so',
+                         m.link_code_id, m.issuer, m.member_id) AS "offender!"
+           FROM merges m
+           LEFT JOIN forwards f USING (cell, member_id, into_cell, into_member_id)
+           WHERE f.merged_at IS NULL
+           ORDER BY m.issuer, m.link_code_id LIMIT 20"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())

@@ -95,23 +95,21 @@ pub async fn lock_head(executor: impl PgExecutor<'_>, cell: Cell) -> Result<(), 
     Ok(())
 }
 
-/// Removes a link; its token and its time are remembered, as where a merge had moved it already, its
-/// reference is not. `false` when it is gone already. The head of its cell must be locked.
+/// Removes a link; its token and its time are remembered, its reference is not. `false` when it is gone already. The head of its cell must be locked.
 pub async fn remove(
     connection: &mut PgConnection,
     partner: PartnerId,
     link: &FoundLink,
     unlinked_at: Timestamp,
 ) -> Result<bool, StoreError> {
-    let removed = sqlx::query!(
-        "DELETE FROM links WHERE partner_id = $1 AND member_id = $2 AND link_token = $3",
+    let removed = sqlx::query_scalar!(
+        r#"DELETE FROM links WHERE partner_id = $1 AND member_id = $2 AND link_token = $3
+           RETURNING GREATEST(linked_at, moved_at) AS "since!: jiff_sqlx::Timestamp""#,
         partner.0,
         link.member.0,
         link.link_token
     );
-    if removed.execute(&mut *connection).await?.rows_affected() == 0 {
-        return Ok(false);
-    }
+    let Some(since) = removed.fetch_optional(&mut *connection).await? else { return Ok(false) };
     sqlx::query!(
         "INSERT INTO former_links (partner_id, member_id, link_token, linked_at, unlinked_at)
          VALUES ($1, $2, $3, $4, $5)
@@ -119,8 +117,8 @@ pub async fn remove(
         partner.0,
         link.member.0,
         link.link_token,
-        link.linked_at.to_sqlx() as _,
-        unlinked_at.max(link.linked_at).to_sqlx() as _
+        since as _,
+        unlinked_at.max(since.to_jiff()).to_sqlx() as _
     )
     .execute(connection)
     .await?;

@@ -292,6 +292,13 @@ const TAMPERINGS: &[Tampering] = &[
         "earned 412 points for 411000000 micros",
     ),
     (
+        "INSERT INTO merges VALUES (1, gen_random_uuid(), 2, gen_random_uuid(), gen_random_uuid(),
+             gen_random_uuid(), 0, gen_random_uuid(), 0, gen_random_uuid())",
+        "DELETE FROM merges",
+        2,
+        "which was not merged so",
+    ),
+    (
         "UPDATE links SET cell = (cell + 1) % 8 WHERE partner_id = 1",
         "UPDATE links SET cell = (cell + 7) % 8 WHERE partner_id = 1",
         9,

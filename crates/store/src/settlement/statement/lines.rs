@@ -71,11 +71,15 @@ pub(super) async fn page(
            LEFT JOIN LATERAL (
                SELECT n.link_token FROM links n
                WHERE n.member_id = page.member_id AND n.partner_id = $1
-                 AND n.linked_at <= page.posted_at
+                 AND GREATEST(n.linked_at, n.moved_at) <= page.posted_at
                UNION ALL
                SELECT f.link_token FROM former_links f
                WHERE f.member_id = page.member_id AND f.partner_id = $1
                  AND f.linked_at <= page.posted_at AND page.posted_at < f.unlinked_at
+               UNION ALL
+               SELECT c.link_token FROM links c
+               WHERE c.came_from = page.member_id AND c.partner_id = $1
+                 AND c.linked_at <= page.posted_at
                LIMIT 1
            ) l ON true
            LEFT JOIN LATERAL (
@@ -109,9 +113,8 @@ pub(super) async fn page(
         after.cell,
         after.seq,
         i64::from(page_size)
-    )
-    .fetch_all(pool)
-    .await?;
+    );
+    let rows = rows.fetch_all(pool).await?;
     let last = rows.last().map(Row::place);
     let lines = rows.into_iter().filter_map(|row| line(row).transpose());
     Ok((lines.collect::<Result<_, _>>()?, last))
