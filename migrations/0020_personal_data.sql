@@ -95,5 +95,5 @@ CREATE TABLE erasures (
 CREATE INDEX erasures_in_order ON erasures (erased_at, member_id);
 COMMENT ON TABLE erasures IS
     'Members whose personal data is gone: a journal, applied again to a database that was restored';
-COMMENT ON COLUMN erasures.request_id IS 'The operators'' request, an approval, by which it was erased';
+COMMENT ON COLUMN erasures.request_id IS 'The proposal by which it was erased';
 GRANT SELECT, INSERT ON erasures TO entente_runtime;

@@ -3,8 +3,8 @@
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    audit, check, config, earn, key, ledger, member, migrate, operator, partner, pki, proposal,
-    report, serve, settle, terms, watch, webhook,
+    audit, check, config, earn, erasures, key, ledger, member, migrate, operator, partner, pki,
+    proposal, report, serve, settle, terms, watch, webhook,
 };
 use crate::{bench, demo};
 
@@ -108,6 +108,9 @@ pub(crate) enum Command {
     Report(report::ReportCommand),
     /// Read the trail of security events: tokens, keys, certificates, proposals, suspensions.
     Audit(audit::AuditArgs),
+    /// Keep the journal of erased members, and apply it to a database that was restored.
+    #[command(subcommand)]
+    Erasures(erasures::ErasuresCommand),
     /// Read the ledger's kind and clock; move the clock of a simulation.
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),

@@ -2,7 +2,9 @@
 
 use std::ops::Deref;
 
-use entente_api::member::{AttachReferenceRequest, AttachReferenceResponse};
+use entente_api::member::{
+    AttachReferenceRequest, AttachReferenceResponse, EraseMemberRequest, EraseMemberResponse,
+};
 use entente_api::partner::{PublishTermsRequest, PublishTermsResponse};
 use entente_api::proposal::{
     Act, ApproveRequest, ApproveResponse, ProposeRequest, act::Act as OneAct, applied::Answer,
@@ -130,6 +132,24 @@ impl Operators {
         match answer(&told) {
             Some(Answer::ArrangeSettlement(answer)) => {
                 Ok(ArrangeSettlementResponse { replayed: told.replayed, ..*answer })
+            }
+            _ => Err(another_answer()),
+        }
+    }
+
+    /// Removes what is personal of a member.
+    ///
+    /// # Errors
+    /// As [`Operators::enact`].
+    pub async fn erase_member(
+        &self,
+        mut request: EraseMemberRequest,
+    ) -> Result<EraseMemberResponse, Error> {
+        let request_id = std::mem::take(&mut request.request_id);
+        let told = Box::pin(self.enact(request_id, OneAct::EraseMember(request))).await?;
+        match answer(&told) {
+            Some(Answer::EraseMember(answer)) => {
+                Ok(EraseMemberResponse { replayed: told.replayed, ..*answer })
             }
             _ => Err(another_answer()),
         }

@@ -82,6 +82,8 @@ calls! { MemberServiceClient:
     confirm_link(member::ConfirmLinkRequest) -> member::ConfirmLinkResponse;
     /// Takes a merge back that a confirmed code made.
     unmerge_members(member::UnmergeMembersRequest) -> member::UnmergeMembersResponse;
+    /// Tells everything that is kept of a member, page by page.
+    export_member(member::ExportMemberRequest) -> member::ExportMemberResponse;
     /// Tells what a member has.
     get_balance(member::GetBalanceRequest) -> member::GetBalanceResponse;
     /// Lists the caller's own operations.

@@ -8,10 +8,10 @@ use entente_api::error::ErrorReason;
 use entente_api::member::member_service_server::{MemberService, MemberServiceServer};
 use entente_api::member::{
     CheckLinkRequest, CheckLinkResponse, ConfirmLinkRequest, ConfirmLinkResponse,
-    CreateLinkCodeRequest, CreateLinkCodeResponse, GetBalanceRequest, GetBalanceResponse,
-    LinkMemberRequest, LinkMemberResponse, ListOperationsRequest, ListOperationsResponse,
-    RedeemLinkCodeRequest, RedeemLinkCodeResponse, UnlinkRequest, UnlinkResponse,
-    UnmergeMembersRequest, UnmergeMembersResponse,
+    CreateLinkCodeRequest, CreateLinkCodeResponse, ExportMemberRequest, ExportMemberResponse,
+    GetBalanceRequest, GetBalanceResponse, LinkMemberRequest, LinkMemberResponse,
+    ListOperationsRequest, ListOperationsResponse, RedeemLinkCodeRequest, RedeemLinkCodeResponse,
+    UnlinkRequest, UnlinkResponse, UnmergeMembersRequest, UnmergeMembersResponse,
 };
 use entente_client::{Client, Error, Retry, new_request_id};
 use tokio::net::TcpListener;
@@ -84,6 +84,13 @@ impl MemberService for Script {
         &self,
         _: Request<UnmergeMembersRequest>,
     ) -> Result<Response<UnmergeMembersResponse>, Status> {
+        Err(Status::unimplemented("not in this script"))
+    }
+
+    async fn export_member(
+        &self,
+        _: Request<ExportMemberRequest>,
+    ) -> Result<Response<ExportMemberResponse>, Status> {
         Err(Status::unimplemented("not in this script"))
     }
 

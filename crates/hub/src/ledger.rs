@@ -97,6 +97,11 @@ pub enum OpenError {
     /// A key cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The key of personal data is another than the one that the ledger was written by.
+    #[error(
+        "personal-data.key does not open the personal data of this ledger: restore the key that does"
+    )]
+    PersonalData,
     /// The trust domain is not to be found where certificates lie.
     #[error(transparent)]
     TrustDomain(#[from] PkiError),
@@ -127,6 +132,7 @@ impl Ledger {
         let desk = Desk::new(pool.clone(), feed.clone(), sender, key, &config.webhooks);
         let issuer = issuer(config, &pool).await?;
         let vault = Arc::new(Vault::open(&config.keys)?);
+        opens(&vault, &pool).await?;
         let linking = Arc::new(linking(config, pool.clone(), issuer.guard(), &vault)?);
         let sweeps = Posting::sweeps(&own, &catalogue, &heads);
         let workers = Workers::new()
@@ -173,7 +179,7 @@ impl Ledger {
         let members = Members {
             controls: controls.clone(),
             posting: posting.clone(),
-            reading: Reading::new(pool.clone(), known()),
+            reading: Reading::new(pool.clone(), known(), Arc::clone(&vault)),
             linking,
             catalogue: known(),
             page_tokens: Arc::clone(&page_tokens),
@@ -306,6 +312,16 @@ async fn issuer(config: &Config, pool: &PgPool) -> Result<Arc<Issuer>, OpenError
     let guard = Guard::load(pool.clone(), Domain { trust_domain, issuer }).await?;
     let signer = Arc::new(signer);
     Ok(Arc::new(Issuer::new(pool.clone(), guard, signer, config.tokens.life())))
+}
+
+/// Whether the key opens what the ledger keeps: with another, every member would be unknown.
+async fn opens(vault: &Vault, pool: &PgPool) -> Result<(), OpenError> {
+    match entente_store::personal::some_key(pool).await? {
+        Some((member, wrapped)) if vault.unwrap(member, &wrapped).is_err() => {
+            Err(OpenError::PersonalData)
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// What verifies member assertions.

@@ -105,6 +105,8 @@ writes! {
     UnmergeMembers = 14: member::UnmergeMembersRequest => UnmergeMembersResponse;
     /// Remove a link.
     Unlink = 26: member::UnlinkRequest => UnlinkResponse;
+    /// Remove what is personal of a member.
+    EraseMember = 27: member::EraseMemberRequest => EraseMemberResponse;
     /// Add a brand.
     CreatePartner = 40: partner::CreatePartnerRequest => CreatePartnerResponse;
     /// Stop a partner's earns, burns and authorizations.
@@ -157,7 +159,7 @@ impl Method {
         match self {
             Self::Transfer | Self::Propose => &[2, 3],
             Self::AttachReference => &[3, 5],
-            Self::Reject => &[3],
+            Self::EraseMember | Self::Reject => &[3],
             Self::AssignPayment | Self::AnswerDispute => &[4],
             Self::DisputeLines => &[6],
             Self::Earn

@@ -11,13 +11,14 @@ use entente_api::{
     types,
 };
 use entente_ledger::{Lot, Overflow, PartnerId, Points, Seq};
-use entente_loyalty::{Member, Partner, State};
+use entente_loyalty::{Member, Partner, PartnerCode, State};
 use entente_store::{
     ResolvedLink, StoreError,
     batch::{MemberNeeds, Snapshot},
     linking::find_link,
     member::{self, LinkedTo, ListedOperation, OperationPlace},
     personal::Lookup,
+    security::SecurityEventKind,
 };
 use jiff::{Timestamp, tz::Offset};
 use prost::Message;
@@ -26,10 +27,12 @@ use tokio::sync::Semaphore;
 
 use crate::{
     catalogue::CatalogueCache,
-    control::member_unknown,
+    control::{member_unknown, partner_unknown},
     error::{Refused, RpcError},
-    parse::wire_timestamp,
+    parse::{MemberReference, wire_timestamp},
+    personal::{Vault, export},
     posting::{COALITION, wire_balances},
+    security::{self, Actor},
 };
 
 /// How many balances are read at the same time.
@@ -40,6 +43,7 @@ const AT_ONCE: usize = 6;
 pub struct Reading {
     pool: PgPool,
     catalogue: Arc<CatalogueCache>,
+    vault: Arc<Vault>,
     places: Arc<Semaphore>,
 }
 
@@ -49,8 +53,8 @@ pub type OperationsPage = (Vec<types::Operation>, Option<OperationPlace>);
 impl Reading {
     /// Reads from a database.
     #[must_use]
-    pub fn new(pool: PgPool, catalogue: Arc<CatalogueCache>) -> Self {
-        Self { pool, catalogue, places: Arc::new(Semaphore::new(AT_ONCE)) }
+    pub fn new(pool: PgPool, catalogue: Arc<CatalogueCache>, vault: Arc<Vault>) -> Self {
+        Self { pool, catalogue, vault, places: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
     /// What a partner's member has now.
@@ -104,6 +108,28 @@ impl Reading {
             linked_at: Some(wire_timestamp(link.linked_at)),
             burns_others_from: held_back.map(wire_timestamp),
         })
+    }
+
+    /// A page of everything that is kept of a partner's member, for an operator; the trail says who
+    /// began to read.
+    pub async fn export(
+        &self,
+        (code, reference): (&PartnerCode, &MemberReference),
+        passed: i64,
+        size: u16,
+        by: Actor,
+    ) -> Result<export::Page, RpcError> {
+        let catalogue = self.catalogue.current().await?;
+        let partner = catalogue.by_code(code.as_str()).ok_or_else(partner_unknown)?;
+        let lookup = self.vault.lookup(partner.id, reference);
+        let link = find_link(&self.pool, partner.id, &lookup).await?;
+        let link = link.ok_or_else(member_unknown)?;
+        if passed == 0 {
+            let (kind, subject) = (SecurityEventKind::MemberExported, link.link_token.to_string());
+            security::record(&self.pool, kind, &by, &subject, &serde_json::json!({})).await?;
+        }
+        let member = (link.cell, link.member);
+        Ok(export::page(&self.pool, &self.vault, member, passed, size).await?)
     }
 
     /// A partner's accepted operations, newest first, of one member or of all.

@@ -40,6 +40,15 @@ pub struct SealedConsent {
     pub sealed_for: MemberId,
 }
 
+/// Any member's key, wrapped, to see whether it can be unwrapped.
+pub async fn some_key(
+    executor: impl PgExecutor<'_>,
+) -> Result<Option<(MemberId, Vec<u8>)>, StoreError> {
+    let row = sqlx::query!("SELECT member_id, wrapped FROM member_keys LIMIT 1");
+    let row = row.fetch_optional(executor).await?;
+    Ok(row.map(|row| (MemberId(row.member_id), row.wrapped)))
+}
+
 /// A member's key, wrapped; an erased member has none.
 pub async fn wrapped_key(
     executor: impl PgExecutor<'_>,

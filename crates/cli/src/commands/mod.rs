@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod earn;
+pub(crate) mod erasures;
 pub(crate) mod key;
 pub(crate) mod ledger;
 pub(crate) mod member;
@@ -41,6 +42,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Operator(command) => operator::run(command).await,
         Command::Key(command) => key::run(command).await,
         Command::Audit(args) => audit::run(args).await,
+        Command::Erasures(command) => erasures::run(command).await,
         Command::Ledger(command) => ledger::run(command).await,
         Command::Check(args) => check::run(args).await,
         Command::Bench(args) => bench::run(args).await,

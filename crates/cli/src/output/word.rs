@@ -96,6 +96,7 @@ pub(crate) fn act_kind(number: i32) -> &'static str {
         ActKind::GrantRoles => "grant roles",
         ActKind::ArrangeSettlement => "arrange settlement",
         ActKind::Adjust => "adjust",
+        ActKind::EraseMember => "erase a member",
         ActKind::Unspecified => "?",
     }
 }

@@ -133,6 +133,7 @@ table! {
         RedeemLinkCode: unary, Partners, Own, with(MembersLink);
         ConfirmLink: unary, Partners, Own, with(MembersLink);
         UnmergeMembers: unary, Partners, Own, with(MembersLink);
+        ExportMember: unary, Operators, Anyones, with(SecurityWrite);
         GetBalance: unary, Partners, Own, with(MembersRead);
         ListOperations: unary, Partners, Own, with(MembersRead);
     }

@@ -19,7 +19,7 @@ use entente_store::{
 };
 use sqlx::PgConnection;
 
-use super::{Answer, Write, linking::member_key, partners::partner_unknown};
+use super::{Answer, Controls, Write, linking::member_key, partners::partner_unknown};
 use crate::{error::Refused, ids, parse::MemberReference, personal::Vault};
 
 /// Gives a member of one brand a reference at another.
@@ -41,8 +41,8 @@ impl Write for AttachReference {
     type Request = AttachReferenceRequest;
     type Locks = NoHeads;
 
-    fn take(&mut self, vault: &Arc<Vault>) {
-        self.vault = Some(Arc::clone(vault));
+    fn take(&mut self, controls: &Controls) {
+        self.vault = Some(Arc::clone(controls.vault()));
     }
 
     async fn act(

@@ -11,6 +11,7 @@ mod banking;
 mod clearing;
 mod closing;
 mod disputing;
+mod erasing;
 mod events;
 mod linking;
 mod members;
@@ -34,6 +35,7 @@ pub use banking::{AssignPayment, Imported};
 pub use clearing::{AgreeStatement, ArrangeSettlement};
 pub(crate) use closing::{begin, close_due, zone};
 pub use disputing::{AnswerDispute, DisputeLines};
+pub use erasing::{Applied, EraseMember, Erased, apply_journal};
 pub use linking::{
     ConfirmLink, CreateLinkCode, LinkMember, RedeemLinkCode, Unlink, UnlinkBy, UnmergeMembers,
 };
@@ -120,7 +122,7 @@ impl Controls {
         let (pool, catalogue) = (self.pool.clone(), Arc::clone(&self.catalogue));
         let is_operators = claim.partner == PartnerId::HUB;
         let places = if is_operators { &self.operators } else { &self.partners };
-        write.take(&self.vault);
+        write.take(self);
         let what = Arc::new((Claimed::of(&claim, &self.vault), write));
         run_in(places, move || {
             let (pool, catalogue) = (pool.clone(), Arc::clone(&catalogue));
@@ -170,7 +172,7 @@ impl Controls {
     }
 
     /// Who the partners are.
-    pub(crate) fn catalogue(&self) -> &CatalogueCache {
+    pub(crate) const fn catalogue(&self) -> &Arc<CatalogueCache> {
         &self.catalogue
     }
 }

@@ -15,7 +15,7 @@ use entente_store::{
 use prost::Message;
 use sqlx::PgPool;
 
-use super::Ended;
+use super::{Controls, Ended};
 use crate::{
     catalogue::CatalogueCache,
     error::{Refused, RpcError},
@@ -72,8 +72,9 @@ pub trait Write: Send + Sync + 'static {
     /// What it has to lock.
     type Locks: Locks;
 
-    /// Takes what it needs to find and to read personal data, before it acts.
-    fn take(&mut self, _: &Arc<Vault>) {}
+    /// Takes what it needs beside the transaction, before it acts: the key to personal data, the
+    /// catalogue.
+    fn take(&mut self, _: &Controls) {}
 
     /// Acts. A refusal comes before anything is written; one that is kept may write what it leaves,
     /// which is committed with it.

@@ -1,16 +1,20 @@
 //! Requests about members.
 
 use entente_api::member::{
-    AttachReferenceRequest, ConfirmLinkRequest, CreateLinkCodeRequest, LinkMemberRequest,
-    RedeemLinkCodeRequest, UnlinkRequest, UnmergeMembersRequest, unlink_request::Link,
-    unmerge_members_request,
+    AttachReferenceRequest, ConfirmLinkRequest, CreateLinkCodeRequest, EraseMemberRequest,
+    ExportMemberRequest, LinkMemberRequest, RedeemLinkCodeRequest, UnlinkRequest,
+    UnmergeMembersRequest, unlink_request::Link, unmerge_members_request,
 };
 use entente_ledger::RequestId;
 use entente_loyalty::PartnerCode;
 use entente_store::linking::MergeBy;
 
 use super::{Expected, MemberReference, Violations, member_reference, partner_code, request_id};
-use crate::{control::AttachReference, error::Refused, linking::TypedCode};
+use crate::{
+    control::{AttachReference, EraseMember},
+    error::Refused,
+    linking::TypedCode,
+};
 
 /// The longest assertion, as all JWTs.
 const MAX_ASSERTION_BYTES: usize = 4_096;
@@ -150,6 +154,30 @@ pub fn attach(request: &AttachReferenceRequest) -> Result<(RequestId, AttachRefe
         }
         _ => Err(violations.refused()),
     }
+}
+
+/// An erasure.
+pub fn erase(request: &EraseMemberRequest) -> Result<(RequestId, EraseMember), Refused> {
+    let mut violations = Violations::default();
+    let id = violations.field("request_id", request_id(&request.request_id));
+    let partner = violations.field("partner", partner_code(&request.partner));
+    let reference =
+        violations.field("member_reference", member_reference(&request.member_reference));
+    match (id, partner, reference) {
+        (Some(id), Some(partner), Some(reference)) => {
+            Ok((id, EraseMember::of(partner, reference, id)))
+        }
+        _ => Err(violations.refused()),
+    }
+}
+
+/// Whose data is exported.
+pub fn export(request: &ExportMemberRequest) -> Result<(PartnerCode, MemberReference), Refused> {
+    let mut violations = Violations::default();
+    let partner = violations.field("partner", partner_code(&request.partner));
+    let reference =
+        violations.field("member_reference", member_reference(&request.member_reference));
+    partner.zip(reference).ok_or_else(|| violations.refused())
 }
 
 /// The one reference of a read.

@@ -2,6 +2,7 @@
 //! references of members, what members consented to, and what operators wrote about one of them.
 //! `docs/personal-data.md` tells what is where.
 
+pub(crate) mod export;
 mod sealed;
 mod vault;
 

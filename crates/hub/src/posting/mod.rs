@@ -10,6 +10,7 @@
 
 mod answer;
 mod batch;
+pub(crate) mod erasing;
 mod measure;
 pub(crate) mod merging;
 mod needs;

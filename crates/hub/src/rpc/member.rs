@@ -6,10 +6,11 @@ use entente_api::{
     error::ErrorReason,
     member::{
         CheckLinkRequest, CheckLinkResponse, ConfirmLinkRequest, ConfirmLinkResponse,
-        CreateLinkCodeRequest, CreateLinkCodeResponse, GetBalanceRequest, GetBalanceResponse,
-        LinkMemberRequest, LinkMemberResponse, ListOperationsRequest, ListOperationsResponse,
-        RedeemLinkCodeRequest, RedeemLinkCodeResponse, UnlinkRequest, UnlinkResponse,
-        UnmergeMembersRequest, UnmergeMembersResponse, member_service_server::MemberService,
+        CreateLinkCodeRequest, CreateLinkCodeResponse, ExportMemberRequest, ExportMemberResponse,
+        GetBalanceRequest, GetBalanceResponse, LinkMemberRequest, LinkMemberResponse,
+        ListOperationsRequest, ListOperationsResponse, RedeemLinkCodeRequest,
+        RedeemLinkCodeResponse, UnlinkRequest, UnlinkResponse, UnmergeMembersRequest,
+        UnmergeMembersResponse, member_service_server::MemberService,
     },
 };
 use entente_identity::jwt::Rejected;
@@ -61,6 +62,13 @@ struct AfterOperation {
     cell: i32,
     #[prost(int64, tag = "3")]
     seq: i64,
+}
+
+/// Where an export goes on: after so many records.
+#[derive(Clone, PartialEq, Message)]
+struct Passed {
+    #[prost(int64, tag = "1")]
+    records: i64,
 }
 
 impl Members {
@@ -215,6 +223,26 @@ impl MemberService for Members {
         let (actor, catalogue) = (permit.actor(), Arc::clone(&self.catalogue));
         let unmerge = UnmergeMembers { partner: caller.id, actor, id, by, catalogue };
         Ok(Response::new(self.controls.write(claim, unmerge).await?))
+    }
+
+    async fn export_member(
+        &self,
+        request: Request<ExportMemberRequest>,
+    ) -> Result<Response<ExportMemberResponse>, Status> {
+        let permit = Permit::of(&request)?;
+        permit.operator().map_err(RpcError::from)?;
+        let asked = request.get_ref();
+        let (code, reference) = parse::member::export(asked).map_err(RpcError::from)?;
+        let named = [asked.partner.as_str(), asked.member_reference.as_str()];
+        let binding = Binding::new(permit.caller(), "export", &named);
+        let (size, token) = (asked.page_size, &asked.page_token);
+        let (size, after) = parse::page::<Passed>(&self.page_tokens, &binding, size, token)
+            .map_err(RpcError::from)?;
+        let passed = after.map_or(0, |after| after.records);
+        let page = self.reading.export((&code, &reference), passed, size, permit.actor()).await?;
+        let next = page.next.map(|records| self.page_tokens.seal(&binding, &Passed { records }));
+        let next_page_token = next.unwrap_or_default();
+        Ok(Response::new(ExportMemberResponse { records: page.records, next_page_token }))
     }
 
     async fn get_balance(

@@ -52,7 +52,7 @@ impl Stage {
         let catalogue = CatalogueCache::load(pool.clone()).await.expect("a catalogue");
         let vault = Arc::new(Vault::new(&[7; 32]));
         let controls = Controls::new(pool.clone(), Arc::clone(&catalogue), Arc::clone(&vault));
-        let reading = Reading::new(pool.clone(), catalogue);
+        let reading = Reading::new(pool.clone(), catalogue, Arc::clone(&vault));
         Self { pool, controls, reading, vault, _database: database }
     }
 

@@ -85,7 +85,7 @@ impl Batch {
     }
 
     /// The connection, for one statement.
-    pub(crate) fn connection(&mut self) -> &mut PgConnection {
+    pub fn connection(&mut self) -> &mut PgConnection {
         self.round_trips.fetch_add(1, Ordering::Relaxed);
         &mut self.tx
     }

@@ -49,7 +49,9 @@ pub(super) async fn lots(
            LEFT JOIN lots s ON s.cell = r.from_cell AND s.opened_by = r.from_opened_by
                 AND s.ordinal = r.from_ordinal AND s.issuer = r.issuer AND s.funding = r.funding
                 AND s.terms_version = r.terms_version AND s.currency = r.currency
-                AND s.expires_at = r.expires_at
+                AND (s.expires_at = r.expires_at
+                     OR EXISTS (SELECT FROM erasures e
+                                WHERE e.member_id IN (s.member_id, r.member_id)))
                 AND (r.merged_from IS NULL OR s.member_id = r.merged_from)
            WHERE r.origin IN (3, 4) AND s.cell IS NULL
            ORDER BY r.cell, r.member_id, r.opened_by, r.ordinal LIMIT 20"#

@@ -1,6 +1,7 @@
 //! `entente member`: how members are linked, what they have, and what they give, as a partner sees it.
 
 mod link;
+mod personal;
 
 use clap::{Args, Subcommand};
 use entente_api::member::{GetBalanceRequest, GetBalanceResponse};
@@ -19,7 +20,9 @@ Examples:
   entente member redeem rider-0001 BCDF-2345 --as rover-rides
   entente member balance guest-0001 --as harbor-hotels
   entente member give guest-0001 guest-0002 500 --as harbor-hotels
-  entente member donate guest-0001 open-hands 500 --as harbor-hotels";
+  entente member donate guest-0001 open-hands 500 --as harbor-hotels
+  entente member export guest-0001 --partner harbor-hotels --as operator/ops
+  entente member erase guest-0001 --partner harbor-hotels --reason \"she asked for it\" --as operator/ops";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -45,6 +48,10 @@ pub(crate) enum MemberCommand {
     Give(GiveArgs),
     /// Give a member's points to a charity.
     Donate(DonateArgs),
+    /// Print everything that is kept of a member, for the member: as an operator.
+    Export(personal::ExportArgs),
+    /// Propose to remove what is personal of a member, for ever; another operator approves it.
+    Erase(personal::EraseArgs),
 }
 
 /// Whose balance.
@@ -106,6 +113,8 @@ pub(crate) async fn run(command: MemberCommand) -> anyhow::Result<()> {
         MemberCommand::Balance(args) => balance(args).await,
         MemberCommand::Give(args) => give(args).await,
         MemberCommand::Donate(args) => donate(args).await,
+        MemberCommand::Export(args) => personal::export(args).await,
+        MemberCommand::Erase(args) => personal::erase(args).await,
     }
 }
 

@@ -95,6 +95,13 @@ fn act_text(act: &Act) -> String {
             settle::arrangement_text(&arrange.arrangement.clone().unwrap_or_default())
         }
         Some(OneAct::Adjust(adjust)) => settle::adjustment_text(adjust),
+        Some(OneAct::EraseMember(erase)) if erase.member_reference.is_empty() => {
+            "a member is erased, and who it was is not kept".to_owned()
+        }
+        Some(OneAct::EraseMember(erase)) => format!(
+            "what is personal of the member {} of {} is removed for ever",
+            erase.member_reference, erase.partner,
+        ),
         None => "an act that this version does not know".to_owned(),
     }
 }
@@ -124,6 +131,10 @@ fn act_json(act: &Act) -> Value {
             "arrange_settlement": arrange.arrangement.as_ref().map(settle::arrangement_json),
         }),
         Some(OneAct::Adjust(adjust)) => json!({ "adjust": settle::adjustment_json(adjust) }),
+        Some(OneAct::EraseMember(erase)) => json!({ "erase_member": {
+            "partner": erase.partner,
+            "member_reference": erase.member_reference,
+        }}),
         None => Value::Null,
     }
 }
@@ -142,6 +153,10 @@ fn done_text(answer: &Answer) -> String {
         Answer::GrantRoles(_) => "granted".to_owned(),
         Answer::ArrangeSettlement(_) => "arranged".to_owned(),
         Answer::Adjust(adjusted) => format!("adjusted by {}", adjusted.adjustment),
+        Answer::EraseMember(erased) => format!(
+            "erased: {} links, and {} points expired",
+            erased.links_removed, erased.points_expired
+        ),
     }
 }
 
@@ -156,6 +171,10 @@ fn answer(answer: &Answer) -> Value {
         Answer::RegisterKey(registered) => {
             json!({ "register_key": registered.key.as_ref().map(key::shown) })
         }
+        Answer::EraseMember(erased) => json!({ "erase_member": {
+            "links_removed": erased.links_removed,
+            "points_expired": erased.points_expired,
+        }}),
         Answer::GrantRoles(granted) => {
             json!({ "grant_roles": granted.operator.as_ref().map(operator::shown) })
         }

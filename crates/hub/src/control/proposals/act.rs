@@ -20,8 +20,8 @@ use super::{About, Approval, Approve, Subject, subject, undecided};
 use crate::{
     authorization::OperatorRole,
     control::{
-        Adjust, Answer, ArrangeSettlement, AttachReference, Claim, Controls, GrantRoles,
-        PublishTerms, RegisterKey, Write, member_erased,
+        Adjust, Answer, ArrangeSettlement, AttachReference, Claim, Controls, EraseMember,
+        GrantRoles, PublishTerms, RegisterKey, Write, member_erased,
     },
     error::{Refused, RpcError},
     method::WriteRequest,
@@ -142,6 +142,8 @@ acts! {
     ArrangeSettlement = "arrange_settlement" by parse::clearing::arrange, for Settlement;
     /// Moves money between two parties to correct a closed window.
     Adjust = "adjust" by parse::clearing::adjust, for Settlement;
+    /// Removes what is personal of a member.
+    EraseMember = "erase_member" by parse::member::erase, for Security;
 }
 
 /// Notes in an act who approves it, where the trail of security events has to tell.
@@ -152,6 +154,12 @@ trait ApprovedBy {
 impl About for PublishTerms {}
 
 impl About for AttachReference {
+    fn about(&self) -> Option<Subject> {
+        Some((self.partner.clone(), self.reference.clone()))
+    }
+}
+
+impl About for EraseMember {
     fn about(&self) -> Option<Subject> {
         Some((self.partner.clone(), self.reference.clone()))
     }
@@ -170,6 +178,12 @@ impl ApprovedBy for PublishTerms {}
 impl ApprovedBy for AttachReference {}
 
 impl ApprovedBy for ArrangeSettlement {}
+impl ApprovedBy for EraseMember {
+    fn approved_by(&mut self, approval: &Approval) {
+        self.by = approval.by.actor();
+        self.proposal = approval.proposal;
+    }
+}
 
 impl ApprovedBy for Adjust {}
 

@@ -23,7 +23,7 @@ use prost::Message;
 use super::{Act, By, proposal_unknown, subject, trail, undecided, wire};
 use crate::{
     caller::OperatorName,
-    control::{Answer, Locks, Write},
+    control::{Answer, Controls, Locks, Write},
     error::Refused,
     personal::Vault,
 };
@@ -52,8 +52,8 @@ impl<A: Act> Write for Approve<A> {
     type Request = ApproveRequest;
     type Locks = A::Locks;
 
-    fn take(&mut self, vault: &Arc<Vault>) {
-        self.act.take(vault);
+    fn take(&mut self, controls: &Controls) {
+        self.act.take(controls);
     }
 
     /// A refusal of the act that is kept commits with the proposal's end.

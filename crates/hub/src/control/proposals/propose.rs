@@ -16,7 +16,7 @@ use sqlx::PgConnection;
 
 use super::{By, Subject, subject, trail, wire};
 use crate::{
-    control::{Answer, Write},
+    control::{Answer, Controls, Write},
     error::Refused,
     personal::{Unreadable, Vault},
 };
@@ -46,8 +46,8 @@ impl Write for Propose {
     type Request = ProposeRequest;
     type Locks = NoHeads;
 
-    fn take(&mut self, vault: &Arc<Vault>) {
-        self.vault = Some(Arc::clone(vault));
+    fn take(&mut self, controls: &Controls) {
+        self.vault = Some(Arc::clone(controls.vault()));
     }
 
     async fn act(

@@ -14,7 +14,7 @@ use entente_store::{
 
 use super::{By, proposal_unknown, subject, trail, undecided, wire};
 use crate::{
-    control::{Answer, Write},
+    control::{Answer, Controls, Write},
     error::Refused,
     personal::Vault,
 };
@@ -36,8 +36,8 @@ impl Write for Reject {
     type Request = RejectRequest;
     type Locks = NoHeads;
 
-    fn take(&mut self, vault: &Arc<Vault>) {
-        self.vault = Some(Arc::clone(vault));
+    fn take(&mut self, controls: &Controls) {
+        self.vault = Some(Arc::clone(controls.vault()));
     }
 
     async fn act(

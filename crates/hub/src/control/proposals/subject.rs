@@ -41,6 +41,7 @@ pub(super) fn redacted(act: &[u8]) -> Result<Vec<u8>, prost::DecodeError> {
             attach.member_reference.clear();
             attach.target_member_reference.clear();
         }
+        Some(OneAct::EraseMember(erase)) => erase.member_reference.clear(),
         Some(
             OneAct::PublishTerms(_)
             | OneAct::RegisterKey(_)
