@@ -101,8 +101,8 @@ async fn a_cap_begins_with_what_is_owed_already() {
              (0, 1, 'USD', 1, 2, 3, 0, 9000), (0, 1, 'EUR', 1, 0, 9, 0, 9000),
              (0, 1, 'EUR', 1, 0, 11, 0, 9000), (0, 0, 'EUR', 1, 2, 3, 0, 9000),
              (0, 1, 'EUR', 2, 0, 3, 0, 9000)",
-        "INSERT INTO obligations VALUES (0, 1, 0, 'EUR', 400, 'a', 100), (0, 0, 2, 'EUR', 400, 'b'),
-             (0, 1, 0, 'USD', 9000, 'c')",
+        "INSERT INTO obligations VALUES (0, 1, 0, 'EUR', 400, 'a', 100), (0, 0, 2, 'EUR', 400, 'b', 0),
+             (0, 1, 0, 'USD', 9000, 'c', 0)",
     ] {
         execute(&ledger.pool, statement).await;
     }
