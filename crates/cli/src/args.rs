@@ -4,7 +4,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
     audit, check, config, earn, erasures, key, ledger, member, migrate, operator, partner, pki,
-    proposal, report, serve, settle, terms, watch, webhook,
+    proposal, reconcile, report, serve, settle, terms, watch, webhook,
 };
 use crate::{bench, demo};
 
@@ -106,6 +106,8 @@ pub(crate) enum Command {
     /// Add up what the ledger holds: accounts, points, the pool, fees.
     #[command(subcommand)]
     Report(report::ReportCommand),
+    /// Compare a partner's own record of a closed window with the hub's.
+    Reconcile(reconcile::ReconcileArgs),
     /// Read the trail of security events: tokens, keys, certificates, proposals, suspensions.
     Audit(audit::AuditArgs),
     /// Keep the journal of erased members, and apply it to a database that was restored.

@@ -14,6 +14,7 @@ mod home;
 mod hub;
 mod logging;
 mod output;
+mod records;
 mod stop;
 
 use std::process::ExitCode;

@@ -13,6 +13,7 @@ pub(crate) mod operator;
 pub(crate) mod partner;
 pub(crate) mod pki;
 pub(crate) mod proposal;
+pub(crate) mod reconcile;
 pub(crate) mod report;
 pub(crate) mod serve;
 pub(crate) mod settle;
@@ -38,6 +39,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Earn(args) => earn::run(args).await,
         Command::Settle(command) => Box::pin(settle::run(command)).await,
         Command::Report(command) => report::run(command).await,
+        Command::Reconcile(args) => reconcile::run(args).await,
         Command::Webhook(command) => webhook::run(command).await,
         Command::Operator(command) => operator::run(command).await,
         Command::Key(command) => key::run(command).await,

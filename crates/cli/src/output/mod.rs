@@ -17,9 +17,9 @@ pub(crate) use style::{bold, dim, good, paint};
 pub(crate) use table::Table;
 pub(crate) use time::{date, parse as parse_time, proto as proto_time, stamp, text as time_text};
 pub(crate) use word::{
-    act_kind, amount_kind, delivery_failure, delivery_state, direction, event_kind, funding,
-    operation_kind, operator_role, partner_state, proposal_state, rounding, statement_state,
-    window_state,
+    act_kind, amount_kind, break_kind, break_state, delivery_failure, delivery_state, direction,
+    event_kind, funding, operation_kind, operator_role, partner_state, proposal_state, rounding,
+    statement_state, window_state,
 };
 
 /// How a command prints what it found.

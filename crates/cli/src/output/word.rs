@@ -4,7 +4,9 @@ use entente_api::event::{DeliveryFailure, DeliveryState, EventKind};
 use entente_api::identity::OperatorRole;
 use entente_api::partner::{EarnRounding, Funding, PartnerState};
 use entente_api::proposal::{ActKind, ProposalState};
-use entente_api::settlement::{AmountKind, Direction, StatementState, WindowState};
+use entente_api::settlement::{
+    AmountKind, BreakKind, BreakState, Direction, StatementState, WindowState,
+};
 use entente_api::types::OperationKind;
 
 /// What a direction's number means, for people.
@@ -34,6 +36,18 @@ pub(crate) fn amount_kind(number: i32) -> &'static str {
         AmountKind::Adjustment => "adjustment",
         AmountKind::Unspecified => "?",
     }
+}
+
+/// What kind of difference a break is.
+pub(crate) fn break_kind(number: i32) -> &'static str {
+    let name = BreakKind::try_from(number).unwrap_or_default().as_str_name();
+    name.strip_prefix("BREAK_KIND_").unwrap_or(name)
+}
+
+/// Where a break stands.
+pub(crate) fn break_state(number: i32) -> &'static str {
+    let name = BreakState::try_from(number).unwrap_or_default().as_str_name();
+    name.strip_prefix("BREAK_STATE_").unwrap_or(name)
 }
 
 /// What an operation did.

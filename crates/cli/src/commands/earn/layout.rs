@@ -1,9 +1,9 @@
 //! What a file's columns are, by its first line.
 
-use std::str::FromStr;
-
-use anyhow::{Context as _, bail, ensure};
+use anyhow::ensure;
 use clap::Args;
+
+use crate::records::{self, Delimiter};
 
 /// What a file does not say itself.
 #[derive(Clone, Debug, Default, Args)]
@@ -15,10 +15,6 @@ pub(crate) struct Defaults {
     #[arg(long, value_name = "CATEGORY")]
     pub(super) category: Option<String>,
 }
-
-/// What separates columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Delimiter(pub(super) u8);
 
 /// How a file tells a purchase.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,22 +59,6 @@ impl Field {
     }
 }
 
-impl FromStr for Delimiter {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> anyhow::Result<Self> {
-        match text {
-            "tab" | "\\t" => Ok(Self(b'\t')),
-            _ => match text.as_bytes() {
-                [byte] if byte.is_ascii() && !byte.is_ascii_alphanumeric() && *byte != b'"' => {
-                    Ok(Self(*byte))
-                }
-                _ => bail!("a delimiter is one character, such as ';', or tab"),
-            },
-        }
-    }
-}
-
 impl Layout {
     /// Reads the first line, without its end and its byte-order mark.
     pub(super) fn of(
@@ -89,11 +69,7 @@ impl Layout {
         if first.trim_ascii_start().starts_with(b"{") {
             return Ok(Self::Json);
         }
-        let header = std::str::from_utf8(first).context("the header is not UTF-8")?;
-        let delimiter = delimiter.map_or_else(|| frequent(header), |given| given.0);
-        let titles = split(first, delimiter).context("the header cannot be read")?;
-        let titles: Vec<_> =
-            titles.iter().map(|title| String::from_utf8_lossy(title).into_owned()).collect();
+        let (delimiter, titles) = records::titles(first, delimiter)?;
         let names: Vec<_> = titles.iter().map(|title| Field::of_title(title)).collect();
         for (field, name) in Field::ALL {
             let count = names.iter().filter(|found| **found == Some(field)).count();
@@ -116,26 +92,6 @@ impl Layout {
         }
         Ok(Self::Columns { delimiter, names })
     }
-}
-
-/// The fields of one record, unquoted; `None` where there is no record.
-pub(super) fn split(record: &[u8], delimiter: u8) -> Option<csv::ByteRecord> {
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter)
-        .has_headers(false)
-        .flexible(true)
-        .buffer_capacity(record.len().max(1))
-        .from_reader(record);
-    let mut fields = csv::ByteRecord::new();
-    reader.read_byte_record(&mut fields).ok().filter(|read| *read).map(|_| fields)
-}
-
-/// The delimiter that is in a header most often, outside quotes; a comma where none is.
-fn frequent(header: &str) -> u8 {
-    let outside: String = header.split('"').step_by(2).collect();
-    let count = |byte: u8| outside.bytes().filter(|found| *found == byte).count();
-    let most = b",;\t|".iter().copied().rev().max_by_key(|byte| count(*byte));
-    most.unwrap_or(b',')
 }
 
 #[cfg(test)]

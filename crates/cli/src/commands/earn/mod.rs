@@ -14,7 +14,8 @@ use clap::Args;
 
 use crate::connect::Connection;
 use crate::exit::{LinesRefused, LinesUnknown};
-use layout::{Defaults, Delimiter};
+use crate::records::Delimiter;
+use layout::Defaults;
 use outcome::Tally;
 
 const ABOUT: &str = "\

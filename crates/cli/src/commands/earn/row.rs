@@ -5,11 +5,9 @@ use prost_types::Timestamp;
 use serde_json::Value;
 
 use super::amount::micros;
-use super::layout::{Defaults, Field, Layout, split};
+use super::layout::{Defaults, Field, Layout};
 use crate::output::{parse_time, proto_time};
-
-/// Why a line cannot be sent; the text is for people.
-pub(super) type Bad = &'static str;
+use crate::records::{self, Bad};
 
 /// Reads a line, without its end.
 pub(super) fn request(
@@ -65,18 +63,7 @@ fn of_columns<'a>(
     delimiter: u8,
     names: &'a [Option<Field>],
 ) -> Result<Values<'a>, Bad> {
-    if std::str::from_utf8(line).is_err() {
-        return Err("the line is not UTF-8");
-    }
-    let fields = split(line, delimiter).ok_or("the line cannot be read")?;
-    if fields.len() < names.len() {
-        return Err("the line has fewer columns than the header");
-    }
-    // A column too many is mostly a delimiter in a text: nobody knows which value is which.
-    let spare = fields.iter().skip(names.len());
-    if spare.map(<[u8]>::trim_ascii).any(|field| !field.is_empty()) {
-        return Err("the line has more columns than the header");
-    }
+    let fields = records::fields(line, delimiter, names.len())?;
     Ok(Box::new(move |field| {
         let column = names.iter().position(|name| *name == Some(field))?;
         fields.get(column).map(|text| String::from_utf8_lossy(text).into_owned())
