@@ -60,6 +60,10 @@ pub(crate) struct BenchArgs {
     /// A setting of the database, such as `shared_buffers=1GB`.
     #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
     pub(crate) database_setting: Vec<(String, String)>,
+    /// Let the hub ask for no tokens, nor for what is revoked: to see what that costs.
+    /// Only in a build with the feature `unguarded`.
+    #[arg(long)]
+    without_checks: bool,
     /// Keep the data, to look at it; the next run removes it.
     #[arg(long)]
     pub(crate) keep: bool,
@@ -141,10 +145,17 @@ impl BenchArgs {
         ] {
             ensure!((1..=most).contains(&number), "--{name} has to be 1 to {most}");
         }
+        let can = self.checks() || cfg!(feature = "unguarded");
+        ensure!(can, "this build checks always; build one with --features unguarded");
         ensure!(self.connections >= self.partners, "each partner needs a connection");
         ensure!(self.members >= self.partners, "each partner needs a member");
         ensure!(self.in_flight >= self.connections, "each connection needs a request in flight");
         Ok(())
+    }
+
+    /// Whether the hub checks tokens, as every hub that serves does.
+    pub(crate) const fn checks(&self) -> bool {
+        !self.without_checks
     }
 
     /// How long a scenario runs before it is measured.
@@ -168,6 +179,7 @@ impl BenchArgs {
             "members": self.members,
             "partners": self.partners,
             "seed": self.seed,
+            "checks": self.checks(),
             "pgbench_scale": self.pgbench_scale,
             "pgbench_clients": self.pgbench_clients,
             "database_settings": self.database_setting.iter().cloned().collect::<BTreeMap<_, _>>(),

@@ -134,6 +134,11 @@ impl Readings {
         ratio((hub? + database? + callers?) * 1e6, real(answers))
     }
 
+    /// Processor time of the hub alone for one of so many answers, in microseconds.
+    pub(crate) fn hub_us(&self, answers: u64) -> Option<f64> {
+        ratio(self.processor[0]? * 1e6, real(answers))
+    }
+
     /// Those of another span added; the memory is the greater.
     pub(crate) fn and(self, other: &Self) -> Self {
         Self {

@@ -50,6 +50,7 @@ impl Report {
             let mut json = one.seen.json();
             let each = one.readings.processor_us(one.seen.answers()).map(tenth);
             json["processor_us_per_answer"] = each.into();
+            json["hub_us_per_answer"] = one.readings.hub_us(one.seen.answers()).map(tenth).into();
             if let (Some(json), Value::Object(more)) = (json.as_object_mut(), one.readings.json()) {
                 json.extend(more);
             }

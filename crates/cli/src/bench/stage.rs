@@ -124,7 +124,7 @@ impl Stage {
         let owner = database::owner_url(&database);
         let operators = [OPERATORS[0].parse()?, OPERATORS[1].parse()?];
         bootstrap(&owner, &certificates, &operators, &codes).await?;
-        let hub = HubProcess::start(&folder, &database_url).await?;
+        let hub = HubProcess::start(&folder, &database_url, args.checks()).await?;
         let client = async |identity| client(&certificates, &hub, &identity).await;
         let [first, second] = OPERATORS;
         let first = client(Identity::Operator(first.parse()?)).await?;
