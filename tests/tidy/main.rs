@@ -5,6 +5,7 @@ mod crates;
 mod documents;
 mod errors;
 mod files;
+mod fuzz;
 mod migrations;
 mod proto;
 mod sandbox;
