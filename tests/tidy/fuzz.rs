@@ -5,6 +5,7 @@ use std::fs;
 use crate::files;
 
 #[path = "../fuzz/src/lib.rs"]
+#[expect(unreachable_pub, reason = "the targets are a library of their own as well")]
 mod targets;
 
 /// The longest seed of which every byte is changed.

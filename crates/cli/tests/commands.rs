@@ -109,6 +109,7 @@ fn a_script_reads_answers_and_exit_codes() {
     served.suspends(ops);
     served.takes_two();
     served.earns();
+    served.reconciles(ops);
     served.checks();
     served.away();
     served.stop();
@@ -172,6 +173,115 @@ impl Served {
             assert!(lines[3].1.contains("the file ends in the middle"), "{refused}");
         }
         assert_eq!(self.run("harbor-hotels", &["earn", path]).0, 1, "there is no currency");
+    }
+
+    /// E8 at the demo's prices: a file of what the statement says, with one break of each kind.
+    fn reconciles(&self, ops: &str) {
+        let earns = self.home.join("receipts.csv");
+        let rows = ["A1", "A2", "A3", "A5", "A6", "A7", "A8"];
+        let rows = rows.map(|receipt| format!("guest-0001,250,room,{receipt}\n")).concat();
+        let text = format!("member_reference,spend,category,receipt_reference\n{rows}");
+        fs::write(&earns, text).expect("a file");
+        let path = earns.to_str().expect("a path in UTF-8");
+        self.done("harbor-hotels", &["earn", path, "--currency", "EUR"]);
+        self.done(ops, &["settle", "close", "E8"]);
+        let file = self.home.join("record.csv");
+        fs::write(&file, self.record()).expect("a file");
+        let path = file.to_str().expect("a path in UTF-8");
+        let map = "receipt=Beleg,request_id=Id,points=Punkte,amount=Betrag,date=Tag,status=Status";
+        let reconcile = ["reconcile", path, "--window", "E8", "--map", map, "--currency", "EUR"];
+        let told = self.done("harbor-hotels", &reconcile);
+        let breaks = told["breaks"].as_array().expect("breaks");
+        let of = |found: &Value| {
+            let receipt = found["receipt_reference"].as_str().expect("a receipt").to_owned();
+            (receipt, found["kind"].as_str().expect("a kind").to_owned())
+        };
+        let mut found: Vec<(String, String)> = breaks.iter().map(of).collect();
+        found.sort();
+        let expected = [
+            ("A2", "AMOUNT"),
+            ("A3", "MISSING_AT_PARTNER"),
+            ("A4", "MISSING_AT_HUB"),
+            ("A5", "TIMING"),
+            ("A6", "DUPLICATE_IN_FILE"),
+            ("A7", "RATE"),
+            ("A8", "STATUS"),
+        ];
+        let expected = expected.map(|(receipt, kind)| (receipt.to_owned(), kind.to_owned()));
+        assert_eq!(found, expected, "{told:#}");
+        let sum: i64 = breaks.iter().filter_map(|found| found["points"].as_i64()).sum();
+        assert_eq!(told["difference"]["points"], json!(sum));
+        let rows: Vec<_> = told["unreadable"].as_array().expect("rows").iter().collect();
+        assert_eq!(rows.len(), 3, "a number of another locale, no number, no UTF-8: {rows:?}");
+        assert_eq!(
+            (&told["already"], &told["file"]["unreadable_count"]),
+            (&json!(false), &json!(3))
+        );
+        assert_eq!(
+            self.done(ops, &[&reconcile[..], &["--partner", "harbor-hotels"]].concat())["already"],
+            true
+        );
+        let table = self.printed("harbor-hotels", &reconcile, "table");
+        assert!(table.contains("MISSING_AT_HUB") && table.contains("cannot be read"), "{table}");
+        let csv = self.printed("harbor-hotels", &reconcile, "csv");
+        assert_eq!(csv.lines().count(), 8, "{csv}");
+        assert_eq!(
+            self.run("rover-rides", &[&reconcile[..], &["--partner", "harbor-hotels"]].concat()).0,
+            3
+        );
+        assert_eq!(
+            self.run("harbor-hotels", &["reconcile", path, "--window", "E8"]).0,
+            1,
+            "no map"
+        );
+    }
+
+    /// What the statement of the window says, as the partner's own record would, with differences.
+    fn record(&self) -> Vec<u8> {
+        let statement = self.printed("harbor-hotels", &["settle", "statement", "E8"], "json");
+        let lines = serde_json::Deserializer::from_str(&statement).into_iter::<Value>();
+        let mut rows = b"Beleg;Id;Punkte;Betrag;Tag;Status\n".to_vec();
+        let mut row =
+            |receipt: &str, id: &str, points: i64, micros: i64, day: &str, status: &str| {
+                let amount = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
+                rows.extend(format!("{receipt};{id};{points};{amount};{day};{status}\n").bytes());
+            };
+        for line in lines.map(|line| line.expect("JSON")) {
+            if line["record"] != "line" {
+                continue;
+            }
+            let points = line["points"].as_i64().expect("points");
+            let micros = line["amount"].as_str().expect("six decimals").replace('.', "");
+            let micros: i64 = micros.parse().expect("micros");
+            let (id, price) = (line["request_id"].as_str().expect("an id"), micros / points);
+            let day = "2026-04-01";
+            match line["receipt_reference"].as_str().unwrap_or_default() {
+                "A2" => row("A2", "", points - 45, price * (points - 45), day, ""),
+                "A3" => row("A4", "", 60, price * 60, day, ""),
+                "A5" => row("A5", "", points, micros, "2026-05-02", "posted"),
+                "A6" => {
+                    row("A6", "", points, micros, day, "");
+                    row("A6", "", points, micros, day, "");
+                }
+                "A7" => row("A7", "", points, micros - 90_000, day, ""),
+                "A8" => row("A8", "", points, micros, day, "Reversed"),
+                "" => row("", id, points, micros, day, ""),
+                receipt => row(receipt, "", points, micros, day, ""),
+            }
+        }
+        rows.extend(b"B1;;1.200,5;1;;\nB2;;many;1;;\nB\xff;;1;1;;\n");
+        rows
+    }
+
+    fn printed(&self, who: &str, arguments: &[&str], format: &str) -> String {
+        let listener = if who.starts_with("operator/") { "operator" } else { "partner" };
+        let endpoint = self.report[format!("{listener}_endpoint")].as_str().expect("an endpoint");
+        let output = entente()
+            .args(arguments)
+            .args(["--as", who, "--endpoint", endpoint, "--output", format])
+            .env("ENTENTE_CERTIFICATES", self.home.join("demo/certs"))
+            .output();
+        String::from_utf8(output.expect("the binary runs").stdout).expect("UTF-8")
     }
 
     /// New terms are proposed by one operator, and applied by another.

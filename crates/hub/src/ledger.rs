@@ -44,7 +44,7 @@ use crate::{
     reconciliation::Reconciliations,
     rpc::{
         Audit, Clearing, Clock, Events, Keys, Members, Operators, Partners, Points, Proposals,
-        Reconciling, ReportsService, Settlement, Tokens, Webhooks,
+        Reconciling, Reporting, Settlement, Tokens, Webhooks,
     },
     security::{Domain, Guard, Issuer, Signer, SignerError, time_of_day},
     services::ServicesBuilder,
@@ -277,7 +277,7 @@ fn with_settlement(
 ) -> ServicesBuilder {
     let settlements = Settlements::new(windows.clone(), Arc::clone(&catalogue));
     let reports = Reports::new(windows, settlements.clone());
-    let reports = ReportsService { reports, catalogue: Arc::clone(&catalogue) };
+    let reports = Reporting { reports, catalogue: Arc::clone(&catalogue) };
     let clearing = Clearing {
         controls: controls.clone(),
         settlements: settlements.clone(),

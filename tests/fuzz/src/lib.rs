@@ -72,7 +72,9 @@ pub fn jwts(data: &[u8]) {
     let Some((mode, rest)) = text.split_at_checked(1) else { return };
     let types = [AccessToken::TYP, ClientAssertion::TYP, MemberAssertion::TYP, KeyRotation::TYP];
     if mode == "c" {
-        types.into_iter().for_each(|typ| jwt(&signed(typ, rest), true));
+        for typ in types {
+            jwt(&signed(typ, rest), true);
+        }
     } else {
         jwt(rest, false);
     }

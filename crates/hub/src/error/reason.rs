@@ -43,18 +43,13 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         R::RequestIdReused => not_kept(AlreadyExists),
         // One to a line, they would hide the others.
         #[rustfmt::skip]
-        R::PaymentUnknown | R::DisputeUnknown | R::LineUnknown | R::PartnerUnknown | R::MemberUnknown | R::LinkUnknown | R::OperationUnknown |
-        R::WindowUnknown | R::TermsUnknown | R::WebhookUnknown | R::DeliveryUnknown |
-        R::ReconciliationUnknown |
-        R::KeyUnknown | R::OperatorUnknown | R::ProposalUnknown => not_kept(NotFound),
+        R::PartnerUnknown | R::MemberUnknown | R::LinkUnknown | R::OperationUnknown | R::WindowUnknown |
+        R::TermsUnknown | R::WebhookUnknown | R::DeliveryUnknown | R::KeyUnknown | R::OperatorUnknown |
+        R::ProposalUnknown | R::PaymentUnknown | R::DisputeUnknown | R::LineUnknown | R::ReconciliationUnknown => not_kept(NotFound),
         R::PartnerSuspended | R::BurnHeldBack | R::LinkNotPending => A_MINUTE,
-        R::WindowNotClosed
-        | R::StatementState
-        | R::AccountUnknown
-        | R::BankStatementRefused
-        | R::NotASimulation
-        | R::ClockBackwards
-        | R::EndpointNotAllowed => STATE,
+        #[rustfmt::skip]
+        R::WindowNotClosed | R::StatementState | R::AccountUnknown | R::BankStatementRefused |
+        R::NotASimulation | R::ClockBackwards | R::EndpointNotAllowed => STATE,
         R::TooManyWebhooks | R::TooManyKeys => not_kept(Code::ResourceExhausted),
         R::PartnerExists | R::KeyTaken => kept(AlreadyExists),
         R::NetDebitCapExceeded => kept(Code::ResourceExhausted),

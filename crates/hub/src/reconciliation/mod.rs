@@ -20,6 +20,7 @@ use entente_api::{
     error::ErrorReason,
     settlement::{ReconcileRequest, ReconcileResponse, Reconciliation, RecordHeader},
 };
+use entente_ledger::PartnerId;
 use entente_loyalty::Partner;
 use entente_settlement::reconcile::NotTaken;
 use entente_store::{
@@ -112,6 +113,7 @@ impl Reconciliations {
         let (metadata, extensions, mut record) = request.into_parts();
         let request = Request::from_parts(metadata, extensions, ());
         let permit = Permit::of(&request)?;
+        self.whose(permit).await?;
         let header = record::first(&mut record).await?;
         let work = self.work(permit, &header).await?;
         let (outbox, inbox, ending) = self.streams.open(&request, work.partner.id)?;
@@ -132,14 +134,22 @@ impl Reconciliations {
         Ok(inbox)
     }
 
-    /// A report, as its breaks stand now, for whoever may read it.
-    pub async fn report(&self, permit: &Permit, id: Uuid) -> Result<Reconciliation, RpcError> {
+    /// Whose records a caller may read: `None` for everybody's.
+    pub async fn whose(&self, permit: &Permit) -> Result<Option<PartnerId>, RpcError> {
+        match permit.caller() {
+            Caller::Operator(_) => Ok(None),
+            Caller::Partner(_) => Ok(Some(self.catalogue.caller(permit).await?.id)),
+        }
+    }
+
+    /// A report, as its breaks stand now, of one partner's record or of anybody's.
+    pub async fn report(
+        &self,
+        own: Option<PartnerId>,
+        id: Uuid,
+    ) -> Result<Reconciliation, RpcError> {
         let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
         let kept = reconciliation::find(&mut connection, id).await?;
-        let own = match permit.caller() {
-            Caller::Operator(_) => None,
-            Caller::Partner(_) => Some(self.catalogue.caller(permit).await?.id),
-        };
         let kept = kept.filter(|kept| own.is_none_or(|own| own == kept.found.partner));
         let kept = kept.ok_or_else(reconciliation_unknown)?;
         let totals = reconciliation::totals(&mut connection, id).await?;

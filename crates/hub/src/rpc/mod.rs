@@ -25,6 +25,6 @@ pub use partner::Partners;
 pub use points::Points;
 pub use proposal::Proposals;
 pub use reconciliation::Reconciling;
-pub use report::ReportsService;
+pub use report::Reporting;
 pub use settlement::Settlement;
 pub use webhook::Webhooks;

@@ -36,12 +36,12 @@ impl ReconciliationService for Reconciling {
         &self,
         request: Request<GetReconciliationRequest>,
     ) -> Result<Response<GetReconciliationResponse>, Status> {
-        let permit = Permit::of(&request)?;
+        let own = self.reconciliations.whose(Permit::of(&request)?).await?;
         let mut violations = Violations::default();
         let id = parse::request_id(&request.get_ref().reconciliation);
         let id = violations.field("reconciliation", id);
         let id = id.ok_or_else(|| RpcError::from(violations.refused()))?;
-        let report = Some(self.reconciliations.report(permit, id.0).await?);
+        let report = Some(self.reconciliations.report(own, id.0).await?);
         Ok(Response::new(GetReconciliationResponse { report }))
     }
 }

@@ -17,14 +17,14 @@ use crate::{
 
 /// ReportService over reads.
 #[derive(Debug)]
-pub struct ReportsService {
+pub struct Reporting {
     /// Where reports are read.
     pub reports: Reports,
     /// Who the partners are.
     pub catalogue: Arc<CatalogueCache>,
 }
 
-impl ReportsService {
+impl Reporting {
     /// Of which window and about whose points a report is.
     async fn asked(
         &self,
@@ -39,7 +39,7 @@ impl ReportsService {
 }
 
 #[tonic::async_trait]
-impl ReportService for ReportsService {
+impl ReportService for Reporting {
     async fn get_trial_balance(
         &self,
         request: Request<GetTrialBalanceRequest>,

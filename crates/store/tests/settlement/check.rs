@@ -54,10 +54,12 @@ async fn a_ledger_that_nobody_tampered_with_is_clean() {
     assert_eq!(offenders(&verdicts), Vec::<String>::new());
     let numbers: Vec<_> = verdicts.iter().map(|verdict| verdict.number).collect();
     assert_eq!(numbers, (1..=10).collect::<Vec<_>>());
+    // These are written by control writes and by reconciling: the journeys of them check their ledgers.
+    let elsewhere = ["reconciliations", "breaks", "adjustments"];
     let empty: Vec<_> = verdicts
         .iter()
         .flat_map(|verdict| &verdict.checked)
-        .filter(|(_, row_count)| *row_count == 0)
+        .filter(|(table, row_count)| *row_count == 0 && !elsewhere.contains(table))
         .collect();
     assert!(empty.is_empty(), "nothing was checked of {empty:?}");
 }

@@ -50,6 +50,18 @@ pub(super) async fn page(
     (opened_at, closed_at): (Timestamp, Timestamp),
     (after, page_size): (After, u16),
 ) -> Result<(Vec<Line>, Option<After>), StoreError> {
+    let rows = rows(pool, (partner, window), (opened_at, closed_at), (after, page_size)).await?;
+    let last = rows.last().map(Row::place);
+    let lines = rows.into_iter().filter_map(|row| line(row).transpose());
+    Ok((lines.collect::<Result<_, _>>()?, last))
+}
+
+async fn rows(
+    pool: &PgPool,
+    (partner, window): (PartnerId, WindowId),
+    (opened_at, closed_at): (Timestamp, Timestamp),
+    (after, page_size): (After, u16),
+) -> Result<Vec<Row>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
         r#"WITH page AS (
@@ -65,8 +77,7 @@ pub(super) async fn page(
                   page.terms_version, page.receipt_reference, page.prior_period,
                   l.link_token AS "link_token?", m.kind AS "kind?", m.side AS "side?",
                   m.counterparty AS "counterparty?", m.currency AS "currency?",
-                  m.points AS "points?", m.micros AS "micros?",
-                  m.price AS "price?"
+                  m.points AS "points?", m.micros AS "micros?", m.price AS "price?"
            FROM page
            LEFT JOIN LATERAL (
                SELECT n.link_token FROM links n
@@ -88,16 +99,14 @@ pub(super) async fn page(
                       sum(CASE WHEN NOT t.in_points THEN t.amount
                                WHEN t.payer = $1 AND t.payee = $1 THEN t.amount * t.price_micros
                                ELSE 0 END)::bigint AS micros,
-                      CASE WHEN min(t.price_micros) FILTER (WHERE t.in_points)
-                                = max(t.price_micros) FILTER (WHERE t.in_points)
-                           THEN nullif(min(t.price_micros) FILTER (WHERE t.in_points), 0)
-                      END AS price
+                      CASE WHEN min(s.price) = max(s.price) THEN nullif(min(s.price), 0) END AS price
                FROM transfers t
                CROSS JOIN LATERAL (
                    SELECT CASE WHEN t.payer = t.payee THEN 3 WHEN t.payer = $1 THEN 1
                                WHEN t.payee = $1 THEN 2 ELSE 3 END AS side,
                           CASE WHEN t.payer = $1 THEN t.payee WHEN t.payee = $1 THEN t.payer
-                               ELSE $1 END AS counterparty
+                               ELSE $1 END AS counterparty,
+                          CASE WHEN t.in_points THEN t.price_micros END AS price
                ) s
                WHERE t.cell = page.cell AND t.seq = page.seq AND t.posted_at = page.posted_at
                  AND (t.payer = $1 OR t.payee = $1 OR t.issuer = $1 OR t.credit_kind = 5)
@@ -114,10 +123,7 @@ pub(super) async fn page(
         after.seq,
         i64::from(page_size)
     );
-    let rows = rows.fetch_all(pool).await?;
-    let last = rows.last().map(Row::place);
-    let lines = rows.into_iter().filter_map(|row| line(row).transpose());
-    Ok((lines.collect::<Result<_, _>>()?, last))
+    Ok(rows.fetch_all(pool).await?)
 }
 
 impl Row {
