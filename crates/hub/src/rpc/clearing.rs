@@ -68,20 +68,16 @@ impl Clearing {
         }
     }
 
-    /// What a write of a partner, or of an operator for one, stands for, and whom it is about.
-    async fn about(
-        &self,
-        permit: &Permit,
-        named: Option<PartnerCode>,
-    ) -> Result<PartnerCode, RpcError> {
-        let partner = self.catalogue.subject(permit, named).await?.ok_or_else(nobody_named)?;
-        Ok(partner.code)
-    }
-
     fn next(&self, binding: &Binding, next: Option<usize>) -> String {
         let place = next.map(|next| u64::try_from(next).unwrap_or(u64::MAX));
         place.map(|place| self.page_tokens.seal(binding, &From { place })).unwrap_or_default()
     }
+}
+
+/// Whom a write of a partner, or of an operator for one, is about; whether there is one is found out
+/// once the request id is known to be new.
+fn about(permit: &Permit, named: Option<PartnerCode>) -> Result<PartnerCode, RpcError> {
+    permit.subject(named)?.ok_or_else(nobody_named)
 }
 
 #[tonic::async_trait]
@@ -117,7 +113,7 @@ impl ClearingService for Clearing {
         self.known(permit).await?;
         let asked = request.get_ref();
         let (id, window, named) = parse::clearing::agree(asked).map_err(RpcError::from)?;
-        let partner = self.about(permit, named).await?;
+        let partner = about(permit, named)?;
         let claim = claim(&self.catalogue, permit, id, asked).await?;
         let agree = AgreeStatement { window, partner, actor: permit.actor().name };
         Ok(Response::new(self.controls.write(claim, agree).await?))
@@ -132,7 +128,7 @@ impl ClearingService for Clearing {
         let asked = request.get_ref();
         let parsed = parse::dispute::lines(asked).map_err(RpcError::from)?;
         let parse::dispute::Disputed { id, window, partner, lines, code, evidence } = parsed;
-        let partner = self.about(permit, partner).await?;
+        let partner = about(permit, partner)?;
         let claim = claim(&self.catalogue, permit, id, asked).await?;
         let actor = permit.actor().name;
         let dispute = DisputeLines { id, window, partner, lines, code, evidence, actor };
