@@ -210,12 +210,11 @@ async fn fees(args: WindowArgs) -> anyhow::Result<()> {
     let answer = args.connection.client().await?.get_fees(request).await?;
     let json: Vec<Value> = answer.fees.iter().map(fees_json).collect();
     args.connection.output.show(&json, |_| {
-        let mut table = Table::new(&["payer", ">for points", ">charged", ">refunded"]);
+        let mut table = Table::new(&["payer", ">charged", ">refunded"]);
         for one in &answer.fees {
             let payer = if one.payer == "hub" { "the pool" } else { &one.payer };
             table.row([
                 payer.to_owned(),
-                points(one.points),
                 money_exact(&one.charged.clone().unwrap_or_default()),
                 money_exact(&one.refunded.clone().unwrap_or_default()),
             ]);
@@ -301,7 +300,6 @@ fn breakage_json(one: &Breakage) -> Value {
 fn fees_json(one: &Fees) -> Value {
     json!({
         "payer": one.payer,
-        "points": one.points,
         "charged": one.charged.as_ref().map(money_json),
         "refunded": one.refunded.as_ref().map(money_json),
     })

@@ -170,7 +170,6 @@ fn breakage(of: &Breakage, names: &Names) -> Result<api::Breakage, RpcError> {
 fn of_payer(fees: &Fees, names: &Names) -> Result<api::Fees, RpcError> {
     Ok(api::Fees {
         payer: names.of(fees.payer)?,
-        points: fees.points.0,
         charged: Some(money(fees.currency, fees.charged)),
         refunded: Some(money(fees.currency, fees.refunded)),
     })

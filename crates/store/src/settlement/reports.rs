@@ -87,8 +87,6 @@ pub struct Breakage {
 pub struct Fees {
     /// Who pays; the hub for the pool.
     pub payer: PartnerId,
-    /// Points burned under a fee.
-    pub points: Points,
     /// In which currency.
     pub currency: Currency,
     /// Charged.
@@ -280,11 +278,10 @@ pub async fn fees(
 ) -> Result<Vec<Fees>, StoreError> {
     let mut snapshot = begin(pool).await?;
     let rows = sqlx::query!(
-        r#"SELECT f.payer AS "payer!", f.currency, sum(f.points)::bigint AS "points!",
-                  sum(f.charged)::bigint AS "charged!", sum(f.refunded)::bigint AS "refunded!"
+        r#"SELECT f.payer AS "payer!", f.currency, sum(f.charged)::bigint AS "charged!",
+                  sum(f.refunded)::bigint AS "refunded!"
            FROM (
                SELECT CASE kind WHEN 5 THEN payer ELSE payee END AS payer, currency,
-                      CASE kind WHEN 5 THEN points ELSE 0 END AS points,
                       CASE kind WHEN 5 THEN micros ELSE 0 END AS charged,
                       CASE kind WHEN 6 THEN micros ELSE 0 END AS refunded
                FROM positions
@@ -302,7 +299,6 @@ pub async fn fees(
         .map(|row| {
             Ok(Fees {
                 payer: PartnerId(row.payer),
-                points: Points(row.points),
                 currency: currency(&row.currency, "positions")?,
                 charged: Micros(row.charged),
                 refunded: Micros(row.refunded),
