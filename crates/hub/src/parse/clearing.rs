@@ -63,10 +63,7 @@ pub fn assign(
     let mut violations = Violations::default();
     let id = violations.field("request_id", request_id(&request.request_id));
     let entry = violations.field("entry", entry_id(&request.entry));
-    let obligation = match request.obligation.as_str() {
-        "" => Some(None),
-        id => violations.field("obligation", end_to_end_id(id)).map(Some),
-    };
+    let obligation = violations.optional("obligation", &request.obligation, end_to_end_id);
     let reason = violations.field("reason", printable(&request.reason, MAX_REASON_CHARS));
     match (id, entry, obligation, reason) {
         (Some(request_id), Some(entry), Some(obligation), Some(reason)) => {
@@ -88,10 +85,7 @@ fn entry_id(text: &str) -> Result<(i64, i32), Expected> {
 pub fn window(window: &str, partner: &str) -> Result<(String, Option<PartnerCode>), Refused> {
     let mut violations = Violations::default();
     let window = violations.field("window", window_name(window));
-    let partner = match partner {
-        "" => Some(None),
-        code => violations.field("partner", partner_code(code)).map(Some),
-    };
+    let partner = violations.optional("partner", partner, partner_code);
     window.zip(partner).ok_or_else(|| violations.refused())
 }
 
@@ -100,10 +94,7 @@ pub fn adjust(request: &AdjustRequest) -> Result<(RequestId, Adjust), Refused> {
     let mut violations = Violations::default();
     let id = violations.field("request_id", request_id(&request.request_id));
     let window = violations.field("window", window_name(&request.window));
-    let corrects = match request.corrects.as_str() {
-        "" => Some(None),
-        id => violations.field("corrects", request_id(id)).map(Some),
-    };
+    let corrects = violations.optional("corrects", &request.corrects, request_id);
     let payer = violations.field("payer", party(&request.payer));
     let payee = violations.field("payee", party(&request.payee));
     if payer.is_some() && payer == payee {
@@ -139,13 +130,10 @@ fn party(text: &str) -> Result<Option<PartnerCode>, Expected> {
 pub fn export(request: &ExportObligationsRequest) -> Result<(String, Option<Date>), Refused> {
     let mut violations = Violations::default();
     let window = violations.field("window", window_name(&request.window));
-    let on = match request.on.as_str() {
-        "" => Some(None),
-        day => {
-            let date = day.parse().ok().filter(|date: &Date| date.to_string() == day);
-            violations.field("on", date.ok_or(Expected::Borrowed("a day: 2026-04-03"))).map(Some)
-        }
-    };
+    let on = violations.optional("on", &request.on, |day| {
+        let date = day.parse().ok().filter(|date: &Date| date.to_string() == day);
+        date.ok_or(Expected::Borrowed("a day: 2026-04-03"))
+    });
     window.zip(on).ok_or_else(|| violations.refused())
 }
 
@@ -156,10 +144,7 @@ pub fn agree(
     let mut violations = Violations::default();
     let id = violations.field("request_id", request_id(&request.request_id));
     let window = violations.field("window", window_name(&request.window));
-    let partner = match request.partner.as_str() {
-        "" => Some(None),
-        code => violations.field("partner", partner_code(code)).map(Some),
-    };
+    let partner = violations.optional("partner", &request.partner, partner_code);
     match (id, window, partner) {
         (Some(id), Some(window), Some(partner)) => Ok((id, window, partner)),
         _ => Err(violations.refused()),
@@ -227,10 +212,7 @@ fn accounts(
         let party = violations.field(&at("party"), party(&account.party));
         let number =
             violations.field(&at("account"), BankAccount::new(&account.account).map_err(told));
-        let bic = match account.bic.as_str() {
-            "" => Some(None),
-            bic => violations.field(&at("bic"), Bic::new(bic).map_err(told)).map(Some),
-        };
+        let bic = violations.optional(&at("bic"), &account.bic, |bic| Bic::new(bic).map_err(told));
         let (Some(party), Some(number), Some(bic)) = (party, number, bic) else { continue };
         let named = BankParty::new(&account.name, number, bic).map_err(told);
         let Some(named) = violations.field(&at("name"), named) else { continue };

@@ -37,10 +37,7 @@ pub fn lines(request: &DisputeLinesRequest) -> Result<Disputed, Refused> {
     let mut violations = Violations::default();
     let id = violations.field("request_id", request_id(&request.request_id));
     let window = violations.field("window", window_name(&request.window));
-    let partner = match request.partner.as_str() {
-        "" => Some(None),
-        code => violations.field("partner", partner_code(code)).map(Some),
-    };
+    let partner = violations.optional("partner", &request.partner, partner_code);
     if !(1..=MAX_LINES).contains(&request.lines.len()) {
         violations.add("lines", format!("1 to {MAX_LINES} lines"));
         return Err(violations.refused());
@@ -70,10 +67,7 @@ pub fn answer(
     let mut violations = Violations::default();
     let id = violations.field("request_id", request_id(&request.request_id));
     let dispute = violations.field("dispute", request_id(&request.dispute));
-    let adjustment = match request.adjustment.as_str() {
-        "" => Some(None),
-        id => violations.field("adjustment", request_id(id)).map(Some),
-    };
+    let adjustment = violations.optional("adjustment", &request.adjustment, request_id);
     let answer = violations.field("answer", text(&request.answer));
     match (id, dispute, adjustment, answer) {
         (Some(id), Some(dispute), Some(adjustment), Some(answer)) => {

@@ -67,6 +67,19 @@ impl Violations {
         parsed.map_err(|expected| self.add(field, expected)).ok()
     }
 
+    /// The value of a text field that may be empty: `Some(None)` where it is.
+    pub fn optional<T>(
+        &mut self,
+        field: &str,
+        text: &str,
+        parse: impl FnOnce(&str) -> Result<T, Expected>,
+    ) -> Option<Option<T>> {
+        if text.is_empty() {
+            return Some(None);
+        }
+        self.field(field, parse(text)).map(Some)
+    }
+
     /// The value of a message field or of a oneof that has to be there.
     pub fn required<T>(&mut self, field: &str, value: Option<T>) -> Option<T> {
         self.field(field, value.ok_or(Cow::Borrowed("is required")))

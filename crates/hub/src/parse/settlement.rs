@@ -78,9 +78,6 @@ pub fn window_and_partner(
         "" => Some(WindowChoice::Open),
         name => violations.field("window", window_name(name)).map(WindowChoice::Closed),
     };
-    let partner = match partner {
-        "" => Some(None),
-        code => violations.field("partner", partner_code(code)).map(Some),
-    };
+    let partner = violations.optional("partner", partner, partner_code);
     window.zip(partner).ok_or_else(|| violations.refused())
 }

@@ -52,10 +52,7 @@ pub fn replay(request: &ReplayDeliveryRequest) -> Result<(RequestId, Uuid, Optio
     let mut violations = Violations::default();
     let id = violations.field("request_id", request_id(&request.request_id));
     let webhook_id = violations.field("webhook_id", uuid(&request.webhook_id));
-    let event_id = match request.event_id.as_str() {
-        "" => Some(None),
-        event_id => violations.field("event_id", uuid(event_id)).map(Some),
-    };
+    let event_id = violations.optional("event_id", &request.event_id, uuid);
     match (id, webhook_id, event_id) {
         (Some(id), Some(webhook_id), Some(event_id)) => Ok((id, webhook_id, event_id)),
         _ => Err(violations.refused()),
