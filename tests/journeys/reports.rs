@@ -9,37 +9,18 @@ use entente_client::{
         partner::{Agreement, Funding},
         points::ReverseRequest,
         settlement::{
-            Breakage, CloseWindowRequest, GetBreakageRequest, GetFeesRequest,
-            GetOutstandingPointsRequest, GetPoolCoverageRequest, GetTrialBalanceRequest,
+            Breakage, GetBreakageRequest, GetFeesRequest, GetOutstandingPointsRequest,
+            GetPoolCoverageRequest, GetTrialBalanceRequest,
         },
     },
     new_request_id,
 };
 use entente_testkit::{
     TestHub,
-    cast::{self, GROCER, HARBOR, PARTNERS, ROVER, agreement_in, burn, earn, enrol},
+    cast::{self, GROCER, HARBOR, ROVER, agreement_in, burn, earn},
 };
 
-const WINDOW: &str = "2026-03";
-
-/// A hub with the cast on these terms, and one guest whom all three know.
-async fn hub_with(agreements: [Agreement; 3]) -> TestHub {
-    let hub = TestHub::start().await;
-    let operator = hub.operator().await;
-    for (partner, agreement) in PARTNERS.into_iter().zip(agreements) {
-        cast::onboard(&operator, partner, agreement).await;
-    }
-    enrol(&hub.partner(HARBOR).await, "guest").await;
-    for partner in [ROVER, GROCER] {
-        cast::attach(&operator, HARBOR, "guest", partner).await;
-    }
-    hub
-}
-
-async fn close(operator: &Client) {
-    let request = CloseWindowRequest { name: WINDOW.to_owned(), testing: false };
-    operator.close_window(request).await.unwrap();
-}
+use crate::settling::{WINDOW, close, hub_with, settled_at_issue};
 
 /// Debits and credits of each unit, and how many accounts there are.
 async fn trial(operator: &Client, window: &str) -> (BTreeMap<String, (i64, i64)>, usize) {
@@ -69,20 +50,7 @@ const fn left(of: &Breakage) -> i64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pool_is_compared_with_the_points_that_it_stands_for() {
-    // E2: what is issued and redeemed, and at which prices.
-    let prices = [(10_000, 7_000), (12_000, 6_500), (11_000, 7_200)];
-    let hub = hub_with(prices.map(|(issue_price_micros, reimbursement_micros)| Agreement {
-        issue_price_micros,
-        reimbursement_micros,
-        ..agreement_in("USD", Funding::AtIssue)
-    }))
-    .await;
-    for (partner, issued) in [(HARBOR, 120_000), (ROVER, 80_000), (GROCER, 50_000)] {
-        hub.partner(partner).await.earn(earn("guest", issued * 1_000_000, "USD")).await.unwrap();
-    }
-    for (partner, redeemed) in [(HARBOR, 60_000), (ROVER, 20_000), (GROCER, 40_000)] {
-        hub.partner(partner).await.burn(burn("guest", redeemed)).await.unwrap();
-    }
+    let hub = settled_at_issue().await;
     let operator = hub.operator().await;
     let pools = operator.get_pool_coverage(GetPoolCoverageRequest {}).await.unwrap().pools;
     let [pool] = pools.as_slice() else { panic!("one currency, one pool: {pools:?}") };

@@ -20,10 +20,10 @@ use entente_testkit::{
     cast::{self, GROCER, HARBOR, PARTNERS, ROVER, agreement_in, burn, earn, enrol, money},
 };
 
-const WINDOW: &str = "2026-03";
+pub(crate) const WINDOW: &str = "2026-03";
 
 /// A hub with the cast on these terms, and one guest whom all three know.
-async fn hub_with(agreements: [Agreement; 3]) -> TestHub {
+pub(crate) async fn hub_with(agreements: [Agreement; 3]) -> TestHub {
     let hub = TestHub::start().await;
     let operator = hub.operator().await;
     for (partner, agreement) in PARTNERS.into_iter().zip(agreements) {
@@ -37,7 +37,7 @@ async fn hub_with(agreements: [Agreement; 3]) -> TestHub {
 }
 
 /// E2: all settle in USD and pay when points are issued, at uneven prices.
-async fn settled_at_issue() -> TestHub {
+pub(crate) async fn settled_at_issue() -> TestHub {
     let prices = [(10_000, 7_000), (12_000, 6_500), (11_000, 7_200)];
     let agreements = prices.map(|(issue_price_micros, reimbursement_micros)| Agreement {
         issue_price_micros,
@@ -54,7 +54,7 @@ async fn settled_at_issue() -> TestHub {
     hub
 }
 
-async fn close(operator: &Client) -> CloseWindowResponse {
+pub(crate) async fn close(operator: &Client) -> CloseWindowResponse {
     operator
         .close_window(CloseWindowRequest { name: WINDOW.to_owned(), testing: false })
         .await
