@@ -61,6 +61,14 @@ impl CatalogueCache {
         Ok(permit.partner_in(&current)?.clone())
     }
 
+    /// The calling partner, or `None` for an operator.
+    pub async fn own(&self, permit: &Permit) -> Result<Option<Partner>, RpcError> {
+        match permit.caller() {
+            Caller::Operator(_) => Ok(None),
+            Caller::Partner(_) => self.caller(permit).await.map(Some),
+        }
+    }
+
     /// Whom a read is about; `None` when an operator names nobody.
     pub async fn subject(
         &self,
@@ -68,8 +76,8 @@ impl CatalogueCache {
         named: Option<PartnerCode>,
     ) -> Result<Option<Partner>, RpcError> {
         let subject = permit.subject(named)?;
-        if matches!(permit.caller(), Caller::Partner(_)) {
-            return self.caller(permit).await.map(Some);
+        if let Some(own) = self.own(permit).await? {
+            return Ok(Some(own));
         }
         let Some(code) = subject else { return Ok(None) };
         let catalogue = self.current().await?;

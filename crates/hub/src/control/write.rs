@@ -7,7 +7,7 @@ use std::{future::Future, sync::Arc};
 
 use entente_api::error::ErrorReason;
 use entente_ledger::{PartnerId, RequestId};
-use entente_loyalty::Catalogue;
+use entente_loyalty::{Catalogue, Partner};
 use entente_store::{
     Outcome, Place, RequestRow, StoreError,
     control::{Control, Heads, NoHeads},
@@ -46,6 +46,16 @@ impl Claim {
     #[must_use]
     pub fn of_operator(request_id: RequestId, request: &impl WriteRequest) -> Self {
         Self::new(PartnerId::HUB, request_id, request)
+    }
+
+    /// What a request of a partner, or without one of an operator, stands for.
+    #[must_use]
+    pub fn of_caller(
+        own: Option<&Partner>,
+        request_id: RequestId,
+        request: &impl WriteRequest,
+    ) -> Self {
+        Self::new(own.map_or(PartnerId::HUB, |own| own.id), request_id, request)
     }
 }
 

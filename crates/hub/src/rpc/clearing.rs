@@ -11,6 +11,7 @@ use entente_api::settlement::{
     ListDisputesRequest, ListDisputesResponse, ListObligationsRequest, ListObligationsResponse,
     clearing_service_server::ClearingService,
 };
+use entente_ledger::PartnerId;
 use entente_loyalty::PartnerCode;
 use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
@@ -18,7 +19,6 @@ use tonic::{Request, Response, Status, Streaming};
 use super::settlement::nobody_named;
 use crate::{
     authorization::Permit,
-    caller::Caller,
     catalogue::CatalogueCache,
     control::{AgreeStatement, Claim, Controls, DisputeLines},
     error::RpcError,
@@ -60,12 +60,18 @@ impl From {
 }
 
 impl Clearing {
-    /// Refuses a partner whom the ledger does not know, before anything that it sent is read.
-    async fn known(&self, permit: &Permit) -> Result<(), RpcError> {
-        match permit.caller() {
-            Caller::Partner(_) => self.catalogue.caller(permit).await.map(|_| ()),
-            Caller::Operator(_) => Ok(()),
-        }
+    /// Of which closed window, and about whom, a read is; a partner whom the ledger does not know is
+    /// refused before anything that it sent is read.
+    async fn asked(
+        &self,
+        permit: &Permit,
+        window: &str,
+        partner: &str,
+    ) -> Result<(String, Option<PartnerId>), RpcError> {
+        self.catalogue.own(permit).await?;
+        let (name, named) = parse::clearing::window(window, partner)?;
+        let partner = self.catalogue.subject(permit, named).await?;
+        Ok((name, partner.map(|partner| partner.id)))
     }
 
     fn next(&self, binding: &Binding, next: Option<usize>) -> String {
@@ -87,7 +93,7 @@ impl ClearingService for Clearing {
         request: Request<GetArrangementRequest>,
     ) -> Result<Response<GetArrangementResponse>, Status> {
         let permit = Permit::of(&request)?;
-        self.known(permit).await?;
+        self.catalogue.own(permit).await?;
         Ok(Response::new(self.settlements.arrangement(permit.caller().role()).await?))
     }
 
@@ -96,11 +102,8 @@ impl ClearingService for Clearing {
         request: Request<GetWindowRequest>,
     ) -> Result<Response<GetWindowResponse>, Status> {
         let permit = Permit::of(&request)?;
-        self.known(permit).await?;
         let asked = request.get_ref();
-        let (name, named) =
-            parse::clearing::window(&asked.window, &asked.partner).map_err(RpcError::from)?;
-        let partner = self.catalogue.subject(permit, named).await?.map(|partner| partner.id);
+        let (name, partner) = self.asked(permit, &asked.window, &asked.partner).await?;
         let whom = (partner, permit.caller().role());
         Ok(Response::new(self.settlements.became(&name, whom).await?))
     }
@@ -110,11 +113,11 @@ impl ClearingService for Clearing {
         request: Request<AgreeStatementRequest>,
     ) -> Result<Response<AgreeStatementResponse>, Status> {
         let permit = Permit::of(&request)?;
-        self.known(permit).await?;
+        let own = self.catalogue.own(permit).await?;
         let asked = request.get_ref();
         let (id, window, named) = parse::clearing::agree(asked).map_err(RpcError::from)?;
         let partner = about(permit, named)?;
-        let claim = claim(&self.catalogue, permit, id, asked).await?;
+        let claim = Claim::of_caller(own.as_ref(), id, asked);
         let agree = AgreeStatement { window, partner, actor: permit.actor().name };
         Ok(Response::new(self.controls.write(claim, agree).await?))
     }
@@ -124,12 +127,12 @@ impl ClearingService for Clearing {
         request: Request<DisputeLinesRequest>,
     ) -> Result<Response<DisputeLinesResponse>, Status> {
         let permit = Permit::of(&request)?;
-        self.known(permit).await?;
+        let own = self.catalogue.own(permit).await?;
         let asked = request.get_ref();
         let parsed = parse::dispute::lines(asked).map_err(RpcError::from)?;
         let parse::dispute::Disputed { id, window, partner, lines, code, evidence } = parsed;
         let partner = about(permit, partner)?;
-        let claim = claim(&self.catalogue, permit, id, asked).await?;
+        let claim = Claim::of_caller(own.as_ref(), id, asked);
         let actor = permit.actor().name;
         let dispute = DisputeLines { id, window, partner, lines, code, evidence, actor };
         Ok(Response::new(self.controls.write(claim, dispute).await?))
@@ -151,11 +154,8 @@ impl ClearingService for Clearing {
         request: Request<ListDisputesRequest>,
     ) -> Result<Response<ListDisputesResponse>, Status> {
         let permit = Permit::of(&request)?;
-        self.known(permit).await?;
         let asked = request.get_ref();
-        let (name, named) =
-            parse::clearing::window(&asked.window, &asked.partner).map_err(RpcError::from)?;
-        let partner = self.catalogue.subject(permit, named).await?.map(|partner| partner.id);
+        let (name, partner) = self.asked(permit, &asked.window, &asked.partner).await?;
         let whom = (partner, permit.caller().role());
         let disputes = self.settlements.disputes(&name, whom).await?;
         Ok(Response::new(ListDisputesResponse { disputes }))
@@ -166,11 +166,8 @@ impl ClearingService for Clearing {
         request: Request<ListObligationsRequest>,
     ) -> Result<Response<ListObligationsResponse>, Status> {
         let permit = Permit::of(&request)?;
-        self.known(permit).await?;
         let asked = request.get_ref();
-        let (name, named) =
-            parse::clearing::window(&asked.window, &asked.partner).map_err(RpcError::from)?;
-        let partner = self.catalogue.subject(permit, named).await?.map(|partner| partner.id);
+        let (name, partner) = self.asked(permit, &asked.window, &asked.partner).await?;
         let of = [name.as_str(), asked.partner.as_str()];
         let binding = Binding::new(permit.caller(), "obligations", &of);
         let (size, token) = (asked.page_size, &asked.page_token);
@@ -268,18 +265,5 @@ async fn document(mut parts: Streaming<ImportBankStatementRequest>) -> Result<Ve
                 return Err(violations.refused().into());
             }
         }
-    }
-}
-
-/// A partner's request ids are its own, operators share the hub's.
-async fn claim(
-    catalogue: &CatalogueCache,
-    permit: &Permit,
-    id: entente_ledger::RequestId,
-    request: &impl crate::method::WriteRequest,
-) -> Result<Claim, RpcError> {
-    match permit.caller() {
-        Caller::Operator(_) => Ok(Claim::of_operator(id, request)),
-        Caller::Partner(_) => Ok(Claim::new(catalogue.caller(permit).await?.id, id, request)),
     }
 }

@@ -15,7 +15,6 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     authorization::Permit,
-    caller::Caller,
     control::{Claim, Controls, Ended, RevokeKey, RotateKey},
     edge::ConnectInfo,
     error::RpcError,
@@ -134,7 +133,8 @@ impl KeyService for Keys {
             now: time_of_day(),
             by: permit.actor(),
         };
-        let claim = self.claim(permit, id, asked).await?;
+        let own = self.controls.catalogue().own(permit).await?;
+        let claim = Claim::of_caller(own.as_ref(), id, asked);
         let response = self.controls.write(claim, rotate).await?;
         self.guard.learn().await;
         Ok(Response::new(response))
@@ -149,7 +149,8 @@ impl KeyService for Keys {
         let (id, named) = parse::identity::revoke(asked).map_err(RpcError::from)?;
         let owner = permit.owner(named).map_err(RpcError::from)?;
         let revoke = RevokeKey { owner, kid: asked.kid.clone(), by: permit.actor() };
-        let claim = self.claim(permit, id, asked).await?;
+        let own = self.controls.catalogue().own(permit).await?;
+        let claim = Claim::of_caller(own.as_ref(), id, asked);
         let response = self.controls.write(claim, revoke).await?;
         self.guard.learn().await;
         Ok(Response::new(response))
@@ -164,24 +165,6 @@ impl KeyService for Keys {
         let owner = permit.owner(named.map_err(RpcError::from)?).map_err(RpcError::from)?;
         let keys = security::keys_of(&self.pool, &owner).await.map_err(RpcError::from)?;
         Ok(Response::new(ListKeysResponse { keys: keys.iter().map(wire::key).collect() }))
-    }
-}
-
-impl Keys {
-    /// Whose request id it is: a partner's own, or that of all operators.
-    async fn claim(
-        &self,
-        permit: &Permit,
-        id: entente_ledger::RequestId,
-        request: &impl crate::method::WriteRequest,
-    ) -> Result<Claim, RpcError> {
-        match permit.caller() {
-            Caller::Operator(_) => Ok(Claim::of_operator(id, request)),
-            Caller::Partner(_) => {
-                let caller = self.controls.catalogue().caller(permit).await?;
-                Ok(Claim::new(caller.id, id, request))
-            }
-        }
     }
 }
 
