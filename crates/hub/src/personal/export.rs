@@ -88,7 +88,7 @@ fn opened(keys: &HashMap<MemberId, DataKey>, row: &Sealed) -> Result<Value, Stor
                 "given_at": consent.given_at.to_string(),
                 "recorded_at": at,
                 "wording_version": consent.wording_version,
-                "assertion_sha256": hex(&consent.assertion_sha256),
+                "assertion_sha256": hex::encode(consent.assertion_sha256),
             })
         }
     })
@@ -100,12 +100,4 @@ fn told(record: &Record) -> Result<String, StoreError> {
     let mut row: serde_json::Map<String, Value> = serde_json::from_str(&record.row).map_err(bad)?;
     row.insert("record".to_owned(), Value::from(record.what.clone()));
     Ok(Value::from(row).to_string())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -68,9 +68,7 @@ fn wire(event: security::SecurityEvent) -> SecurityEvent {
         at: Some(parse::wire_timestamp(event.at)),
         kind: event.kind.code().into(),
         actor: event.actor,
-        certificate_sha256: certificate
-            .iter()
-            .fold(String::new(), |text, byte| format!("{text}{byte:02x}")),
+        certificate_sha256: hex::encode(certificate),
         subject: event.subject,
         details_json: event.details,
     }

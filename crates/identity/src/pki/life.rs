@@ -145,7 +145,7 @@ impl DomainDirectory {
             lists.push(authority.next_list(before, added, now)?.1);
         }
         write_public(&path, &joined(&lists), Overwrite::Replace)?;
-        Ok(Revocation { path, serial: hexadecimal(&revoked.serial), already })
+        Ok(Revocation { path, serial: hex::encode(&revoked.serial), already })
     }
 
     /// Makes the revocation lists of an identity's authorities anew, for [`super::LIST_DAYS`] from
@@ -333,8 +333,4 @@ fn hosts(certificate: &CertificateDer<'_>) -> Result<Vec<String>, PkiError> {
     });
     // Only what can be written into a certificate again.
     Ok(hosts.filter(|host| ServerName::try_from(host.as_str()).is_ok()).collect())
-}
-
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 
 use super::authority::timestamp;
-use super::life::hexadecimal;
 use super::revocation::{List, significant};
 use super::{DomainDirectory, PkiError};
 use crate::certificate::{Thumbprint, parse};
@@ -179,7 +178,7 @@ fn certificate(
         subject,
         path: path.to_owned(),
         thumbprint: Some(Thumbprint::of(der)),
-        serial: hexadecimal(&serial),
+        serial: hex::encode(&serial),
         not_after,
         days_left: days(not_after, now),
         state,

@@ -23,14 +23,7 @@ impl Denied {
             1 => Ok(Self::Token(value.to_owned())),
             2 => {
                 let mut bytes = [0; 32];
-                let digits = value.as_bytes().chunks_exact(2);
-                if digits.len() != bytes.len() || value.len() != 64 {
-                    return Err(bad());
-                }
-                for (byte, digits) in bytes.iter_mut().zip(digits) {
-                    let digits = std::str::from_utf8(digits).map_err(|_| bad())?;
-                    *byte = u8::from_str_radix(digits, 16).map_err(|_| bad())?;
-                }
+                hex::decode_to_slice(value, &mut bytes).map_err(|_| bad())?;
                 Ok(Self::Certificate(bytes))
             }
             other => Err(StoreError::inconsistent("denied", "kind", other)),
@@ -40,10 +33,7 @@ impl Denied {
     fn row(&self) -> (i16, String) {
         match self {
             Self::Token(jti) => (1, jti.clone()),
-            Self::Certificate(thumbprint) => {
-                let hex = |text: String, byte: &u8| format!("{text}{byte:02x}");
-                (2, thumbprint.iter().fold(String::new(), hex))
-            }
+            Self::Certificate(thumbprint) => (2, hex::encode(thumbprint)),
         }
     }
 }

@@ -1,7 +1,5 @@
 //! A report as people read it, and as programs do.
 
-use std::fmt::Write as _;
-
 use entente_api::settlement::{
     Break, BreakKind, BreakTotal, ControlTotals, HubSide, Reconciliation, RecordLine,
 };
@@ -204,7 +202,7 @@ fn json(found: &Answered) -> Value {
         "window": report.window,
         "partner": report.partner,
         "file_name": report.file_name,
-        "file_sha256": hex(&report.file_sha256),
+        "file_sha256": hex::encode(&report.file_sha256),
         "reading": report.reading,
         "made_by": report.made_by,
         "made_at": time_text(report.made_at.as_ref()),
@@ -316,12 +314,4 @@ fn csv(breaks: &[Break]) -> anyhow::Result<String> {
         ])?;
     }
     Ok(String::from_utf8(writer.into_inner()?)?)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // A string takes it.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -1,10 +1,7 @@
 //! A statement in its canonical form, as CSV or as JSON lines, and the digest of what was printed:
 //! `docs/statements.md`.
 
-use std::{
-    fmt::Write as _,
-    io::{self, Write},
-};
+use std::io::{self, Write};
 
 use anyhow::Context as _;
 use aws_lc_rs::digest;
@@ -83,12 +80,7 @@ impl<W: Write> Canonical<W> {
     /// The SHA-256 of all that was printed, in hexadecimal.
     pub(super) fn end(mut self) -> io::Result<String> {
         self.flush()?;
-        let digest = self.digest.finish();
-        let mut hex = String::with_capacity(64);
-        for byte in digest.as_ref() {
-            write!(hex, "{byte:02x}").expect("a string takes all that is written");
-        }
-        Ok(hex)
+        Ok(hex::encode(self.digest.finish()))
     }
 
     fn flush(&mut self) -> io::Result<()> {
