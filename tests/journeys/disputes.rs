@@ -109,6 +109,7 @@ async fn a_dispute_holds_the_window_open_until_operators_answer_it() {
         payee: HARBOR.to_owned(),
         amount: Some(money(cents(10), "EUR")),
         reason: "priced by old terms".to_owned(),
+        break_id: String::new(),
     };
     let adjustment = operator.adjust(adjust).await.unwrap().adjustment;
     let unknown = operator.answer_dispute(answer(&made.dispute, &new_request_id())).await;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod authorization;
+mod breaks;
 mod calendar;
 mod caps;
 mod certificates;

@@ -231,6 +231,7 @@ fn adjustment(window: &str, (payer, payee): (&str, &str), dollars: i64) -> Adjus
         payee: payee.to_owned(),
         amount: Some(money(cents(dollars * 100), "USD")),
         reason: "priced by old terms".to_owned(),
+        break_id: String::new(),
     }
 }
 

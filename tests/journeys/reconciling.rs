@@ -22,7 +22,7 @@ use entente_testkit::{
 };
 use jiff::Timestamp;
 
-const WINDOW: &str = "2026-03";
+pub(crate) const WINDOW: &str = "2026-03";
 const PRICE: i64 = 12_000;
 
 fn time(text: &str) -> Timestamp {
@@ -35,7 +35,7 @@ fn rover() -> Agreement {
 }
 
 /// The hub's side of E8, in a closed window.
-async fn example() -> TestHub {
+pub(crate) async fn example() -> TestHub {
     example_on(TestHub::start().await).await
 }
 
@@ -86,7 +86,7 @@ fn line(row: i64, receipt: &str, points: i64, price: i64) -> RecordLine {
 }
 
 /// Rover's file of E8.
-fn file() -> Vec<RecordLine> {
+pub(crate) fn file() -> Vec<RecordLine> {
     let next = wire_time(time("2026-04-02T09:00:00Z"));
     let later =
         RecordLine { happened_from: Some(next), happened_until: None, ..line(4, "A5", 120, PRICE) };
@@ -102,7 +102,7 @@ fn file() -> Vec<RecordLine> {
     ]
 }
 
-fn header(digest: u8) -> RecordHeader {
+pub(crate) fn header(digest: u8) -> RecordHeader {
     RecordHeader {
         window: WINDOW.to_owned(),
         partner: ROVER.to_owned(),
@@ -115,10 +115,14 @@ fn header(digest: u8) -> RecordHeader {
     }
 }
 
-type Answer = Result<(Reconciliation, Vec<Break>), Error>;
+pub(crate) type Answer = Result<(Reconciliation, Vec<Break>), Error>;
 
 /// Streams a record, unless its header is answered at once.
-async fn reconcile(client: &Client, header: RecordHeader, lines: Vec<RecordLine>) -> Answer {
+pub(crate) async fn reconcile(
+    client: &Client,
+    header: RecordHeader,
+    lines: Vec<RecordLine>,
+) -> Answer {
     reconcile_all(client, header, vec![RecordLines { lines, unreadable: Vec::new() }]).await
 }
 

@@ -3,8 +3,8 @@
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    audit, check, config, earn, erasures, key, ledger, member, migrate, operator, partner, pki,
-    proposal, reconcile, report, serve, settle, terms, watch, webhook,
+    audit, breaks, check, config, earn, erasures, key, ledger, member, migrate, operator, partner,
+    pki, proposal, reconcile, report, serve, settle, terms, watch, webhook,
 };
 use crate::{bench, demo};
 
@@ -108,6 +108,9 @@ pub(crate) enum Command {
     Report(report::ReportCommand),
     /// Compare a partner's own record of a closed window with the hub's.
     Reconcile(reconcile::ReconcileArgs),
+    /// Follow up what reconciliations found: assign, agree, reject, adjust, write off.
+    #[command(subcommand)]
+    Breaks(breaks::BreaksCommand),
     /// Read the trail of security events: tokens, keys, certificates, proposals, suspensions.
     Audit(audit::AuditArgs),
     /// Keep the journal of erased members, and apply it to a database that was restored.

@@ -10,7 +10,8 @@ use entente_api::proposal::{
     Act, ApproveRequest, ApproveResponse, ProposeRequest, act::Act as OneAct, applied::Answer,
 };
 use entente_api::settlement::{
-    AdjustRequest, AdjustResponse, ArrangeSettlementRequest, ArrangeSettlementResponse, Arrangement,
+    AdjustRequest, AdjustResponse, ArrangeSettlementRequest, ArrangeSettlementResponse,
+    Arrangement, WriteOffRequest, WriteOffResponse,
 };
 use tonic::Code;
 use uuid::Uuid;
@@ -111,6 +112,21 @@ impl Operators {
         match answer(&told) {
             Some(Answer::Adjust(answer)) => {
                 Ok(AdjustResponse { replayed: told.replayed, ..answer.clone() })
+            }
+            _ => Err(another_answer()),
+        }
+    }
+
+    /// Bears a break as it is.
+    ///
+    /// # Errors
+    /// As [`Operators::enact`].
+    pub async fn write_off(&self, mut request: WriteOffRequest) -> Result<WriteOffResponse, Error> {
+        let request_id = std::mem::take(&mut request.request_id);
+        let told = Box::pin(self.enact(request_id, OneAct::WriteOff(request))).await?;
+        match answer(&told) {
+            Some(Answer::WriteOff(answer)) => {
+                Ok(WriteOffResponse { replayed: told.replayed, ..answer.clone() })
             }
             _ => Err(another_answer()),
         }

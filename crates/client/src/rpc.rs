@@ -171,6 +171,14 @@ calls! { ClearingServiceClient:
 calls! { ReconciliationServiceClient:
     /// Reads a report as its breaks stand now.
     get_reconciliation(settlement::GetReconciliationRequest) -> settlement::GetReconciliationResponse;
+    /// Lists reports.
+    list_reconciliations(settlement::ListReconciliationsRequest) -> settlement::ListReconciliationsResponse;
+    /// Lists breaks.
+    list_breaks(settlement::ListBreaksRequest) -> settlement::ListBreaksResponse;
+    /// Reads a break and its life.
+    get_break(settlement::GetBreakRequest) -> settlement::GetBreakResponse;
+    /// Takes a step of a break's life.
+    step_break(settlement::StepBreakRequest) -> settlement::StepBreakResponse;
 }
 
 calls! { WebhookServiceClient:

@@ -219,7 +219,7 @@ impl Ledger {
         let lists = (known(), Arc::clone(&page_tokens));
         let reads = (pool.clone(), windows.clone());
         let writes = (&controls, known(), vault);
-        let builder = with_reconciliation(builder, reads, writes, &limits);
+        let builder = with_reconciliation(builder, reads, writes, (&limits, &page_tokens));
         let builder = with_settlement(builder, &controls, windows, lists);
         let audit = Audit { pool: pool.clone(), page_tokens };
         let clock = Clock { controls, pool: pool.clone(), catalogue: known() };
@@ -243,12 +243,14 @@ fn with_reconciliation(
     builder: ServicesBuilder,
     reads: (PgPool, PgPool),
     (controls, catalogue, vault): (&Controls, Arc<CatalogueCache>, Arc<Vault>),
-    limits: &Limits,
+    (limits, page_tokens): (&Limits, &Arc<PageTokens>),
 ) -> ServicesBuilder {
     let streams = Streams::new(limits, builder.draining()).with_most(1);
-    let writes = (controls.clone(), catalogue, vault);
+    let writes = (controls.clone(), Arc::clone(&catalogue), vault);
     let reconciliations = Reconciliations::new(reads, writes, streams, limits);
-    let reconciling = ReconciliationServiceServer::new(Reconciling { reconciliations });
+    let (controls, page_tokens) = (controls.clone(), Arc::clone(page_tokens));
+    let reconciling = Reconciling { reconciliations, controls, catalogue, page_tokens };
+    let reconciling = ReconciliationServiceServer::new(reconciling);
     builder.with(reconciling.max_decoding_message_size(limits.max_message_bytes))
 }
 

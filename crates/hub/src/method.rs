@@ -143,6 +143,10 @@ writes! {
     ArrangeSettlement = 65: settlement::ArrangeSettlementRequest => ArrangeSettlementResponse;
     /// Correct a closed window.
     Adjust = 64: settlement::AdjustRequest => AdjustResponse;
+    /// Bear a break as it is.
+    WriteOff = 66: settlement::WriteOffRequest => WriteOffResponse;
+    /// Take a step of a break's life.
+    StepBreak = 67: settlement::StepBreakRequest => StepBreakResponse;
     /// Add an endpoint for events.
     RegisterWebhook = 70: event::RegisterWebhookRequest => RegisterWebhookResponse;
     /// Remove one.
@@ -161,6 +165,7 @@ impl Method {
             Self::AttachReference => &[3, 5],
             Self::EraseMember | Self::Reject => &[3],
             Self::AssignPayment | Self::AnswerDispute => &[4],
+            Self::StepBreak => &[5],
             Self::DisputeLines => &[6],
             Self::Earn
             | Self::Burn
@@ -188,6 +193,7 @@ impl Method {
             | Self::AgreeStatement
             | Self::ArrangeSettlement
             | Self::Adjust
+            | Self::WriteOff
             | Self::RegisterWebhook
             | Self::DeleteWebhook
             | Self::ReplayDelivery

@@ -1,6 +1,7 @@
 //! One file for each subcommand.
 
 pub(crate) mod audit;
+pub(crate) mod breaks;
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod earn;
@@ -40,6 +41,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Settle(command) => Box::pin(settle::run(command)).await,
         Command::Report(command) => report::run(command).await,
         Command::Reconcile(args) => reconcile::run(args).await,
+        Command::Breaks(command) => Box::pin(breaks::run(command)).await,
         Command::Webhook(command) => webhook::run(command).await,
         Command::Operator(command) => operator::run(command).await,
         Command::Key(command) => key::run(command).await,

@@ -110,6 +110,7 @@ pub(crate) fn act_kind(number: i32) -> &'static str {
         ActKind::GrantRoles => "grant roles",
         ActKind::ArrangeSettlement => "arrange settlement",
         ActKind::Adjust => "adjust",
+        ActKind::WriteOff => "write off",
         ActKind::EraseMember => "erase a member",
         ActKind::Unspecified => "?",
     }

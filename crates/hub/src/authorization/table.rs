@@ -183,6 +183,11 @@ table! {
     "entente.settlement.v1.ReconciliationService" {
         Reconcile: duplex, Both, Named, with(SettlementRead);
         GetReconciliation: unary, Both, Named, with(SettlementRead);
+        ListReconciliations: unary, Both, Named, with(SettlementRead);
+        ListBreaks: unary, Both, Named, with(SettlementRead);
+        GetBreak: unary, Both, Named, with(SettlementRead);
+        // What a partner may not do of its own breaks, the handler refuses: assign and adjust.
+        StepBreak: unary, Both, Named, with(SettlementAgree);
     }
     "entente.event.v1.EventService" {
         Watch: stream, Partners, Own, with(EventsRead);

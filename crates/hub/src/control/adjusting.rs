@@ -7,14 +7,23 @@ use entente_api::{
 };
 use entente_ledger::{PartnerId, RequestId, WindowId};
 use entente_loyalty::{Catalogue, PartnerCode};
+use entente_settlement::reconcile::{Movement, Resolution, Step};
 use entente_store::{
     StoreError,
     control::{Control, Heads},
     notices,
-    settlement::{Correction, correct, window_by_name},
+    settlement::{
+        Correction, correct,
+        reconciliation::{BreakId, LivingBreak, take_step},
+        window_by_name,
+    },
 };
 
-use super::{Answer, Write, partner_unknown, testing_apart};
+use super::{
+    Answer, Write,
+    breaks::{corrects, standing, stepped},
+    partner_unknown, testing_apart,
+};
 use crate::{
     error::Refused,
     notices::Anchor,
@@ -40,6 +49,10 @@ pub struct Adjust {
     pub amount: Amount,
     /// Why.
     pub reason: String,
+    /// The break that it corrects, and with that ends.
+    pub break_id: Option<BreakId>,
+    /// Who approves it.
+    pub by: String,
 }
 
 impl Write for Adjust {
@@ -55,7 +68,14 @@ impl Write for Adjust {
             Ok(correction) => correction,
             Err(refused) => return Ok(Err(refused)),
         };
+        let closed = match self.closed(control, &correction).await? {
+            Ok(closed) => closed,
+            Err(refused) => return Ok(Err(refused)),
+        };
         let corrected = correct(control, &correction).await?;
+        if let Some((id, closed)) = &closed {
+            take_step(control.connection(), *id, &closed.life).await?;
+        }
         let anchor = Anchor::at(corrected.place, control.now());
         let told = thresholds::told(control, catalogue, anchor, &corrected.exposures).await?;
         notices::insert(control.connection(), &told).await?;
@@ -69,6 +89,29 @@ impl Write for Adjust {
 }
 
 impl Adjust {
+    /// The break that it corrects as it ends by this, or why it does not.
+    async fn closed(
+        &self,
+        control: &mut Control,
+        correction: &Correction,
+    ) -> Result<Result<Option<(BreakId, LivingBreak)>, Refused>, StoreError> {
+        let Some(id) = self.break_id else { return Ok(Ok(None)) };
+        let when = control.now();
+        let stands = match standing(control.connection(), id, None).await? {
+            Ok(stands) => stands,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let resolution = Resolution::Adjust { operation: self.request_id };
+        let (who, why) = (self.by.clone(), self.reason.clone());
+        let stands = match stepped(stands, Step { resolution, who, when, why })? {
+            Ok(stands) => stands,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let Correction { corrects_window, payer, payee, currency, micros, .. } = *correction;
+        let moved = Movement { payer, payee, currency, micros };
+        Ok(corrects(&stands, corrects_window, &moved).map(|()| Some((id, stands))))
+    }
+
     /// What is to be written, or why not.
     async fn correction(
         &self,

@@ -8,6 +8,7 @@
 mod adjusting;
 mod advance_clock;
 mod banking;
+mod breaks;
 mod clearing;
 mod closing;
 mod disputing;
@@ -32,6 +33,7 @@ use tokio::sync::Semaphore;
 
 pub use adjusting::Adjust;
 pub use banking::{AssignPayment, Imported};
+pub use breaks::{StepBreak, Toward, WriteOff};
 pub use clearing::{AgreeStatement, ArrangeSettlement};
 pub(crate) use closing::{begin, close_due, zone};
 pub use disputing::{AnswerDispute, DisputeLines};

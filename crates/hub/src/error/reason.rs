@@ -45,11 +45,12 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         #[rustfmt::skip]
         R::PartnerUnknown | R::MemberUnknown | R::LinkUnknown | R::OperationUnknown | R::WindowUnknown |
         R::TermsUnknown | R::WebhookUnknown | R::DeliveryUnknown | R::KeyUnknown | R::OperatorUnknown |
-        R::ProposalUnknown | R::PaymentUnknown | R::DisputeUnknown | R::LineUnknown | R::ReconciliationUnknown => not_kept(NotFound),
+        R::ProposalUnknown | R::PaymentUnknown | R::DisputeUnknown | R::LineUnknown | R::ReconciliationUnknown |
+        R::BreakUnknown => not_kept(NotFound),
         R::PartnerSuspended | R::BurnHeldBack | R::LinkNotPending => A_MINUTE,
         #[rustfmt::skip]
         R::WindowNotClosed | R::StatementState | R::AccountUnknown | R::BankStatementRefused |
-        R::NotASimulation | R::ClockBackwards | R::EndpointNotAllowed => STATE,
+        R::BreakState | R::AdjustmentUnlikeBreak | R::NotASimulation | R::ClockBackwards | R::EndpointNotAllowed => STATE,
         R::TooManyWebhooks | R::TooManyKeys => not_kept(Code::ResourceExhausted),
         R::PartnerExists | R::KeyTaken => kept(AlreadyExists),
         R::NetDebitCapExceeded => kept(Code::ResourceExhausted),

@@ -14,8 +14,8 @@ use entente_settlement::{
 use jiff::civil::{Date, Time, Weekday};
 
 use super::{
-    Expected, Violations, partner_code, printable, request_id, settlement::end_to_end_id,
-    window_name,
+    Expected, Violations, partner_code, printable, reconciliation::break_id, request_id,
+    settlement::end_to_end_id, window_name,
 };
 use crate::{
     control::{Adjust, ArrangeSettlement, AssignPayment, zone},
@@ -102,17 +102,22 @@ pub fn adjust(request: &AdjustRequest) -> Result<(RequestId, Adjust), Refused> {
     }
     let amount = violations.money("amount", request.amount.as_ref());
     let reason = violations.field("reason", printable(&request.reason, MAX_REASON_CHARS));
-    match (id, window, (payer, payee), corrects, amount.zip(reason)) {
+    let break_id = violations.optional("break_id", &request.break_id, break_id);
+    match (id, window, (payer, payee), corrects.zip(break_id), amount.zip(reason)) {
         (
             Some(request_id),
             Some(window),
             (Some(payer), Some(payee)),
-            Some(corrects),
+            Some((corrects, break_id)),
             Some(rest),
         ) if violations.is_empty() => {
             let (amount, reason) = rest;
-            let adjust = Adjust { request_id, window, corrects, payer, payee, amount, reason };
-            Ok((request_id, adjust))
+            // Whoever approves it is known then.
+            let by = String::new();
+            Ok((
+                request_id,
+                Adjust { request_id, window, corrects, payer, payee, amount, reason, break_id, by },
+            ))
         }
         _ => Err(violations.refused()),
     }

@@ -14,6 +14,7 @@ mod page;
 pub mod partner;
 pub mod points;
 pub mod proposal;
+pub mod reconciliation;
 pub mod settlement;
 mod terms;
 mod text;

@@ -54,7 +54,8 @@ impl Reconciliations {
             let report = self.compare(&work, matcher, usual, outbox).await?;
             self.keep(&work, report).await?;
         }
-        telling::tell(&self.pool, &self.catalogue, (work.id, already), outbox).await
+        let whom = (&self.catalogue, work.caller.role());
+        telling::tell(&self.pool, whom, (work.id, already), outbox).await
     }
 
     async fn compare(

@@ -6,10 +6,13 @@
 //! 3. `comparing.rs` gives the matcher the hub's operations of the window, and those of other windows that
 //!    the lines left over name, and keeps the report;
 //! 4. `telling.rs` answers it from what is kept, so that the first answer and any later one are the same.
+//!
+//! What became of breaks is read in `listing.rs`; their steps are writes (`control/breaks.rs`).
 
 mod comparing;
 mod hub_side;
 mod intake;
+mod listing;
 mod record;
 mod telling;
 mod wire;
@@ -34,7 +37,7 @@ use uuid::Uuid;
 
 use crate::{
     authorization::Permit,
-    caller::Caller,
+    caller::{Caller, Role},
     catalogue::CatalogueCache,
     config::Limits,
     control::{Controls, testing_apart},
@@ -44,7 +47,9 @@ use crate::{
     streams::{Inbox, Stalled, Streams},
 };
 
+pub use listing::Asked as AskedBreaks;
 use record::Asked;
+pub(crate) use wire::wire_break;
 
 /// How many records are compared at the same time; the others are told to come again.
 const AT_ONCE: usize = 2;
@@ -142,7 +147,7 @@ impl Reconciliations {
     /// A report, as its breaks stand now, of one partner's record or of anybody's.
     pub async fn report(
         &self,
-        own: Option<PartnerId>,
+        (own, role): (Option<PartnerId>, Role),
         id: Uuid,
     ) -> Result<Reconciliation, RpcError> {
         let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
@@ -151,7 +156,7 @@ impl Reconciliations {
         let kept = kept.ok_or_else(reconciliation_unknown)?;
         let totals = reconciliation::totals(&mut connection, id).await?;
         let catalogue = self.catalogue.current().await?;
-        wire::report(&kept, &totals, &catalogue)
+        wire::report(&kept, &totals, (&catalogue, role))
     }
 
     /// Whose record of what it is.
@@ -187,6 +192,11 @@ impl<E: Into<RpcError>> From<E> for Ended {
 fn reconciliation_unknown() -> Refused {
     let message = "there is no reconciliation by this id";
     Refused::new(ErrorReason::ReconciliationUnknown, message)
+}
+
+/// The refusal of an id that names no break, or another partner's.
+pub(crate) fn break_unknown() -> Refused {
+    Refused::new(ErrorReason::BreakUnknown, "there is no break by this id")
 }
 
 /// The refusal of a record as a whole.

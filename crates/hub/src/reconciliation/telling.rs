@@ -8,7 +8,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{Ended, reconciliation_unknown, wire};
-use crate::{catalogue::CatalogueCache, streams::Outbox};
+use crate::{caller::Role, catalogue::CatalogueCache, streams::Outbox};
 
 /// Breaks in a message.
 const PAGE: u16 = 500;
@@ -16,7 +16,7 @@ const PAGE: u16 = 500;
 /// Tells all of a reconciliation.
 pub(super) async fn tell(
     pool: &PgPool,
-    catalogue: &Arc<CatalogueCache>,
+    (catalogue, role): (&Arc<CatalogueCache>, Role),
     (id, already): (Uuid, bool),
     outbox: &Outbox<ReconcileResponse>,
 ) -> Result<(), Ended> {
@@ -27,16 +27,16 @@ pub(super) async fn tell(
         let totals = reconciliation::totals(&mut connection, id).await?;
         (kept.ok_or_else(reconciliation_unknown)?, totals)
     };
-    let mut report = wire::report(&kept, &totals, &catalogue)?;
+    let mut report = wire::report(&kept, &totals, (&catalogue, role))?;
     report.already = already;
-    let whose = wire::Whose { window: report.window.clone(), partner: report.partner.clone() };
+    let (window, partner) = (report.window.clone(), report.partner.clone());
     outbox.send(ReconcileResponse { part: Some(Part::Report(report)) }).await?;
     let mut after = 0;
     loop {
         let page = reconciliation::breaks(pool, id, after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = last.number;
-        let breaks = page.into_iter().map(|kept| wire::kept_break(kept, &whose));
+        let breaks = page.into_iter().map(|kept| wire::kept_break(kept, (&window, &partner), role));
         let breaks = FoundBreaks { breaks: breaks.collect::<Result<_, _>>()? };
         outbox.send(ReconcileResponse { part: Some(Part::Breaks(breaks)) }).await?;
     }

@@ -3,40 +3,42 @@
 
 use entente_api::{
     settlement::{
-        self as api, BreakKind as ApiKind, BreakState as ApiState, HubSide, HubStanding,
-        Reconciliation, RecordKind, RecordLine, RecordStatus, UnreadableRow,
+        self as api, BreakKind as ApiKind, BreakState as ApiState, BreakStep, HubSide, HubStanding,
+        ListedReconciliation, Reconciliation, RecordKind, RecordLine, RecordStatus, UnreadableRow,
     },
     types,
 };
+use entente_ledger::PartnerId;
 use entente_loyalty::Catalogue;
 use entente_settlement::{
     Money,
     reconcile::{
-        Break, BreakKind, BreakState, ControlTotals, Kind, Line, LineStatus, Operation, Standing,
-        Texts,
+        Break, BreakKind, BreakState, ControlTotals, Kind, Line, LineStatus, Operation, Resolution,
+        Standing, Step, Texts,
     },
 };
-use entente_store::settlement::reconciliation::{BreakTotal, Kept, KeptBreak, NewBreak};
+use entente_store::{
+    StoreError,
+    settlement::reconciliation::{BreakTotal, Kept, KeptBreak, Listed, ListedBreak, NewBreak},
+};
 use jiff::{SignedDuration, Timestamp};
 use prost::Message;
 
-use crate::{error::RpcError, parse::wire_timestamp};
-
-/// Whose break it is, of which window.
-pub(super) struct Whose {
-    pub(super) window: String,
-    pub(super) partner: String,
-}
+use crate::{
+    caller::Role,
+    error::RpcError,
+    parse::wire_timestamp,
+    settlement::{HUB, named},
+};
 
 /// A report.
 pub(super) fn report(
     kept: &Kept,
     totals: &[BreakTotal],
-    catalogue: &Catalogue,
+    (catalogue, role): (&Catalogue, Role),
 ) -> Result<Reconciliation, RpcError> {
     let found = &kept.found;
-    let partner = catalogue.partner(found.partner).map(|partner| partner.code.to_string());
-    let partner = partner.ok_or_else(|| RpcError::fault("a partner is not in the catalogue"))?;
+    let partner = code(catalogue, found.partner)?;
     let difference = found.hub.minus(&found.file).map_err(RpcError::internal)?;
     let difference =
         api::ControlTotals { count: kept.break_count.into(), ..control_totals(&difference) };
@@ -51,14 +53,14 @@ pub(super) fn report(
         file_name: found.file_name.clone(),
         file_sha256: found.file_sha256.clone(),
         reading: found.reading.clone(),
-        made_by: found.made_by.clone(),
+        made_by: named(&found.made_by, role),
         made_at: Some(wire_timestamp(kept.made_at)),
         with_money: found.with_money,
         hub: Some(control_totals(&found.hub)),
         file: Some(control_totals(&found.file)),
         difference: Some(difference),
         stated: found.stated.as_ref().map(control_totals),
-        breaks: totals.iter().map(break_total).collect(),
+        breaks: alike(totals, role).iter().map(break_total).collect(),
         unreadable,
         already: false,
         superseded: kept.superseded,
@@ -78,9 +80,108 @@ pub(super) fn new_break(found: &Break<'_>) -> NewBreak {
     NewBreak { kind: found.kind, delta: found.delta, since, sides: sides.encode_to_vec() }
 }
 
-/// A break that is kept.
-pub(super) fn kept_break(kept: KeptBreak, whose: &Whose) -> Result<api::Break, RpcError> {
-    let sides = api::Break::decode(kept.sides.as_slice()).map_err(RpcError::internal)?;
+/// A report in a list.
+pub(super) fn listed(
+    listed: Listed,
+    (catalogue, role): (&Catalogue, Role),
+) -> Result<ListedReconciliation, RpcError> {
+    let difference = api::ControlTotals {
+        count: listed.break_count.into(),
+        points: listed.points.0,
+        money: listed.money.into_iter().map(money).collect(),
+        unreadable_count: 0,
+    };
+    Ok(ListedReconciliation {
+        reconciliation: listed.id.to_string(),
+        window: listed.window,
+        partner: code(catalogue, listed.partner)?,
+        file_name: listed.file_name,
+        made_by: named(&listed.made_by, role),
+        made_at: Some(wire_timestamp(listed.place.made_at)),
+        difference: Some(difference),
+        unresolved_count: listed.unresolved_count,
+        superseded: listed.superseded,
+    })
+}
+
+/// A break, as a caller of a role is told it.
+pub(crate) fn wire_break(
+    listed: ListedBreak,
+    catalogue: &Catalogue,
+    role: Role,
+) -> Result<api::Break, StoreError> {
+    let missing = || StoreError::inconsistent("reconciliations", "partner_id", listed.partner);
+    let partner = catalogue.partner(listed.partner).ok_or_else(missing)?.code.to_string();
+    kept_break(listed.kept, (&listed.window, &partner), role)
+}
+
+/// A step of a break's life.
+pub(super) fn step(step: &Step, role: Role) -> BreakStep {
+    let mut told = BreakStep {
+        to: state(step.resolution.to()).into(),
+        actor: named(&step.who, role),
+        at: Some(wire_timestamp(step.when)),
+        reason: step.why.clone(),
+        ..BreakStep::default()
+    };
+    match &step.resolution {
+        Resolution::Assign { owner } => told.owner = shown(owner, role),
+        Resolution::Adjust { operation } => told.adjustment = operation.0.to_string(),
+        Resolution::WriteOff { proposed_by } => told.proposed_by = named(proposed_by, role),
+        Resolution::Agree | Resolution::Reject => {}
+    }
+    told
+}
+
+/// To partners, whoever looks into a break is the hub.
+fn shown(owner: &str, role: Role) -> String {
+    match role {
+        Role::Partner => HUB.to_owned(),
+        Role::Operator => owner.to_owned(),
+    }
+}
+
+/// Totals as a caller of a role is told them: what differs by an owner that is not told is one.
+fn alike(totals: &[BreakTotal], role: Role) -> Vec<BreakTotal> {
+    let mut told: Vec<BreakTotal> = Vec::new();
+    for total in totals {
+        let owner = total.owner.as_deref().map(|owner| shown(owner, role));
+        let total = BreakTotal { owner, ..total.clone() };
+        let key = |total: &BreakTotal| (total.kind, total.state, total.owner.clone());
+        match told.iter_mut().find(|one| key(one) == key(&total)) {
+            Some(one) => add(one, &total),
+            None => told.push(total),
+        }
+    }
+    told
+}
+
+fn add(one: &mut BreakTotal, other: &BreakTotal) {
+    one.count += other.count;
+    one.points.0 = one.points.0.saturating_add(other.points.0);
+    one.oldest_since = one.oldest_since.min(other.oldest_since);
+    for more in &other.money {
+        match one.money.iter_mut().find(|money| money.currency == more.currency) {
+            Some(money) => money.micros.0 = money.micros.0.saturating_add(more.micros.0),
+            None => one.money.push(*more),
+        }
+    }
+    one.money.retain(|money| !money.micros.is_zero());
+}
+
+fn code(catalogue: &Catalogue, partner: PartnerId) -> Result<String, RpcError> {
+    let found = catalogue.partner(partner).map(|partner| partner.code.to_string());
+    found.ok_or_else(|| RpcError::fault("a partner is not in the catalogue"))
+}
+
+/// A break that is kept, of a window and a partner.
+pub(super) fn kept_break(
+    kept: KeptBreak,
+    (window, partner): (&str, &str),
+    role: Role,
+) -> Result<api::Break, StoreError> {
+    let sides = api::Break::decode(kept.sides.as_slice());
+    let sides = sides.map_err(|error| StoreError::inconsistent("breaks", "sides", error))?;
     Ok(api::Break {
         reconciliation: kept.reconciliation.to_string(),
         number: kept.number,
@@ -89,10 +190,10 @@ pub(super) fn kept_break(kept: KeptBreak, whose: &Whose) -> Result<api::Break, R
         money: kept.money.into_iter().map(money).collect(),
         since: Some(wire_timestamp(kept.since)),
         state: state(kept.state).into(),
-        owner: kept.owner.unwrap_or_default(),
+        owner: kept.owner.map(|owner| shown(&owner, role)).unwrap_or_default(),
         changed_at: kept.changed_at.map(wire_timestamp),
-        window: whose.window.clone(),
-        partner: whose.partner.clone(),
+        window: window.to_owned(),
+        partner: partner.to_owned(),
         ..sides
     })
 }

@@ -149,7 +149,7 @@ const fn netting(netting: Netting) -> ApiNetting {
 }
 
 /// To partners, operators have no names, and the hub is one party.
-pub(super) fn named(actor: &str, role: Role) -> String {
+pub(crate) fn named(actor: &str, role: Role) -> String {
     match role {
         Role::Partner if actor.starts_with(OPERATOR) => HUB.to_owned(),
         Role::Partner | Role::Operator => actor.to_owned(),

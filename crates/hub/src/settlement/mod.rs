@@ -27,7 +27,7 @@ use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
 pub(crate) use bank::imported_statement;
-pub(crate) use clearing::{wire_standing, wire_window_state};
+pub(crate) use clearing::{named, wire_standing, wire_window_state};
 pub(crate) use disputes::wire_dispute;
 pub(crate) use names::{HUB, Names};
 pub use reports::Reports;

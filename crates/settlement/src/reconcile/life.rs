@@ -6,13 +6,17 @@
 //!            v  |
 //!          REJECTED
 //! ```
-//! ASSIGNED may be assigned again, and AGREED go back to it. ADJUSTED and WRITTEN_OFF are the end.
+//! ASSIGNED may be assigned again, also to the same owner, which is how people comment; and AGREED go back
+//! to it. ADJUSTED and WRITTEN_OFF are the end.
 
 use entente_ledger::RequestId;
 use jiff::Timestamp;
 
 /// The longest reason that a step may have, in characters.
 const LONGEST_REASON: usize = 500;
+
+/// After so many steps nobody is assigned any more, so that the life ends by what is left.
+const MOST_STEPS: usize = 200;
 
 /// Where a break stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -69,18 +73,23 @@ pub enum Resolution {
         /// The adjustment's operation.
         operation: RequestId,
     },
-    /// It is borne as it is. Another identity than the one that agreed says so.
-    WriteOff,
+    /// It is borne as it is. Another identity than the one that proposed it says so.
+    WriteOff {
+        /// Who proposed it.
+        proposed_by: String,
+    },
 }
 
 impl Resolution {
-    const fn to(&self) -> BreakState {
+    /// Where it leads.
+    #[must_use]
+    pub const fn to(&self) -> BreakState {
         match self {
             Self::Assign { .. } => BreakState::Assigned,
             Self::Agree => BreakState::Agreed,
             Self::Reject => BreakState::Rejected,
             Self::Adjust { .. } => BreakState::Adjusted,
-            Self::WriteOff => BreakState::WrittenOff,
+            Self::WriteOff { .. } => BreakState::WrittenOff,
         }
     }
 }
@@ -115,8 +124,11 @@ pub enum StepRefused {
         /// What was asked for.
         to: BreakState,
     },
+    /// There are too many already to assign anybody.
+    #[error("a break that has {MOST_STEPS} steps is assigned no more")]
+    TooManySteps,
     /// A write-off needs two identities.
-    #[error("{0} agreed, so another one writes off")]
+    #[error("{0} proposed it, so another one writes off")]
     SelfApproval(String),
 }
 
@@ -173,11 +185,15 @@ impl BreakLife {
         if !allowed(from, to) {
             return Err(StepRefused::NotAllowed { from, to });
         }
-        let agreed = self.steps.last().map(|last| last.who.as_str());
-        if to == BreakState::WrittenOff && agreed == Some(step.who.as_str()) {
-            return Err(StepRefused::SelfApproval(step.who.clone()));
+        if to == BreakState::Assigned && self.steps.len() >= MOST_STEPS {
+            return Err(StepRefused::TooManySteps);
         }
-        Ok(())
+        match &step.resolution {
+            Resolution::WriteOff { proposed_by } if *proposed_by == step.who => {
+                Err(StepRefused::SelfApproval(step.who.clone()))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -206,7 +222,7 @@ mod tests {
             Agreed => Resolution::Agree,
             Rejected => Resolution::Reject,
             Adjusted => Resolution::Adjust { operation },
-            WrittenOff => Resolution::WriteOff,
+            WrittenOff => Resolution::WriteOff { proposed_by: "first".to_owned() },
         };
         let when = Timestamp::from_second(second).expect("in range");
         Step { resolution, who: who.to_owned(), when, why: "the receipt says so".to_owned() }
@@ -253,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_off_needs_another_identity_than_the_agreement() {
+    fn a_write_off_needs_another_identity_than_its_proposal() {
         let refused = life(Agreed).then(step(WrittenOff, "first", 2));
         assert_eq!(refused, Err(StepRefused::SelfApproval("first".to_owned())));
         assert!(life(Agreed).then(step(WrittenOff, "second", 2)).is_ok());
@@ -270,6 +286,16 @@ mod tests {
             assert_eq!(life(Open).then(bad), Err(StepRefused::Unexplained));
         }
         assert_eq!(life(Assigned).then(step(Agreed, "first", 0)), Err(StepRefused::BackInTime));
+    }
+
+    #[test]
+    fn a_life_that_has_become_too_long_can_still_end() {
+        let assigned = (0..200).map(|_| step(Assigned, "first", 1));
+        let long = BreakLife::of(assigned).expect("allowed");
+        let more = long.clone().then(step(Assigned, "first", 2));
+        assert_eq!(more, Err(StepRefused::TooManySteps));
+        let agreed = long.then(step(Agreed, "first", 2)).expect("allowed");
+        assert!(agreed.then(step(WrittenOff, "second", 3)).is_ok());
     }
 
     #[test]

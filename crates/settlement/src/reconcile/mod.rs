@@ -17,6 +17,7 @@ mod million;
 mod nearby;
 #[cfg(test)]
 mod planted;
+mod remedy;
 mod report;
 mod side;
 mod store;
@@ -26,6 +27,7 @@ mod totals;
 
 pub use life::{BreakLife, BreakState, Resolution, Step, StepRefused};
 pub use matcher::{Matcher, Matching, NotTaken, Rules};
+pub use remedy::{Movement, Remedy, Unlike};
 pub use report::{Break, BreakKind, Report, Unexplained, Unreadable};
 pub use side::{Kind, Line, LineStatus, Operation, Standing, Texts, When};
 pub use totals::{ControlTotals, Delta};

@@ -19,7 +19,9 @@ pub(super) async fn check(
     verdict.checked("breaks", rows.breaks);
     points(connection, verdict).await?;
     money(connection, verdict).await?;
-    steps(connection, verdict).await
+    steps(connection, verdict).await?;
+    lives(connection, verdict).await?;
+    adjusted(connection, verdict).await
 }
 
 async fn points(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(), StoreError> {
@@ -76,6 +78,62 @@ async fn steps(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(
                ORDER BY s.step DESC LIMIT 1
            ) s ON true
            WHERE COALESCE(s.state, 1) <> b.state OR s.taken_at IS DISTINCT FROM b.changed_at
+           ORDER BY b.reconciliation_id, b.number LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(connection).await?);
+    Ok(())
+}
+
+/// Each step is one that may follow the one before it, and not earlier; the owner is the last that one
+/// names.
+async fn lives(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(), StoreError> {
+    let offenders = sqlx::query_scalar!(
+        r#"WITH walked AS (
+               SELECT s.*, COALESCE(lag(s.state) OVER life, 1) AS from_state,
+                      lag(s.taken_at) OVER life AS from_at, row_number() OVER life AS place
+               FROM break_steps s
+               WINDOW life AS (PARTITION BY s.reconciliation_id, s.number ORDER BY s.step)
+           )
+           SELECT format('step %s of break %s of reconciliation %s does not follow the one before it',
+                         w.step, w.number, w.reconciliation_id) AS "offender!"
+           FROM walked w
+           WHERE (w.from_state, w.state::integer) NOT IN ((1, 2), (2, 2), (2, 3), (2, 4), (3, 2),
+                     (3, 5), (3, 6), (4, 2))
+              OR w.taken_at < w.from_at OR w.step <> w.place
+           ORDER BY w.reconciliation_id, w.number, w.step LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(&mut *connection).await?);
+    let offenders = sqlx::query_scalar!(
+        r#"SELECT format('break %s of reconciliation %s is not its last assignee''s', b.number,
+                         b.reconciliation_id) AS "offender!"
+           FROM breaks b
+           LEFT JOIN LATERAL (
+               SELECT s.owner FROM break_steps s
+               WHERE s.reconciliation_id = b.reconciliation_id AND s.number = b.number
+                 AND s.owner IS NOT NULL
+               ORDER BY s.step DESC LIMIT 1
+           ) s ON true
+           WHERE s.owner IS DISTINCT FROM b.owner
+           ORDER BY b.reconciliation_id, b.number LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(connection).await?);
+    Ok(())
+}
+
+/// What was adjusted names an adjustment of its window that moved its money, to or from its partner.
+async fn adjusted(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(), StoreError> {
+    let offenders = sqlx::query_scalar!(
+        r#"SELECT format('the adjustment of break %s of reconciliation %s is not what corrects it',
+                         b.number, b.reconciliation_id) AS "offender!"
+           FROM break_steps s
+           JOIN breaks b ON b.reconciliation_id = s.reconciliation_id AND b.number = s.number
+           JOIN reconciliations r ON r.reconciliation_id = b.reconciliation_id
+           LEFT JOIN adjustments a ON a.request_id = s.adjustment
+           WHERE s.adjustment IS NOT NULL
+             AND (a.corrects_window = r.window_id AND b.other_currency IS NULL
+                  AND a.currency = b.currency AND a.micros = abs(b.micros)
+                  AND CASE WHEN b.micros > 0 THEN a.payee ELSE a.payer END = r.partner_id)
+                 IS NOT TRUE
            ORDER BY b.reconciliation_id, b.number LIMIT 20"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);

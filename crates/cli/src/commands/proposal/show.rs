@@ -95,6 +95,9 @@ fn act_text(act: &Act) -> String {
             settle::arrangement_text(&arrange.arrangement.clone().unwrap_or_default())
         }
         Some(OneAct::Adjust(adjust)) => settle::adjustment_text(adjust),
+        Some(OneAct::WriteOff(off)) => {
+            format!("the break {} is borne as it is: {}", off.break_id, off.reason)
+        }
         Some(OneAct::EraseMember(erase)) if erase.member_reference.is_empty() => {
             "a member is erased, and who it was is not kept".to_owned()
         }
@@ -131,6 +134,10 @@ fn act_json(act: &Act) -> Value {
             "arrange_settlement": arrange.arrangement.as_ref().map(settle::arrangement_json),
         }),
         Some(OneAct::Adjust(adjust)) => json!({ "adjust": settle::adjustment_json(adjust) }),
+        Some(OneAct::WriteOff(off)) => json!({ "write_off": {
+            "break_id": off.break_id,
+            "reason": off.reason,
+        }}),
         Some(OneAct::EraseMember(erase)) => json!({ "erase_member": {
             "partner": erase.partner,
             "member_reference": erase.member_reference,
@@ -153,6 +160,7 @@ fn done_text(answer: &Answer) -> String {
         Answer::GrantRoles(_) => "granted".to_owned(),
         Answer::ArrangeSettlement(_) => "arranged".to_owned(),
         Answer::Adjust(adjusted) => format!("adjusted by {}", adjusted.adjustment),
+        Answer::WriteOff(off) => format!("wrote the break {} off", off.break_id),
         Answer::EraseMember(erased) => format!(
             "erased: {} links, and {} points expired",
             erased.links_removed, erased.points_expired
@@ -181,6 +189,10 @@ fn answer(answer: &Answer) -> Value {
         Answer::Adjust(adjusted) => json!({ "adjust": {
             "adjustment": adjusted.adjustment,
             "posted_at": time_text(adjusted.posted_at.as_ref()),
+        }}),
+        Answer::WriteOff(off) => json!({ "write_off": {
+            "break_id": off.break_id,
+            "written_off_at": time_text(off.written_off_at.as_ref()),
         }}),
         Answer::ArrangeSettlement(arranged) => json!({ "arrange_settlement": {
             "effective_from": time_text(arranged.effective_from.as_ref()),

@@ -20,6 +20,7 @@ use crate::records::{Delimiter, Seen};
 
 use layout::{Layout, Reading};
 use number::Decimal;
+pub(crate) use report::{break_json, csv as breaks_csv, moneys, receipt, what};
 
 const ABOUT: &str = "\
 The file is CSV with a header, or has one JSON object a line. A byte-order mark, CRLF and quotes are

@@ -32,6 +32,9 @@ fn text(found: &Answered, most: usize) -> String {
     if !report.breaks.is_empty() {
         parts.push(kinds(&report.breaks));
         parts.push(breaks(&found.breaks, most));
+        let (window, partner) = (&report.window, &report.partner);
+        let next = format!("next: entente breaks list --window {window} --partner {partner}");
+        parts.push(dim(&next));
     }
     parts.join("\n\n")
 }
@@ -157,7 +160,7 @@ fn breaks(breaks: &[Break], most: usize) -> String {
 }
 
 /// What a kind means, for whoever sees it for the first time.
-const fn what(kind: BreakKind) -> &'static str {
+pub(crate) const fn what(kind: BreakKind) -> &'static str {
     match kind {
         BreakKind::MissingAtHub => "the hub does not know it",
         BreakKind::MissingAtPartner => "the file does not list it",
@@ -173,14 +176,16 @@ const fn what(kind: BreakKind) -> &'static str {
     }
 }
 
-fn receipt(found: &Break) -> &str {
+/// What people call it.
+pub(crate) fn receipt(found: &Break) -> &str {
     let line = found.line.as_ref().map(|line| line.receipt_reference.as_str());
     let hub = found.hub.as_ref().map(|hub| hub.receipt_reference.as_str());
     let named = line.filter(|receipt| !receipt.is_empty()).or(hub);
     named.filter(|receipt| !receipt.is_empty()).unwrap_or("-")
 }
 
-fn moneys(amounts: &[Money]) -> String {
+/// Money in each currency.
+pub(crate) fn moneys(amounts: &[Money]) -> String {
     let shown: Vec<String> = amounts.iter().map(money).collect();
     if shown.is_empty() { "0".to_owned() } else { shown.join(", ") }
 }
@@ -252,7 +257,7 @@ pub(crate) fn break_json(found: &Break) -> Value {
 }
 
 /// Columns of the breaks as CSV, which `docs/reconciliation.md` tells.
-const COLUMNS: [&str; 18] = [
+const COLUMNS: [&str; 20] = [
     "reconciliation",
     "window",
     "partner",
@@ -271,9 +276,12 @@ const COLUMNS: [&str; 18] = [
     "money",
     "since",
     "state",
+    "owner",
+    "changed_at",
 ];
 
-fn csv(breaks: &[Break]) -> anyhow::Result<String> {
+/// Breaks, one a line.
+pub(crate) fn csv(breaks: &[Break]) -> anyhow::Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(COLUMNS)?;
     for found in breaks {
@@ -311,6 +319,8 @@ fn csv(breaks: &[Break]) -> anyhow::Result<String> {
             &deltas.join(" "),
             &time_text(found.since.as_ref()),
             break_state(found.state),
+            &found.owner,
+            &found.changed_at.as_ref().map(|at| time_text(Some(at))).unwrap_or_default(),
         ])?;
     }
     Ok(String::from_utf8(writer.into_inner()?)?)

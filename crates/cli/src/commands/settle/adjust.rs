@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::money_json;
 use crate::agreement::Decimal;
+use crate::commands::breaks::break_id;
 use crate::commands::proposal::{self, ProposeArgs};
 use crate::connect::Connection;
 use crate::output::money_exact;
@@ -28,6 +29,9 @@ pub(crate) struct AdjustArgs {
     /// The request id of the operation that it corrects, if of one.
     #[arg(long, value_name = "UUID")]
     corrects: Option<String>,
+    /// The break that it corrects, and with that ends: 3f2a1b9c/12
+    #[arg(long = "break", value_name = "BREAK")]
+    of_break: Option<String>,
     #[command(flatten)]
     propose: ProposeArgs,
     #[command(flatten)]
@@ -36,6 +40,10 @@ pub(crate) struct AdjustArgs {
 
 pub(super) async fn run(args: AdjustArgs) -> anyhow::Result<()> {
     let Decimal(micros) = args.amount.try_into()?;
+    let break_id = match &args.of_break {
+        Some(name) => break_id(&args.connection.client().await?, name).await?,
+        None => String::new(),
+    };
     let adjust = AdjustRequest {
         request_id: String::new(),
         window: args.window,
@@ -44,6 +52,7 @@ pub(super) async fn run(args: AdjustArgs) -> anyhow::Result<()> {
         payee: args.payee,
         amount: Some(Money { currency: args.currency, micros }),
         reason: args.propose.reason.clone(),
+        break_id,
     };
     proposal::propose(&args.connection, args.propose, Act::Adjust(adjust)).await
 }
@@ -53,7 +62,13 @@ pub(crate) fn text(adjust: &AdjustRequest) -> String {
     let AdjustRequest { window, corrects, payer, payee, reason, .. } = adjust;
     let amount = money_exact(&adjust.amount.clone().unwrap_or_default());
     let of = if corrects.is_empty() { String::new() } else { format!(", operation {corrects}") };
-    format!("{payer} pays {payee} {amount} in the open window, to correct {window}{of}: {reason}")
+    let ends = match adjust.break_id.as_str() {
+        "" => String::new(),
+        id => format!(" and end break {id}"),
+    };
+    format!(
+        "{payer} pays {payee} {amount} in the open window, to correct {window}{of}{ends}: {reason}"
+    )
 }
 
 /// An adjustment for programs.
@@ -65,5 +80,6 @@ pub(crate) fn json(adjust: &AdjustRequest) -> Value {
         "payee": adjust.payee,
         "amount": adjust.amount.as_ref().map(money_json),
         "reason": adjust.reason,
+        "break_id": adjust.break_id,
     })
 }

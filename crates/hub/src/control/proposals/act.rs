@@ -21,7 +21,7 @@ use crate::{
     authorization::OperatorRole,
     control::{
         Adjust, Answer, ArrangeSettlement, AttachReference, Claim, Controls, EraseMember,
-        GrantRoles, PublishTerms, RegisterKey, Write, member_erased,
+        GrantRoles, PublishTerms, RegisterKey, Write, WriteOff, member_erased,
     },
     error::{Refused, RpcError},
     method::WriteRequest,
@@ -142,6 +142,8 @@ acts! {
     ArrangeSettlement = "arrange_settlement" by parse::clearing::arrange, for Settlement;
     /// Moves money between two parties to correct a closed window.
     Adjust = "adjust" by parse::clearing::adjust, for Settlement;
+    /// Ends a break that is borne as it is.
+    WriteOff = "write_off" by parse::reconciliation::write_off, for Settlement;
     /// Removes what is personal of a member.
     EraseMember = "erase_member" by parse::member::erase, for Security;
 }
@@ -173,6 +175,8 @@ impl About for ArrangeSettlement {}
 
 impl About for Adjust {}
 
+impl About for WriteOff {}
+
 impl ApprovedBy for PublishTerms {}
 
 impl ApprovedBy for AttachReference {}
@@ -185,7 +189,18 @@ impl ApprovedBy for EraseMember {
     }
 }
 
-impl ApprovedBy for Adjust {}
+impl ApprovedBy for Adjust {
+    fn approved_by(&mut self, approval: &Approval) {
+        self.by = approval.by.actor().name;
+    }
+}
+
+impl ApprovedBy for WriteOff {
+    fn approved_by(&mut self, approval: &Approval) {
+        self.by = approval.by.actor().name;
+        self.proposal = approval.proposal;
+    }
+}
 
 impl ApprovedBy for RegisterKey {
     fn approved_by(&mut self, approval: &Approval) {

@@ -47,7 +47,8 @@ pub(super) fn redacted(act: &[u8]) -> Result<Vec<u8>, prost::DecodeError> {
             | OneAct::RegisterKey(_)
             | OneAct::GrantRoles(_)
             | OneAct::ArrangeSettlement(_)
-            | OneAct::Adjust(_),
+            | OneAct::Adjust(_)
+            | OneAct::WriteOff(_),
         )
         | None => {}
     }

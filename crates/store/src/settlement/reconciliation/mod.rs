@@ -4,7 +4,11 @@
 mod elsewhere;
 mod hub_side;
 mod keep;
+mod life;
+mod list;
 mod read;
+
+use std::fmt;
 
 use entente_ledger::{Micros, PartnerId, Points, RequestId, WindowId};
 use entente_loyalty::OperationKind;
@@ -18,6 +22,8 @@ use uuid::Uuid;
 pub use elsewhere::{Asked, elsewhere};
 pub use hub_side::{HubSide, MemberNames};
 pub use keep::keep;
+pub use life::{LivingBreak, adjusted_by, find_break, lock_break, take_step};
+pub use list::{BeforeBreak, BreakFilter, Listed, Place, list, list_breaks};
 pub use read::{breaks, find, is_kept, totals};
 
 /// An operation of a partner, in one currency. In a further currency it moves no points.
@@ -92,6 +98,15 @@ pub struct Kept {
     pub superseded: bool,
 }
 
+/// What names a break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BreakId {
+    /// Which report found it.
+    pub reconciliation: Uuid,
+    /// Its number there, from 1.
+    pub number: i32,
+}
+
 /// A break to be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewBreak {
@@ -130,6 +145,17 @@ pub struct KeptBreak {
     pub changed_at: Option<Timestamp>,
 }
 
+/// A break, whose it is and of which window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedBreak {
+    /// The break.
+    pub kept: KeptBreak,
+    /// Whose record it was found by.
+    pub partner: PartnerId,
+    /// The window's name.
+    pub window: String,
+}
+
 /// Breaks of one kind that stand alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BreakTotal {
@@ -157,4 +183,11 @@ fn money(
     let (Some(currency), Some(micros)) = (currency, micros) else { return Ok(None) };
     let currency = crate::codes::currency(&currency, "breaks", column)?;
     Ok(Some(Money { currency, micros: Micros(micros) }))
+}
+
+/// As requests name it: the report, a slash, the number.
+impl fmt::Display for BreakId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.reconciliation, self.number)
+    }
 }

@@ -106,6 +106,23 @@ async fn unreadable(
     Ok(rows.collect())
 }
 
+/// A break as its row has it.
+pub(super) struct BreakRow {
+    pub(super) reconciliation_id: Uuid,
+    pub(super) number: i32,
+    pub(super) kind: i16,
+    pub(super) points: i64,
+    pub(super) currency: Option<String>,
+    pub(super) micros: Option<i64>,
+    pub(super) other_currency: Option<String>,
+    pub(super) other_micros: Option<i64>,
+    pub(super) since: jiff_sqlx::Timestamp,
+    pub(super) sides: Vec<u8>,
+    pub(super) state: i16,
+    pub(super) owner: Option<String>,
+    pub(super) changed_at: Option<jiff_sqlx::Timestamp>,
+}
+
 /// Breaks of a reconciliation after a number, in order, at most `limit`.
 pub async fn breaks(
     executor: impl PgExecutor<'_>,
@@ -113,9 +130,10 @@ pub async fn breaks(
     after: i32,
     limit: u16,
 ) -> Result<Vec<KeptBreak>, StoreError> {
-    let rows = sqlx::query!(
-        r#"SELECT number, kind, points, currency, micros, other_currency, other_micros,
-                  since AS "since: jiff_sqlx::Timestamp", sides, state, owner,
+    let rows = sqlx::query_as!(
+        BreakRow,
+        r#"SELECT reconciliation_id, number, kind, points, currency, micros, other_currency,
+                  other_micros, since AS "since: jiff_sqlx::Timestamp", sides, state, owner,
                   changed_at AS "changed_at: jiff_sqlx::Timestamp"
            FROM breaks WHERE reconciliation_id = $1 AND number > $2 ORDER BY number LIMIT $3"#,
         id,
@@ -123,11 +141,17 @@ pub async fn breaks(
         i64::from(limit)
     );
     let rows = rows.fetch_all(executor).await?;
-    let found = rows.into_iter().map(|row| {
+    rows.into_iter().map(KeptBreak::try_from).collect()
+}
+
+impl TryFrom<BreakRow> for KeptBreak {
+    type Error = StoreError;
+
+    fn try_from(row: BreakRow) -> Result<Self, StoreError> {
         let first = money((row.currency, row.micros), "currency")?;
         let other = money((row.other_currency, row.other_micros), "other_currency")?;
-        Ok(KeptBreak {
-            reconciliation: id,
+        Ok(Self {
+            reconciliation: row.reconciliation_id,
             number: row.number,
             kind: codes::break_kind(row.kind)?,
             points: Points(row.points),
@@ -138,8 +162,7 @@ pub async fn breaks(
             owner: row.owner,
             changed_at: row.changed_at.map(jiff_sqlx::Timestamp::to_jiff),
         })
-    });
-    found.collect()
+    }
 }
 
 /// What the breaks of a reconciliation come to, by kind, state and owner.
