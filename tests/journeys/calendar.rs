@@ -1,6 +1,8 @@
 //! Windows that the calendar closes, and what partners say of them: invariant 6, one window, whatever
 //! clocks, hubs and callers do meanwhile.
 
+use std::collections::BTreeMap;
+
 use entente_client::{
     Client,
     api::{
@@ -8,7 +10,7 @@ use entente_client::{
         settlement::{
             AgreeStatementRequest, AmountKind, Arrangement, Calendar, CloseWindowRequest, Cycle,
             GetArrangementRequest, GetWindowRequest, GetWindowResponse, ListWindowsRequest,
-            Netting, StatementState, Window, WindowState,
+            Netting, StatementState, Window, WindowState, get_statement_response::Part,
         },
     },
     new_request_id,
@@ -20,7 +22,10 @@ use entente_testkit::{
 use futures::future::join_all;
 use jiff::Timestamp;
 
-use crate::steps::{at, cents, close, gross, gross_rows, position, reason, until};
+use crate::{
+    closing::statement,
+    steps::{at, cents, close, gross, gross_rows, position, reason, until},
+};
 
 /// Each day at 18:00 in Berlin, and five days to object.
 pub(crate) fn daily() -> Arrangement {
@@ -134,7 +139,12 @@ async fn a_hundred_commits_race_two_hubs_that_close_and_each_is_in_one_window() 
     let operator = hub.operator().await;
     let earning = (0..100).map(|index: usize| {
         let client = &clients[index % 2];
-        async move { client.earn(earn("guest", cents(100), "EUR")).await.unwrap() }
+        // One more point each, so that no two sums of them are alike by chance.
+        let spend = cents(100 * (1 + i64::try_from(index).unwrap()));
+        async move {
+            let earned = client.earn(earn("guest", spend, "EUR")).await.unwrap().operation.unwrap();
+            (earned.request_id, earned.points)
+        }
     });
     let by_hand = CloseWindowRequest { name: "by-hand".to_owned(), testing: false };
     let closing = async {
@@ -142,16 +152,24 @@ async fn a_hundred_commits_race_two_hubs_that_close_and_each_is_in_one_window() 
         operator.close_window(by_hand.clone()).await.unwrap();
         hub.advance_to(at("2026-03-04T17:00:00Z")).await;
     };
-    tokio::join!(join_all(earning), closing);
-    earns(&clients[0], 100).await;
+    let (earned, ()) = tokio::join!(join_all(earning), closing);
+    let earned: BTreeMap<_, _> = earned.into_iter().collect();
+    close(&operator, "rest").await;
     let windows = closed(&operator).await;
     let names: Vec<_> = windows.iter().map(|window| window.name.as_str()).collect();
-    assert_eq!(names, ["2026-03-02", "by-hand", "2026-03-03", "2026-03-04"]);
-    let mut points = issued(&operator, "").await;
+    assert_eq!(names, ["2026-03-02", "by-hand", "2026-03-03", "2026-03-04", "rest"]);
+    let mut found = BTreeMap::new();
     for name in names {
-        points += issued(&operator, name).await;
+        let mut points = 0;
+        for part in statement(&clients[0], name, "").await {
+            let Part::Line(line) = part else { continue };
+            points += line.points;
+            assert_eq!(found.insert(line.request_id, line.points), None, "in one window");
+        }
+        assert_eq!(issued(&operator, name).await, points, "{name}: the sum of its operations");
     }
-    assert_eq!(points, 101, "each is in a window, and in one");
+    assert_eq!(found, earned, "each is in a window");
+    assert_eq!(issued(&operator, "").await, 0);
     second.drain().await;
     // Closing the hub holds each window against its operations.
     hub.close().await;

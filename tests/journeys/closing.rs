@@ -44,7 +44,7 @@ async fn with_the_window_of_e2() -> TestHub {
 }
 
 /// A statement's parts.
-async fn statement(client: &Client, window: &str, partner: &str) -> Vec<Part> {
+pub(crate) async fn statement(client: &Client, window: &str, partner: &str) -> Vec<Part> {
     let request = GetStatementRequest { window: window.to_owned(), partner: partner.to_owned() };
     let mut stream = client.get_statement(request).await.unwrap();
     let mut parts = Vec::new();

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -19,6 +19,9 @@ use tokio::{
     task::JoinHandle,
 };
 
+/// How many bytes of a connection still pass.
+type Left = Mutex<usize>;
+
 /// A proxy in front of one address, until it is dropped.
 #[derive(Debug)]
 pub struct Proxy {
@@ -27,6 +30,7 @@ pub struct Proxy {
     cut: watch::Sender<u64>,
     cuts: Arc<AtomicUsize>,
     accepted: Arc<AtomicUsize>,
+    open: Arc<Mutex<Vec<Weak<Left>>>>,
     accepting: JoinHandle<()>,
 }
 
@@ -40,19 +44,22 @@ impl Proxy {
         let cuts = Arc::new(AtomicUsize::new(0));
         let target = Arc::new(Mutex::new(target));
         let accepted = Arc::new(AtomicUsize::new(0));
+        let open = Arc::new(Mutex::new(Vec::new()));
+        let opened = Arc::clone(&open);
         let (watched, counted, towards) = (cut.clone(), Arc::clone(&cuts), Arc::clone(&target));
         let arrived = Arc::clone(&accepted);
         let accepting = tokio::spawn(async move {
             let mut after_bytes = VecDeque::from(after_bytes);
             while let Ok((client, _)) = listener.accept().await {
                 arrived.fetch_add(1, Ordering::SeqCst);
-                let left = after_bytes.pop_front().unwrap_or(usize::MAX);
+                let left = Arc::new(Mutex::new(after_bytes.pop_front().unwrap_or(usize::MAX)));
+                opened.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&left));
                 let cut = watched.subscribe();
                 let target = *towards.lock().unwrap_or_else(PoisonError::into_inner);
                 tokio::spawn(forward(client, target, left, cut, Arc::clone(&counted)));
             }
         });
-        Self { address, target, cut, cuts, accepted, accepting }
+        Self { address, target, cut, cuts, accepted, open, accepting }
     }
 
     /// Forwards to an address, and cuts when it is told to.
@@ -74,6 +81,15 @@ impl Proxy {
     /// Cuts all connections that are open.
     pub fn cut(&self) {
         self.cut.send_modify(|count| *count += 1);
+    }
+
+    /// Cuts each connection that is open after so many bytes more, those of both directions counted.
+    pub fn cut_after(&self, bytes: usize) {
+        for left in self.open.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            if let Some(left) = left.upgrade() {
+                *left.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
+            }
+        }
     }
 
     /// How many connections were made so far.
@@ -99,12 +115,11 @@ impl Drop for Proxy {
 async fn forward(
     client: TcpStream,
     target: SocketAddr,
-    left: usize,
+    left: Arc<Left>,
     mut cut: watch::Receiver<u64>,
     cuts: Arc<AtomicUsize>,
 ) {
     let Ok(server) = TcpStream::connect(target).await else { return };
-    let left = Arc::new(Mutex::new(left));
     let ((from_client, to_client), (from_server, to_server)) =
         (client.into_split(), server.into_split());
     let was_cut = tokio::select! {
@@ -116,7 +131,7 @@ async fn forward(
 }
 
 /// Copies until an end, or until no bytes are left, which is a cut.
-async fn pipe(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, left: &Mutex<usize>) -> bool {
+async fn pipe(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, left: &Left) -> bool {
     let mut buffer = vec![0; 8_192];
     loop {
         let Ok(read @ 1..) = from.read(&mut buffer).await else { return false };

@@ -3,6 +3,7 @@
 mod cast;
 mod check;
 mod close;
+mod crash;
 mod merge;
 mod payment;
 mod statement;

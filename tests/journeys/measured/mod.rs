@@ -1,0 +1,171 @@
+//! What settlement has to do in a given time, on a window of millions of operations: measured on demand,
+//! as `docs/benchmarks.md` says, and never in a run of all tests.
+
+mod fill;
+mod record;
+
+use std::{
+    env, fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use entente_client::{
+    Client,
+    api::{
+        partner::Funding,
+        settlement::{GetStatementRequest, get_statement_response::Part},
+    },
+};
+use entente_identity::pki::DomainDirectory;
+use entente_testkit::{
+    TestHub,
+    cast::{self, HARBOR, PARTNERS, ROVER, agreement_in},
+};
+use serde_json::Value;
+
+use crate::steps::{at, close};
+use fill::Filling;
+
+/// The window.
+const NAME: &str = "2026-03-02";
+
+/// Operations of the window; of five, three are Harbor's, one is Rover's, one the grocer's.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how much is measured is not the hub's configuration"
+)]
+fn operation_count() -> i64 {
+    env::var("ENTENTE_MEASURED_OPERATIONS").map_or(5_000_000, |count| count.parse().unwrap())
+}
+
+/// Says what was measured, also where a test's output is caught otherwise.
+fn say(what: &str) {
+    let mut log = std::io::stderr().lock();
+    log.write_all(format!("{what}\n").as_bytes()).unwrap();
+}
+
+fn per_second(count: u64, took: Duration) -> u128 {
+    u128::from(count) * 1_000_000 / took.as_micros().max(1)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement of many minutes"]
+async fn a_window_of_millions_is_closed_told_and_reconciled() {
+    let hub = TestHub::start().await;
+    let operator = hub.operator().await;
+    for partner in PARTNERS {
+        cast::onboard(&operator, partner, agreement_in("EUR", Funding::AtIssue)).await;
+    }
+    let begun = Instant::now();
+    let folder = hub.trust_domain().folder().to_owned();
+    let filling = Filling::new(hub.database().owner_pool().await, &folder.join("keys"));
+    filling.fill(operation_count()).await;
+    say(&format!("filled in {:?}", begun.elapsed()));
+    hub.advance_to(at("2026-03-02T20:00:00Z")).await;
+
+    let begun = Instant::now();
+    let closed = close(&operator, NAME).await;
+    say(&format!("closed in {:?}: {} nets", begun.elapsed(), closed.nets.len()));
+
+    let harbor = hub.partner(HARBOR).await;
+    for _ in 0..2 {
+        statement(&harbor).await;
+    }
+    let work = tempfile::tempdir().unwrap();
+    let (file, side) = (work.path().join("record.csv"), work.path().join("hub.csv"));
+    let planted = record::write(&filling, (&file, &side)).await;
+    say(&format!("planted {planted:?}"));
+    sort_and_join(work.path());
+    reset_peak();
+    let (before, begun) = (memory("VmRSS:"), Instant::now());
+    let domain = hub.trust_domain();
+    let address = format!("https://{}", hub.partner_address());
+    let found = tokio::task::spawn_blocking(move || reconcile(&file, &address, &domain));
+    let found = found.await.unwrap();
+    say(&format!(
+        "reconciled in {:?}; memory of this process, which the hub is in: {before} MiB before, at most {} MiB",
+        begun.elapsed(),
+        memory("VmHWM:")
+    ));
+    assert_eq!(found, planted, "all that was planted is found, and nothing is invented");
+    hub.close_unverified().await;
+}
+
+/// Reads Harbor's statement to its end.
+async fn statement(harbor: &Client) {
+    let begun = Instant::now();
+    let request = GetStatementRequest { window: NAME.to_owned(), partner: String::new() };
+    let mut stream = harbor.get_statement(request).await.unwrap();
+    let (mut lines, mut after_lines) = (0, Duration::ZERO);
+    while let Some(part) = stream.next().await.unwrap() {
+        if let Part::Line(_) = part {
+            lines += 1;
+            after_lines = begun.elapsed();
+        }
+    }
+    say(&format!(
+        "a statement of {lines} lines in {:?}: {} lines a second; to its end {:?}",
+        after_lines,
+        per_second(lines, after_lines),
+        begun.elapsed()
+    ));
+}
+
+/// Runs the binary, and counts the breaks of each kind in its answer.
+fn reconcile(file: &Path, address: &str, domain: &DomainDirectory) -> record::Breaks {
+    let output = Command::new(binary())
+        .arg("reconcile")
+        .arg(file)
+        .args(["--window", NAME, "--as", ROVER, "--output", "json", "--endpoint", address])
+        .arg("--certificates")
+        .arg(domain.folder())
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "reconcile fails");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut breaks = record::Breaks::new();
+    for found in report["breaks"].as_array().unwrap() {
+        *breaks.entry(found["kind"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    breaks
+}
+
+/// The binary that was built beside this test, unless another is named.
+#[expect(clippy::disallowed_methods, reason = "which binary is measured is not its configuration")]
+fn binary() -> PathBuf {
+    if let Ok(named) = env::var("ENTENTE_BINARY") {
+        return named.into();
+    }
+    let test = env::current_exe().unwrap();
+    let built = test.ancestors().nth(2).unwrap().join("entente");
+    assert!(built.exists(), "cargo build the binary first, in the same profile");
+    built
+}
+
+/// The yardstick: both sides sorted by receipt and joined, by what every system has.
+fn sort_and_join(folder: &Path) {
+    let begun = Instant::now();
+    let script = "LC_ALL=C sort --parallel=2 -t, -k1,1 record.csv > record.sorted &&
+        LC_ALL=C sort --parallel=2 -t, -k1,1 hub.csv > hub.sorted &&
+        LC_ALL=C join -t, -a 1 -a 2 record.sorted hub.sorted > joined";
+    let ran = Command::new("sh").args(["-c", script]).current_dir(folder).status().unwrap();
+    assert!(ran.success(), "sort and join");
+    say(&format!("sort and join of the same two files in {:?}", begun.elapsed()));
+}
+
+/// Lets the greatest memory of this process be measured from now on.
+fn reset_peak() {
+    fs::write("/proc/self/clear_refs", "5").unwrap();
+}
+
+/// What `/proc` says of this process, in MiB.
+fn memory(name: &str) -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().trim().parse::<u64>().unwrap() / 1_024
+}
