@@ -71,6 +71,15 @@ impl Services {
             certificate_events: CertificateEvents::default(),
         }
     }
+
+    /// The same services, asking for no tokens: to measure what they cost. No build that serves has
+    /// this feature.
+    #[cfg(feature = "unguarded")]
+    #[must_use]
+    pub fn unguarded(mut self) -> Self {
+        self.door = Door::Unguarded;
+        self
+    }
 }
 
 impl ServicesBuilder {
