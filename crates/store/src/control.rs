@@ -208,8 +208,7 @@ impl<H> Control<H> {
     /// Gives a request id its outcome for ever. Where it has one by now, the answer is
     /// [`StoreError::Claimed`]: roll back and run again.
     pub async fn record(&mut self, row: &RequestRow) -> Result<(), StoreError> {
-        let recorded = requests::insert(self.connection(), std::slice::from_ref(row)).await?;
-        if recorded == 1 { Ok(()) } else { Err(StoreError::Claimed) }
+        requests::insert(self.connection(), std::slice::from_ref(row)).await
     }
 
     /// Gives up what was written.

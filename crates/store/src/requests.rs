@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     StoreError,
+    batch::rows::RequestRecord,
     codes::{inconsistent, operation_kind},
     personal::Lookup,
 };
@@ -291,46 +292,39 @@ fn original_kind(method: i16, refused: bool, authorized_by: Option<Seq>) -> Orig
     }
 }
 
-/// Inserts outcomes by receipt, then by id, and says how many: an id that is taken, or a receipt
-/// that is credited, is left as it is.
+/// Inserts outcomes by receipt, then by id, so that no two batches wait for each other. Where an id is
+/// taken, or a receipt is credited, nothing is written: [`StoreError::Claimed`], roll back and run again.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
     rows: &[RequestRow],
-) -> Result<u64, StoreError> {
-    let column = |place: fn(&Place) -> i64| -> Vec<Option<i64>> {
-        rows.iter().map(|row| row.outcome.place.as_ref().map(place)).collect()
-    };
-    let cells: Vec<Option<i16>> =
-        rows.iter().map(|row| row.outcome.place.map(|place| place.cell.0)).collect();
-    let members: Vec<Option<Uuid>> = rows
-        .iter()
-        .map(|row| row.outcome.place.and_then(|place| place.member).map(|member| member.0))
-        .collect();
-    let authorized_by: Vec<Option<i64>> = rows
-        .iter()
-        .map(|row| row.outcome.place.and_then(|place| place.authorized_by).map(|seq| seq.0))
-        .collect();
-    let result = sqlx::query!(
-        "INSERT INTO requests (partner_id, request_id, method, fields, refused, answer, cell, seq,
-                               member_id, authorized_by, receipt)
-         SELECT * FROM UNNEST($1::integer[], $2::uuid[], $3::smallint[], $4::bytea[], $5::boolean[],
-                              $6::bytea[], $7::smallint[], $8::bigint[], $9::uuid[], $10::bigint[],
-                              $11::text[])
-         ORDER BY 1, 11, 2
-         ON CONFLICT DO NOTHING",
-        &rows.iter().map(|row| row.partner.0).collect::<Vec<_>>(),
-        &rows.iter().map(|row| row.request_id.0).collect::<Vec<_>>(),
-        &rows.iter().map(|row| row.outcome.method).collect::<Vec<_>>(),
-        &rows.iter().map(|row| row.outcome.fields.clone()).collect::<Vec<_>>(),
-        &rows.iter().map(|row| row.outcome.refused).collect::<Vec<_>>(),
-        &rows.iter().map(|row| row.outcome.answer.clone()).collect::<Vec<_>>(),
-        &cells as _,
-        &column(|place| place.seq.0) as _,
-        &members as _,
-        &authorized_by as _,
-        &rows.iter().map(|row| row.receipt.clone()).collect::<Vec<_>>() as _
-    )
-    .execute(connection)
-    .await?;
-    Ok(result.rows_affected())
+) -> Result<(), StoreError> {
+    let mut rows: Vec<RequestRecord<'_>> = rows.iter().map(record).collect();
+    rows.sort_unstable_by_key(|row| (row.partner_id, row.receipt, row.request_id));
+    let inserted =
+        sqlx::query!("INSERT INTO requests SELECT * FROM UNNEST($1::requests[])", &rows as _)
+            .execute(connection)
+            .await;
+    match inserted {
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+            Err(StoreError::Claimed)
+        }
+        inserted => Ok(inserted.map(drop)?),
+    }
+}
+
+fn record(row: &RequestRow) -> RequestRecord<'_> {
+    let (outcome, place) = (&row.outcome, row.outcome.place.as_ref());
+    RequestRecord {
+        partner_id: row.partner.0,
+        request_id: row.request_id.0,
+        method: outcome.method,
+        fields: &outcome.fields,
+        refused: outcome.refused,
+        answer: &outcome.answer,
+        cell: place.map(|place| place.cell.0),
+        seq: place.map(|place| place.seq.0),
+        member_id: place.and_then(|place| place.member).map(|member| member.0),
+        authorized_by: place.and_then(|place| place.authorized_by).map(|seq| seq.0),
+        receipt: row.receipt.as_deref(),
+    }
 }

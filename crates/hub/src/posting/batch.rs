@@ -310,11 +310,10 @@ impl<'a> Deciding<'a> {
     }
 
     pub(super) async fn write(
-        mut self,
+        self,
         batch: &mut Batch,
         mut loaded: LoadedMembers,
     ) -> Result<(), StoreError> {
-        self.requests.sort_by_key(|row| (row.partner, row.request_id));
         loaded.members = self.state.members;
         let written = Written {
             heads: self.heads,

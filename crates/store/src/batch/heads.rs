@@ -29,6 +29,13 @@ pub struct Heads {
     pub catalogue_epoch: i64,
 }
 
+impl Heads {
+    /// Whether an operation of a cell is one that the batch numbered, and so not yet written.
+    pub(super) fn is_of_batch(&self, cell: Cell, seq: Seq) -> bool {
+        self.heads.get(&cell).is_none_or(|head| seq > head.seq)
+    }
+}
+
 impl Batch {
     /// Locks the heads of `cells` in cell order and reads the clock under them. Where the calendar
     /// closes the open window first, the answer is [`StoreError::CutOffDue`].

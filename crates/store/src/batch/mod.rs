@@ -13,6 +13,7 @@ mod lots;
 mod members;
 mod merges;
 mod read;
+pub(crate) mod rows;
 mod velocity;
 mod write;
 mod write_members;

@@ -15,7 +15,7 @@ pub struct Written<'a> {
     pub heads: &'a Heads,
     /// The number of the last operation of each cell.
     pub last: &'a BTreeMap<Cell, Seq>,
-    /// The outcomes, in key order.
+    /// The outcomes.
     pub requests: &'a [RequestRow],
     /// The operations and their transfers.
     pub decisions: &'a [Decision],
@@ -36,11 +36,11 @@ pub struct Written<'a> {
 impl Batch {
     /// Writes everything; nothing is durable before [`Batch::commit`].
     pub async fn write(&mut self, written: &Written<'_>) -> Result<(), StoreError> {
-        self.write_requests(written.requests).await?;
+        crate::requests::insert(self.connection(), written.requests).await?;
         self.write_operations(written.decisions).await?;
         self.write_transfers(written.decisions).await?;
         self.write_notices(written.notices).await?;
-        self.write_members(written.members, written.heads.now).await?;
+        self.write_members(written.members, written.heads).await?;
         self.write_positions(written.decisions).await?;
         self.write_exposures(written.exposures, written.changed_exposures).await?;
         self.write_partners_counted(written.counted, written.changed_counted).await?;
@@ -50,14 +50,5 @@ impl Batch {
     async fn write_notices(&mut self, rows: &[Notice]) -> Result<(), StoreError> {
         // Most batches have none, and spare the round trip.
         if rows.is_empty() { Ok(()) } else { notices::insert(self.connection(), rows).await }
-    }
-
-    async fn write_requests(&mut self, rows: &[RequestRow]) -> Result<(), StoreError> {
-        let written = crate::requests::insert(self.connection(), rows).await?;
-        if usize::try_from(written).is_ok_and(|written| written == rows.len()) {
-            Ok(())
-        } else {
-            Err(StoreError::Claimed)
-        }
     }
 }

@@ -1,13 +1,14 @@
 //! What changed of the batch's members: wallets, lots, holds with their legs, debts.
 
-use entente_ledger::{Debt, Hold, HoldLeg, HoldState, Lot, Purchase};
+use entente_ledger::{Cell, Debt, Hold, HoldLeg, HoldState, Lot, Seq};
 use entente_loyalty::Member;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 
 use super::{
-    Batch, LoadedMembers,
+    Batch, Heads, LoadedMembers,
     lots::{merged_from, origin_code, source},
+    rows::LotRecord,
     write_operations::column,
 };
 use crate::{
@@ -19,7 +20,7 @@ impl Batch {
     pub(super) async fn write_members(
         &mut self,
         loaded: &LoadedMembers,
-        now: Timestamp,
+        heads: &Heads,
     ) -> Result<(), StoreError> {
         let changed: Vec<&Member> =
             loaded.members.values().filter(|m| has_changed(m) || is_stale(loaded, m)).collect();
@@ -27,8 +28,8 @@ impl Batch {
             return Ok(());
         }
         self.write_wallets(loaded, &changed).await?;
-        self.write_lots(&rows(&changed, |m| m.changed_lots.iter().filter_map(|id| m.lots.get(id))))
-            .await?;
+        let lots = rows(&changed, |m| m.changed_lots.iter().filter_map(|id| m.lots.get(id)));
+        self.write_lots(heads, &lots).await?;
         let holds = rows(&changed, |m| m.changed_holds.iter().filter_map(|seq| m.holds.get(seq)));
         self.write_holds(&holds).await?;
         self.write_legs(&holds).await?;
@@ -38,7 +39,7 @@ impl Batch {
         .await?;
         self.write_gifts(&changed).await?;
         self.write_counted(&changed).await?;
-        self.write_forwards(loaded, &changed, now).await
+        self.write_forwards(loaded, &changed, heads.now).await
     }
 
     async fn write_wallets(
@@ -65,50 +66,33 @@ impl Batch {
         Ok(())
     }
 
-    async fn write_lots(&mut self, rows: &[(&Member, &Lot)]) -> Result<(), StoreError> {
+    /// Lots that the batch opened are inserted; of those that were there before, what may change is
+    /// written.
+    async fn write_lots(
+        &mut self,
+        heads: &Heads,
+        rows: &[(&Member, &Lot)],
+    ) -> Result<(), StoreError> {
         if rows.is_empty() {
             return Ok(());
         }
+        let (opened, changed): (Vec<_>, Vec<_>) = rows
+            .iter()
+            .map(|(member, lot)| lot_record(member, lot))
+            .partition(|lot| heads.is_of_batch(Cell(lot.cell), Seq(lot.opened_by)));
         sqlx::query!(
-            "INSERT INTO lots (cell, member_id, opened_by, ordinal, issuer, funding, terms_version,
-                 currency, expires_at, remaining, held, expired, open, category, spend_micros,
-                 spend_reversed_micros, activity_at, points_earned, points_clawed, origin,
-                 announced, from_cell, from_opened_by, from_ordinal, merged_from)
-             SELECT * FROM UNNEST($1::smallint[], $2::uuid[], $3::bigint[], $4::smallint[],
-                 $5::integer[], $6::smallint[], $7::integer[], $8::text[], $9::timestamptz[],
-                 $10::bigint[], $11::bigint[], $12::bigint[], $13::boolean[], $14::text[],
-                 $15::bigint[], $16::bigint[], $17::timestamptz[], $18::bigint[], $19::bigint[],
-                 $20::smallint[], $21::boolean[], $22::smallint[], $23::bigint[],
-                 $24::smallint[], $25::uuid[])
-             ON CONFLICT (cell, member_id, opened_by, ordinal) DO UPDATE
-             SET remaining = EXCLUDED.remaining, held = EXCLUDED.held, expired = EXCLUDED.expired,
-                 open = EXCLUDED.open, spend_reversed_micros = EXCLUDED.spend_reversed_micros,
-                 points_clawed = EXCLUDED.points_clawed, announced = EXCLUDED.announced",
-            &column(rows, |r| r.0.cell.0),
-            &column(rows, |r| r.0.id.0),
-            &column(rows, |r| r.1.id.opened_by.0),
-            &column(rows, |r| r.1.id.ordinal),
-            &column(rows, |r| r.1.issuer.0),
-            &column(rows, |r| funding_code(r.1.funding)),
-            &column(rows, |r| r.1.terms_version.0),
-            &column(rows, |r| r.1.currency.to_string()),
-            &column(rows, |r| r.1.expires_at.to_sqlx()) as _,
-            &column(rows, |r| r.1.remaining.0),
-            &column(rows, |r| r.1.held.0),
-            &column(rows, |r| r.1.expired.0),
-            &column(rows, |r| r.1.remaining.is_positive()),
-            &bought(rows, |p| p.category.clone()) as _,
-            &bought(rows, |p| p.spend.0) as _,
-            &bought(rows, |p| p.spend_reversed.0) as _,
-            &bought(rows, |p| p.activity_at.to_sqlx()) as _,
-            &bought(rows, |p| p.points_earned.0) as _,
-            &bought(rows, |p| p.points_clawed.0) as _,
-            &column(rows, |r| origin_code(&r.1.origin)),
-            &column(rows, |r| r.1.announced),
-            &column(rows, |r| source(&r.1.origin).map(|(cell, _)| cell.0)) as _,
-            &column(rows, |r| source(&r.1.origin).map(|(_, lot)| lot.opened_by.0)) as _,
-            &column(rows, |r| source(&r.1.origin).map(|(_, lot)| lot.ordinal)) as _,
-            &column(rows, |r| merged_from(&r.1.origin).map(|from| from.0)) as _
+            "WITH changed AS (
+                 UPDATE lots
+                 SET remaining = n.remaining, held = n.held, expired = n.expired, open = n.open,
+                     spend_reversed_micros = n.spend_reversed_micros,
+                     points_clawed = n.points_clawed, announced = n.announced
+                 FROM UNNEST($2::lots[]) n
+                 WHERE lots.cell = n.cell AND lots.member_id = n.member_id
+                   AND lots.opened_by = n.opened_by AND lots.ordinal = n.ordinal
+             )
+             INSERT INTO lots SELECT * FROM UNNEST($1::lots[])",
+            &opened as _,
+            &changed as _
         )
         .execute(self.connection())
         .await?;
@@ -210,9 +194,36 @@ impl Batch {
     }
 }
 
-/// One column of the purchases behind lots; null for a lot that was not earned.
-fn bought<T>(rows: &[(&Member, &Lot)], field: impl Fn(&Purchase) -> T) -> Vec<Option<T>> {
-    column(rows, |row| row.1.purchase().map(&field))
+fn lot_record<'a>(member: &Member, lot: &'a Lot) -> LotRecord<'a> {
+    let purchase = lot.purchase();
+    let source = source(&lot.origin);
+    LotRecord {
+        cell: member.cell.0,
+        member_id: member.id.0,
+        opened_by: lot.id.opened_by.0,
+        ordinal: lot.id.ordinal,
+        issuer: lot.issuer.0,
+        funding: funding_code(lot.funding),
+        terms_version: lot.terms_version.0,
+        currency: lot.currency.code(),
+        expires_at: lot.expires_at.to_sqlx(),
+        remaining: lot.remaining.0,
+        held: lot.held.0,
+        expired: lot.expired.0,
+        open: lot.remaining.is_positive(),
+        category: purchase.map(|bought| bought.category.as_str()),
+        spend_micros: purchase.map(|bought| bought.spend.0),
+        spend_reversed_micros: purchase.map(|bought| bought.spend_reversed.0),
+        activity_at: purchase.map(|bought| bought.activity_at.to_sqlx()),
+        points_earned: purchase.map(|bought| bought.points_earned.0),
+        points_clawed: purchase.map(|bought| bought.points_clawed.0),
+        origin: origin_code(&lot.origin),
+        from_cell: source.map(|(cell, _)| cell.0),
+        from_opened_by: source.map(|(_, lot)| lot.opened_by.0),
+        from_ordinal: source.map(|(_, lot)| lot.ordinal),
+        announced: lot.announced,
+        merged_from: merged_from(&lot.origin).map(|from| from.0),
+    }
 }
 
 fn has_changed(member: &Member) -> bool {

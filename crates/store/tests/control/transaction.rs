@@ -60,6 +60,9 @@ async fn a_request_id_has_one_outcome_for_ever() {
     let mut control = Control::begin_without_heads(&ledger.pool).await.expect("begun");
     let claimed = control.record(&second).await.expect_err("the id is taken");
     assert!(matches!(claimed, StoreError::Claimed) && claimed.is_transient());
+    control.rollback().await.expect("a way back");
+
+    let mut control = Control::begin_without_heads(&ledger.pool).await.expect("begun");
     let outcome = control.outcome(partner, request_id).await.expect("a read");
     assert_eq!(outcome, Some(first.outcome));
 }
