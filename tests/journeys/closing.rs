@@ -6,9 +6,11 @@ use entente_client::{
         partner::{Agreement, Funding},
         settlement::{
             AmountKind, Direction, GetStatementRequest, GetStatementResponse, ListWindowsRequest,
-            Net, StatementClosing, get_statement_response::Part,
+            Net, RecordPaymentRequest, StatementBalance, StatementClosing,
+            get_statement_response::Part,
         },
     },
+    new_request_id,
 };
 use entente_testkit::{
     TestHub,
@@ -254,8 +256,8 @@ async fn a_capture_in_the_next_window_is_paid_for_in_the_next_window() {
     hub.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn half_a_cent_is_rounded_away_from_zero_once_and_the_nets_still_sum_to_zero() {
+/// Everybody's member, with a thousand points of Harbor's, which cost half a cent each.
+async fn half_cents() -> TestHub {
     let hub = TestHub::start().await;
     let operator = hub.operator().await;
     let agreement =
@@ -265,6 +267,13 @@ async fn half_a_cent_is_rounded_away_from_zero_once_and_the_nets_still_sum_to_ze
     }
     everywhere(&hub, "guest").await;
     hub.partner(HARBOR).await.earn(earn("guest", cents(1_000), "USD")).await.unwrap();
+    hub
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_cent_is_rounded_away_from_zero_once_and_the_nets_still_sum_to_zero() {
+    let hub = half_cents().await;
+    let operator = hub.operator().await;
     // Rover is owed .015 by three burns of .005, Grocer .005 by one.
     for redeemer in [ROVER, ROVER, ROVER, GROCER] {
         hub.partner(redeemer).await.burn(burn("guest", 1)).await.unwrap();
@@ -286,5 +295,62 @@ async fn half_a_cent_is_rounded_away_from_zero_once_and_the_nets_still_sum_to_ze
     assert_eq!(sum(&closed.nets, "USD"), 0);
     let rover = statement(&hub.partner(ROVER).await, "2026-03", "").await;
     assert_eq!(closings(&rover)[0].amount, Some(cast::money(20_000, "USD")));
+    hub.close().await;
+}
+
+/// What was unpaid when the window opened, and when it closed.
+async fn unpaid(
+    client: &Client,
+    window: &str,
+) -> (Option<(Direction, i64)>, Option<(Direction, i64)>) {
+    let told = |unpaid: &StatementBalance| {
+        let amount = unpaid.amount.as_ref().unwrap();
+        assert_eq!(amount.currency, "USD");
+        (unpaid.direction(), amount.micros)
+    };
+    let (mut opening, mut balance) = (None, None);
+    for part in statement(client, window, "").await {
+        match part {
+            Part::Opening(unpaid) => assert_eq!(opening.replace(told(&unpaid)), None),
+            Part::Balance(unpaid) => assert_eq!(balance.replace(told(&unpaid)), None),
+            _ => {}
+        }
+    }
+    (opening, balance)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_opens_with_what_was_unpaid_and_no_payment_changes_it() {
+    use Direction::{Pays, Receives};
+    let hub = half_cents().await;
+    let operator = hub.operator().await;
+    let (harbor, rover) = (hub.partner(HARBOR).await, hub.partner(ROVER).await);
+    let pay = async |micros| {
+        let request = RecordPaymentRequest {
+            request_id: new_request_id(),
+            partner: HARBOR.to_owned(),
+            amount: Some(cast::money(micros, "USD")),
+            obligation: String::new(),
+        };
+        operator.record_payment(request).await.unwrap();
+    };
+    rover.burn(burn("guest", 6)).await.unwrap();
+    close(&operator, "2026-03").await;
+    // The header says how far the window has come meanwhile, which is no part of what is printed.
+    let march = bytes(&statement(&harbor, "2026-03", "").await[1..]);
+    assert_eq!(unpaid(&harbor, "2026-03").await, (None, Some((Pays, 30_000))));
+    pay(20_000).await;
+    rover.burn(burn("guest", 4)).await.unwrap();
+    close(&operator, "2026-04").await;
+    let expected = (Some((Pays, 30_000)), Some((Pays, 30_000)));
+    assert_eq!(unpaid(&harbor, "2026-04").await, expected, ".03, less .02, and .02 more");
+    let expected = (Some((Receives, 30_000)), Some((Receives, 50_000)));
+    assert_eq!(unpaid(&rover, "2026-04").await, expected, "the hub has not paid it");
+    pay(30_000).await;
+    assert_eq!(bytes(&statement(&harbor, "2026-03", "").await[1..]), march);
+    assert_eq!(unpaid(&harbor, "2026-04").await.1, Some((Pays, 30_000)));
+    close(&operator, "2026-05").await;
+    assert_eq!(unpaid(&harbor, "2026-05").await, (Some((Pays, 30_000)), None));
+    assert_eq!(unpaid(&hub.partner(GROCER).await, "2026-05").await, (None, None));
     hub.close().await;
 }

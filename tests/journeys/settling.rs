@@ -182,7 +182,7 @@ async fn a_statement_opens_with_a_header_adds_up_and_ends_with_what_is_paid() {
             Part::Line(line) => paid += signed(line.direction(), &line.amount),
             Part::Elsewhere(there) => paid += signed(there.direction(), &there.amount),
             Part::Total(sum) => total += signed(sum.direction(), &sum.amount),
-            Part::Header(_) | Part::Closing(_) => {}
+            Part::Header(_) | Part::Opening(_) | Part::Balance(_) | Part::Closing(_) => {}
         }
     }
     assert_eq!((paid, total), (780_000_000, 780_000_000));

@@ -76,6 +76,16 @@ impl Sending {
 
     async fn page(&mut self, page: Page) -> Result<(), Gone> {
         match page {
+            Page::Opening(unpaid) => {
+                for net in unpaid {
+                    self.send(wire::balance(net).map(Part::Opening)).await?;
+                }
+            }
+            Page::Balance(unpaid) => {
+                for net in unpaid {
+                    self.send(wire::balance(net).map(Part::Balance)).await?;
+                }
+            }
             Page::Lines(lines) => {
                 for line in lines {
                     self.line_count += 1;

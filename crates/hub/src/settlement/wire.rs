@@ -3,8 +3,8 @@
 use entente_api::{
     settlement::{
         self as api, AmountKind as ApiKind, CloseWindowResponse, Direction, Exposure,
-        GetPositionResponse, Gross, Net, StatementClosing, StatementElsewhere, StatementHeader,
-        StatementLine, StatementTotal,
+        GetPositionResponse, Gross, Net, StatementBalance, StatementClosing, StatementElsewhere,
+        StatementHeader, StatementLine, StatementTotal,
     },
     types::Money,
 };
@@ -139,6 +139,11 @@ pub(super) fn total(movement: &Movement, names: &Names) -> Result<StatementTotal
         direction: side(movement.side).into(),
         amount: Some(moved(movement)),
     })
+}
+
+pub(super) fn balance(net: StatementNet) -> Result<StatementBalance, RpcError> {
+    let (direction, amount) = directed(net.currency, net.net)?;
+    Ok(StatementBalance { direction: direction.into(), amount: Some(amount) })
 }
 
 pub(super) fn closing(net: StatementNet, line_count: i64) -> Result<StatementClosing, RpcError> {

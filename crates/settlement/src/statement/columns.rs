@@ -98,6 +98,10 @@ impl<'t> Row<'t> {
                 row.set(RECORD, Cell::Text("total"));
                 row.moved(moved);
             }
+            StatementRecord::Balance { direction, amount } => {
+                row.set(RECORD, Cell::Text("balance"));
+                row.money(*direction, *amount);
+            }
             StatementRecord::Closing { direction, amount, line_count } => {
                 row.set(RECORD, Cell::Text("closing"));
                 row.money(*direction, *amount);

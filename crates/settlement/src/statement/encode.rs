@@ -145,7 +145,7 @@ mod tests {
         })
     }
 
-    fn records() -> [StatementRecord<'static>; 6] {
+    fn records() -> [StatementRecord<'static>; 7] {
         let header = StatementHeader {
             window: "2026-03",
             partner: "rover-rides",
@@ -166,6 +166,7 @@ mod tests {
             line("R-1"),
             StatementRecord::Elsewhere { day, moved: moved() },
             StatementRecord::Total(moved()),
+            StatementRecord::Balance { direction: Direction::Receives, amount: dollars(5) },
             closing,
         ]
     }
@@ -184,6 +185,7 @@ opening,,,,,,,,,,,,,,,,,even,0.000000,USD,,
 line,,,,,,issue_cancelled,hub,,2026-03-02T08:00:00.000123Z,,00000000-0000-0000-0000-000000000007,R-1,,160,2,0.010000,receives,1.600000,USD,false,
 elsewhere,,,,,,issue_cancelled,hub,2026-03-31,,,,,,160,,,receives,1.600000,USD,,
 total,,,,,,issue_cancelled,hub,,,,,,,160,,,receives,1.600000,USD,,
+balance,,,,,,,,,,,,,,,,,receives,0.000005,USD,,
 closing,,,,,,,,,,,,,,,,,pays,9223372036854.775807,USD,,1
 ";
         assert_eq!(csv, expected);
@@ -200,6 +202,7 @@ closing,,,,,,,,,,,,,,,,,pays,9223372036854.775807,USD,,1
 {"record":"line","kind":"issue_cancelled","counterparty":"hub","posted_at":"2026-03-02T08:00:00.000123Z","request_id":"00000000-0000-0000-0000-000000000007","receipt_reference":"R-1","points":160,"terms_version":2,"price":"0.010000","direction":"receives","amount":"1.600000","currency":"USD","prior_period":false}
 {"record":"elsewhere","kind":"issue_cancelled","counterparty":"hub","day":"2026-03-31","points":160,"direction":"receives","amount":"1.600000","currency":"USD"}
 {"record":"total","kind":"issue_cancelled","counterparty":"hub","points":160,"direction":"receives","amount":"1.600000","currency":"USD"}
+{"record":"balance","direction":"receives","amount":"0.000005","currency":"USD"}
 {"record":"closing","direction":"pays","amount":"9223372036854.775807","currency":"USD","line_count":1}
 "#;
         assert_eq!(json, expected);

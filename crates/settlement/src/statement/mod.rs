@@ -65,7 +65,7 @@ pub const fn kind_word(kind: AmountKind) -> &'static str {
     }
 }
 
-/// One record of a statement. In order: the header, openings, lines, elsewhere, totals, closings.
+/// One record of a statement. In order: the header, openings, lines, elsewhere, totals, balances, closings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatementRecord<'t> {
     /// Whose statement it is, and of which window.
@@ -88,6 +88,13 @@ pub enum StatementRecord<'t> {
     },
     /// What all of one kind with one counterparty comes to.
     Total(Moved<'t>),
+    /// What the partner owes, or is owed, when the window closes, this one counted.
+    Balance {
+        /// Who pays.
+        direction: Direction,
+        /// How much.
+        amount: Money,
+    },
     /// What the partner pays or receives for the window.
     Closing {
         /// Who pays.

@@ -28,6 +28,7 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
         window_again(connection, window, &mut verdict).await?;
     }
     payments(connection, &mut verdict).await?;
+    balances(connection, &mut verdict).await?;
     reconciled::check(connection, &mut verdict).await?;
     adjustments(connection, &mut verdict).await?;
     Ok(verdict)
@@ -153,6 +154,43 @@ async fn payments(connection: &mut PgConnection, verdict: &mut Verdict) -> Resul
            FROM paid FULL JOIN moved USING (payer, payee, currency)
            WHERE COALESCE(paid.micros, 0) <> COALESCE(moved.micros, 0)
            ORDER BY payer, payee, currency LIMIT 20"#
+    );
+    verdict.blame(offenders.fetch_all(connection).await?);
+    Ok(())
+}
+
+/// What each close wrote as unpaid is what is owed for the windows so far less what was paid in them.
+async fn balances(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(), StoreError> {
+    let rows = sqlx::query_scalar!(r#"SELECT count(*) AS "rows!" FROM balances"#);
+    verdict.checked("balances", rows.fetch_one(&mut *connection).await?);
+    let offenders = sqlx::query_scalar!(
+        r#"WITH moved AS (
+               SELECT window_id, payer AS partner_id, currency, micros FROM obligations
+               UNION ALL
+               SELECT window_id, payee, currency, -micros FROM obligations
+               UNION ALL
+               SELECT window_id, credit_partner, currency, -amount FROM transfers WHERE kind = 11
+               UNION ALL
+               SELECT window_id, debit_partner, currency, amount FROM transfers WHERE kind = 11
+           ), of_window AS (
+               SELECT window_id, partner_id, currency, sum(micros) AS micros FROM moved
+               WHERE partner_id > 0 GROUP BY window_id, partner_id, currency
+           ), expected AS (
+               SELECT w.window_id, p.partner_id, p.currency,
+                      sum(COALESCE(m.micros, 0)) OVER (PARTITION BY p.partner_id, p.currency
+                                                       ORDER BY w.window_id) AS micros
+               FROM windows w
+               CROSS JOIN (SELECT DISTINCT partner_id, currency FROM of_window) p
+               LEFT JOIN of_window m ON m.window_id = w.window_id
+                                    AND m.partner_id = p.partner_id AND m.currency = p.currency
+               WHERE w.closed_at IS NOT NULL AND NOT w.testing
+           )
+           SELECT format('the balance of partner %s in %s, window %s: %s micros, by what was owed '
+                         'and paid %s', partner_id, currency, window_id, COALESCE(b.micros, 0),
+                         COALESCE(e.micros, 0)) AS "offender!"
+           FROM balances b FULL JOIN expected e USING (window_id, partner_id, currency)
+           WHERE COALESCE(b.micros, 0) <> COALESCE(e.micros, 0)
+           ORDER BY window_id, partner_id, currency LIMIT 20"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())

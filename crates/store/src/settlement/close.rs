@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     adjust::{self, Adjustment},
     agreement::{self, WindowState},
-    obligations, payment,
+    balances, obligations, payment,
     position::{gross, nets_of_totals},
     windows::{self, ListedWindow, Named, window_by_name},
 };
@@ -82,6 +82,7 @@ pub async fn close_window(control: &mut Control, close: &Close<'_>) -> Result<Cl
         let owed =
             owed.map_err(|_| StoreError::inconsistent("totals", "rounded_micros", open.id.0))?;
         obligations::write(control.connection(), open.id, &owed).await?;
+        balances::write(control.connection(), open.id).await?;
         nothing_owed = owed.is_empty();
     }
     let place = post_remainders(control, open.id, name, &closing).await?;

@@ -4,6 +4,7 @@
 mod adjust;
 pub mod agreement;
 pub(crate) mod arrangement;
+mod balances;
 pub mod bank;
 mod close;
 mod correct;

@@ -29,6 +29,7 @@ async fn read(ledger: &Ledger, partner: PartnerId, page_size: u16) -> Read {
             Page::Elsewhere(elsewhere) => read.elsewhere.extend(elsewhere),
             Page::Totals(totals) => read.totals.extend(totals),
             Page::Closing(closing) => read.closing.extend(closing),
+            Page::Opening(_) | Page::Balance(_) => {}
         }
     }
     read

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use aws_lc_rs::digest;
 use entente_api::{
     settlement::{
-        AmountKind as WireKind, Direction as WireDirection, StatementClosing,
+        AmountKind as WireKind, Direction as WireDirection, StatementBalance, StatementClosing,
         StatementHeader as WireHeader, StatementLine as WireLine, get_statement_response::Part,
     },
     types::Money as WireMoney,
@@ -68,6 +68,14 @@ impl<W: Write> Canonical<W> {
                 let moved = moved(total.kind, &total.counterparty, total.points, amount)?;
                 StatementRecord::Total(moved)
             }
+            Part::Opening(unpaid) => {
+                let (direction, amount) = unpaid_of(unpaid)?;
+                StatementRecord::Opening { direction, amount }
+            }
+            Part::Balance(unpaid) => {
+                let (direction, amount) = unpaid_of(unpaid)?;
+                StatementRecord::Balance { direction, amount }
+            }
             Part::Closing(closing) => closing_record(closing)?,
         };
         match self.encoding {
@@ -124,6 +132,10 @@ fn closing_record(closing: &StatementClosing) -> anyhow::Result<StatementRecord<
         amount: money(closing.amount.as_ref())?,
         line_count: closing.line_count.try_into()?,
     })
+}
+
+fn unpaid_of(unpaid: &StatementBalance) -> anyhow::Result<(Direction, Money)> {
+    Ok((direction(unpaid.direction)?, money(unpaid.amount.as_ref())?))
 }
 
 fn moved<'t>(

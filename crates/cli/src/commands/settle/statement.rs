@@ -4,7 +4,7 @@
 use clap::Args;
 use entente_api::settlement::get_statement_response::Part;
 use entente_api::settlement::{
-    GetStatementRequest, StatementClosing, StatementHeader, StatementTotal,
+    GetStatementRequest, StatementBalance, StatementClosing, StatementHeader, StatementTotal,
 };
 use entente_client::Client;
 use serde_json::{Value, json};
@@ -43,6 +43,10 @@ pub(crate) struct Statement {
     pub(crate) prior_period_count: u64,
     /// The totals.
     pub(crate) totals: Vec<StatementTotal>,
+    /// What was unpaid when the window opened,
+    pub(crate) openings: Vec<StatementBalance>,
+    /// and when it closed, the window counted.
+    pub(crate) balances: Vec<StatementBalance>,
     /// The nets.
     pub(crate) closings: Vec<StatementClosing>,
 }
@@ -91,6 +95,8 @@ pub(crate) async fn read(
             }
             Part::Elsewhere(_) => {}
             Part::Total(total) => statement.totals.push(total),
+            Part::Opening(unpaid) => statement.openings.push(unpaid),
+            Part::Balance(unpaid) => statement.balances.push(unpaid),
             Part::Closing(closing) => statement.closings.push(closing),
         }
     }
@@ -110,15 +116,19 @@ impl Statement {
                 money_exact(&total.amount.clone().unwrap_or_default()),
             ]);
         }
-        let mut text = table.text("nothing happened");
+        let mut lines = vec![table.text("nothing happened")];
+        let name = &self.header.display_name;
+        let unpaid = |unpaid: &StatementBalance, when: &str| {
+            let amount = money(&unpaid.amount.clone().unwrap_or_default());
+            dim(&format!("{when}: {name} {} {amount}", direction(unpaid.direction)))
+        };
+        lines.extend(self.openings.iter().map(|one| unpaid(one, "unpaid of earlier windows")));
         for closing in &self.closings {
             let amount = money(&closing.amount.clone().unwrap_or_default());
-            let line =
-                format!("{} {} {amount}", self.header.display_name, direction(closing.direction));
-            text.push('\n');
-            text.push_str(&bold(&line));
+            lines.push(bold(&format!("{name} {} {amount}", direction(closing.direction))));
         }
-        text
+        lines.extend(self.balances.iter().map(|one| unpaid(one, "unpaid at the close, in all")));
+        lines.join("\n")
     }
 
     /// The totals for programs.
@@ -128,6 +138,8 @@ impl Statement {
             "line_count": self.line_count,
             "prior_period_count": self.prior_period_count,
             "totals": self.totals.iter().map(total_json).collect::<Vec<_>>(),
+            "openings": self.openings.iter().map(unpaid_json).collect::<Vec<_>>(),
+            "balances": self.balances.iter().map(unpaid_json).collect::<Vec<_>>(),
             "closings": self.closings.iter().map(closing_json).collect::<Vec<_>>(),
         })
     }
@@ -164,7 +176,7 @@ fn print_line(part: &Part) -> anyhow::Result<()> {
             money_exact(&sum.amount.clone().unwrap_or_default()),
             sum.counterparty,
         ))?,
-        Part::Total(_) | Part::Closing(_) => {}
+        Part::Opening(_) | Part::Total(_) | Part::Balance(_) | Part::Closing(_) => {}
     }
     Ok(())
 }
@@ -176,6 +188,13 @@ fn total_json(total: &StatementTotal) -> Value {
         "points": total.points,
         "direction": direction(total.direction),
         "amount": total.amount.as_ref().map(money_json),
+    })
+}
+
+fn unpaid_json(unpaid: &StatementBalance) -> Value {
+    json!({
+        "direction": direction(unpaid.direction),
+        "amount": unpaid.amount.as_ref().map(money_json),
     })
 }
 

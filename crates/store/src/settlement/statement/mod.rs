@@ -12,12 +12,15 @@ mod lines;
 mod movement;
 mod totals;
 
-use entente_ledger::{Currency, Micros, PartnerId, RequestId, TermsVersion};
+use entente_ledger::{Currency, Micros, PartnerId, RequestId, TermsVersion, WindowId};
 use jiff::{Timestamp, civil::Date};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::{StoreError, settlement::ListedWindow};
+use crate::{
+    StoreError,
+    settlement::{ListedWindow, balances},
+};
 
 pub use movement::{Movement, Side};
 
@@ -57,7 +60,7 @@ pub struct Elsewhere {
     pub movement: Movement,
 }
 
-/// What the partner pays in one currency, rounded; negative where it receives.
+/// What the partner pays in one currency, as it can be paid; negative where it receives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatementNet {
     /// The currency.
@@ -69,12 +72,16 @@ pub struct StatementNet {
 /// A page of a statement; the pages come in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Page {
+    /// What was unpaid of earlier windows; a currency that was even is left out.
+    Opening(Vec<StatementNet>),
     /// By time of posting, then by place in the ledger; of at most 1,000 operations.
     Lines(Vec<Line>),
     /// Of one day.
     Elsewhere(Vec<Elsewhere>),
     /// Exact sums over the window, as its positions have them.
     Totals(Vec<Movement>),
+    /// What is unpaid when the window closes, this one counted: the opening of the next.
+    Balance(Vec<StatementNet>),
     /// One for each currency of the partner's positions.
     Closing(Vec<StatementNet>),
 }
@@ -92,9 +99,11 @@ pub struct Statement {
 /// What is read next.
 #[derive(Debug, Clone, Copy)]
 enum Next {
+    Opening,
     Lines(lines::After),
     Day(Date),
     Totals,
+    Balance,
     Closing,
     Nothing,
 }
@@ -103,8 +112,7 @@ impl Statement {
     /// The statement of a partner in a window, which must be closed.
     #[must_use]
     pub fn new(pool: PgPool, partner: PartnerId, window: ListedWindow) -> Self {
-        let next = Next::Lines(lines::After::nothing(window.opened_at));
-        Self { pool, partner, window, page_size: PAGE_SIZE, next }
+        Self { pool, partner, window, page_size: PAGE_SIZE, next: Next::Opening }
     }
 
     /// With fewer operations in a page, at least 1.
@@ -120,11 +128,19 @@ impl Statement {
     /// A window that is not closed has no statement: that is an inconsistency.
     pub async fn page(&mut self) -> Result<Option<Page>, StoreError> {
         let page = match self.next {
+            Next::Opening => {
+                self.next = Next::Lines(lines::After::nothing(self.window.opened_at));
+                Page::Opening(self.unpaid(self.window.id.0.checked_sub(1)).await?)
+            }
             Next::Lines(after) => self.lines(after).await?,
             Next::Day(day) => self.day(day).await?,
             Next::Totals => {
-                self.next = Next::Closing;
+                self.next = Next::Balance;
                 Page::Totals(totals::totals(&self.pool, self.partner, self.window.id).await?)
+            }
+            Next::Balance => {
+                self.next = Next::Closing;
+                Page::Balance(self.unpaid(Some(self.window.id.0)).await?)
             }
             Next::Closing => {
                 self.next = Next::Nothing;
@@ -133,6 +149,15 @@ impl Statement {
             Next::Nothing => return Ok(None),
         };
         Ok(Some(page))
+    }
+
+    /// What was unpaid when a window closed. Live windows are numbered without gaps, and nothing is ever
+    /// paid for others.
+    async fn unpaid(&self, window: Option<i32>) -> Result<Vec<StatementNet>, StoreError> {
+        match window.filter(|_| !self.window.is_testing()) {
+            Some(window) => balances::read(&self.pool, (self.partner, WindowId(window))).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     async fn lines(&mut self, after: lines::After) -> Result<Page, StoreError> {
