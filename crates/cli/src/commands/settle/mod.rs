@@ -6,6 +6,7 @@ mod arrange;
 mod bank;
 mod canonical;
 mod disputes;
+mod explain;
 mod obligations;
 mod position;
 mod statement;
@@ -32,6 +33,7 @@ Examples:
   entente settle close 2026-03
   entente settle statement 2026-03 --partner rover-rides
   entente settle statement 2026-03 --as rover-rides --output csv > statement.csv
+  entente settle explain 2026-03 --partner rover-rides --currency USD
   entente settle import statement.xml
   entente settle suspense
   entente settle assign 12/3 --obligation W12-3-0-USD --reason \"told by phone\"
@@ -54,6 +56,8 @@ pub(crate) enum SettleCommand {
     Position(position::PositionArgs),
     /// Show a partner's statement of a closed window.
     Statement(statement::StatementArgs),
+    /// Show what a net comes from: what for, with whom, and the lines behind it.
+    Explain(explain::ExplainArgs),
     /// List windows, newest first, or show what became of one.
     Windows(windows::WindowsArgs),
     /// Propose an adjustment: money between two parties, to correct a closed window.
@@ -106,6 +110,7 @@ pub(crate) async fn run(command: SettleCommand) -> anyhow::Result<()> {
         SettleCommand::Close(args) => windows::close(args).await,
         SettleCommand::Position(args) => position::run(args).await,
         SettleCommand::Statement(args) => statement::run(args).await,
+        SettleCommand::Explain(args) => explain::run(args).await,
         SettleCommand::Windows(args) => windows::list(args).await,
         SettleCommand::Adjust(args) => adjust::run(args).await,
         SettleCommand::Agree(args) => agree::run(args).await,
