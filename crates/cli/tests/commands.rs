@@ -110,6 +110,7 @@ fn a_script_reads_answers_and_exit_codes() {
     served.takes_two();
     served.earns();
     served.reconciles(ops);
+    served.explains();
     served.checks();
     served.away();
     served.stop();
@@ -271,6 +272,55 @@ impl Served {
         }
         rows.extend(b"B1;;1.200,5;1;;\nB2;;many;1;;\nB\xff;;1;1;;\n");
         rows
+    }
+
+    /// A statement is read as it is, and agrees with its own window; its net is explained.
+    fn explains(&self) {
+        for partner in ["harbor-hotels", "rover-rides", "green-grocer"] {
+            for format in ["csv", "json"] {
+                let settle = ["settle", "statement", "2026-03"];
+                let file = self.home.join(format!("statement.{format}"));
+                fs::write(&file, self.printed(partner, &settle, format)).expect("a file");
+                let path = file.to_str().expect("a path in UTF-8");
+                let told = self.done(partner, &["reconcile", path, "--window", "2026-03"]);
+                assert_eq!(told["breaks"], json!([]), "{partner} {format}: {told:#}");
+                assert_eq!(told["hub"]["points"], told["file"]["points"]);
+                assert_eq!(told["file"]["unreadable_count"], 0);
+            }
+            let explained = self.done(partner, &["settle", "explain", "2026-03"]);
+            for net in explained.as_array().expect("a net for each currency") {
+                let sum = |field: &str| -> i64 {
+                    let kinds = net["kinds"].as_array().expect("kinds").iter();
+                    kinds.filter_map(|kind| kind[field]["micros"].as_i64()).sum()
+                };
+                let micros = net["amount"]["micros"].as_i64().expect("micros");
+                let signed = if net["direction"] == "receives" { -micros } else { micros };
+                assert_eq!(sum("pays") - sum("receives"), signed, "{net:#}");
+            }
+        }
+        let listed = self.done("operator/ops", &["breaks", "list", "--window", "E8"]);
+        let listed = listed.as_array().expect("breaks");
+        assert_eq!(listed.len(), 7);
+        let id = listed[0]["break_id"].as_str().expect("an id");
+        let (report, number) = id.split_once('/').expect("a report and a number");
+        let short = format!("{}/{number}", &report[..8]);
+        let assign = ["breaks", "assign", &short, "--to", "ana", "--reason", "looks like a void"];
+        let assigned = self.done("operator/ops", &assign);
+        assert_eq!(
+            (&assigned[0]["state"], &assigned[0]["owner"]),
+            (&json!("ASSIGNED"), &json!("ana"))
+        );
+        let agree = ["breaks", "agree", &short, "--reason", "it is one"];
+        assert_eq!(self.done("harbor-hotels", &agree)[0]["owner"], "hub");
+        let shown = self.done("operator/ops", &["breaks", "show", &short]);
+        assert_eq!(shown["steps"].as_array().map(Vec::len), Some(2));
+        let off = ["breaks", "write-off", &short, "--reason", "two cents"];
+        assert_eq!(self.done("operator/ops", &off)["kind"], "write off");
+        let table = self.printed("operator/ops", &["breaks", "list", "--all"], "table");
+        assert!(table.contains(&short) && table.contains("AGE"), "{table}");
+        let reports = self.printed("harbor-hotels", &["breaks", "reports"], "table");
+        assert!(reports.contains(&report[..8]), "{reports}");
+        assert_eq!(self.run("rover-rides", &["breaks", "show", id]).0, 3, "another's");
     }
 
     fn printed(&self, who: &str, arguments: &[&str], format: &str) -> String {

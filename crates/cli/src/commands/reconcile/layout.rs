@@ -6,6 +6,7 @@ use entente_api::settlement::MemberNames;
 
 use super::Members;
 use super::number::Decimal;
+use super::statement;
 use super::time::Dates;
 use crate::records::{self, Delimiter};
 
@@ -61,6 +62,10 @@ pub(super) enum Field {
     Price,
     Currency,
     Date,
+    /// Who pays: then the amount has no sign.
+    Direction,
+    /// What a record of a statement is.
+    Record,
 }
 
 /// How a file tells a row.
@@ -73,6 +78,8 @@ pub(super) struct Layout {
     pub(super) unsigned: bool,
     /// What the file calls a kind or a status, in small letters.
     pub(super) values: Vec<(String, String)>,
+    /// Whether it is a statement, as the hub's own command writes it.
+    pub(super) statement: bool,
     members: Members,
     told: String,
 }
@@ -87,7 +94,7 @@ pub(super) enum Form {
 }
 
 impl Field {
-    pub(super) const ALL: [(Self, &'static str); 10] = [
+    pub(super) const ALL: [(Self, &'static str); 11] = [
         (Self::RequestId, "request_id"),
         (Self::Receipt, "receipt"),
         (Self::Member, "member"),
@@ -98,6 +105,7 @@ impl Field {
         (Self::Price, "price"),
         (Self::Currency, "currency"),
         (Self::Date, "date"),
+        (Self::Direction, "direction"),
     ];
 
     fn of_name(name: &str) -> Option<Self> {
@@ -112,13 +120,7 @@ impl Layout {
         delimiter: Option<Delimiter>,
         reading: &Reading,
     ) -> anyhow::Result<Self> {
-        let names = names(&reading.map)?;
-        let form = if first.trim_ascii_start().starts_with(b"{") {
-            Form::Json { names: held(first, names, &reading.map)? }
-        } else {
-            let (delimiter, titles) = records::titles(first, delimiter)?;
-            Form::Columns { delimiter, fields: columns(&titles, &names, &reading.map)? }
-        };
+        let (form, statement) = form(first, delimiter, &reading.map)?;
         let values = reading.values.iter().map(|pair| match pair.split_once('=') {
             Some((theirs, ours)) => Ok((plain(theirs), plain(ours))),
             None => bail!("{pair:?} is not THEIRS=OURS"),
@@ -131,7 +133,8 @@ impl Layout {
             dates,
             unsigned: reading.unsigned,
             values: values.collect::<anyhow::Result<_>>()?,
-            members: reading.members,
+            statement,
+            members: if statement { Members::Token } else { reading.members },
             told: told(reading),
         };
         ensure!(
@@ -168,6 +171,24 @@ impl Layout {
             Form::Json { names } => names.iter().any(|(known, _)| *known == field),
         }
     }
+}
+
+/// Where the fields are, and whether the file is a statement.
+fn form(
+    first: &[u8],
+    delimiter: Option<Delimiter>,
+    map: &[String],
+) -> anyhow::Result<(Form, bool)> {
+    if first.trim_ascii_start().starts_with(b"{") {
+        let is_statement = map.is_empty() && first.starts_with(br#"{"record":"header","#);
+        let names = if is_statement { statement::names() } else { held(first, names(map)?, map)? };
+        return Ok((Form::Json { names }, is_statement));
+    }
+    let (delimiter, titles) = records::titles(first, delimiter)?;
+    let is_statement = map.is_empty() && statement::is_one(&titles);
+    let names = if is_statement { statement::names() } else { names(map)? };
+    let fields = columns(&titles, &names, map)?;
+    Ok((Form::Columns { delimiter, fields }, is_statement))
 }
 
 /// The name of each of our columns in the file; one that is mapped to nothing is left out.

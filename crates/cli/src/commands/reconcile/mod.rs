@@ -6,6 +6,7 @@ mod number;
 mod report;
 mod row;
 mod send;
+mod statement;
 mod time;
 
 use std::path::PathBuf;
@@ -32,7 +33,9 @@ point's), currency, date. --map names yours: --map receipt=ref,points=pts. Other
 
 Points are positive when the member got them, amounts are positive when the partner pays; --unsigned
 takes both from the kind. A row that cannot be read is named with its line and counted, and is in no
-sum. The same file, read the same way, is answered from what the hub has kept.";
+sum. The same file, read the same way, is answered from what the hub has kept. A column direction says pays
+or receives, and its amounts have no sign. A statement that `entente settle statement` wrote is read as it
+is.";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -5,7 +5,7 @@ use entente_api::types::Money;
 use serde_json::{Map, Value};
 
 use super::layout::{Field, Form, Layout, plain};
-use super::number;
+use super::{number, statement};
 use crate::records::{self, Bad};
 
 /// What one row says.
@@ -14,37 +14,51 @@ enum Values<'a> {
     Object(&'a [(Field, String)], Map<String, Value>),
 }
 
-/// Reads a row, without its end.
-pub(super) fn line(record: &[u8], layout: &Layout, row: u64) -> Result<RecordLine, Bad> {
+/// Reads a row, without its end; `None` for what is no line of a statement.
+pub(super) fn line(record: &[u8], layout: &Layout, row: u64) -> Result<Option<RecordLine>, Bad> {
     let values = match &layout.form {
         Form::Json { names } => of_json(record, names)?,
         Form::Columns { delimiter, fields } => {
             Values::Columns(fields, records::fields(record, *delimiter, fields.len())?)
         }
     };
-    let kind =
-        values.word(Field::Kind, layout).map_or(Ok(RecordKind::Unspecified), |w| kind(&w))?;
-    let status = values.word(Field::Status, layout);
-    let status = status.map_or(Ok(RecordStatus::Posted), |word| status_of(&word))?;
-    let sign = if layout.unsigned { sign(kind)? } else { 1 };
-    let points = values.text(Field::Points).ok_or("no points")?;
-    let points = sign * number::points(&points, layout.decimal)?;
-    let (happened_from, happened_until) = match values.text(Field::Date) {
-        Some(date) => layout.dates.read(&date).map(|(from, until)| (Some(from), until))?,
-        None => (None, None),
-    };
-    Ok(RecordLine {
-        row: i64::try_from(row).map_err(|_| "the file has too many lines")?,
-        request_id: values.text(Field::RequestId).unwrap_or_default(),
-        receipt_reference: values.text(Field::Receipt).unwrap_or_default(),
-        member: values.text(Field::Member).unwrap_or_default(),
-        kind: kind.into(),
-        status: status.into(),
-        points,
-        amount: amount(&values, layout, (sign, points))?,
-        happened_from,
-        happened_until,
-    })
+    if layout.statement && values.text(Field::Record).as_deref() != Some("line") {
+        return Ok(None);
+    }
+    values.line(layout, row).map(Some)
+}
+
+impl Values<'_> {
+    fn line(&self, layout: &Layout, row: u64) -> Result<RecordLine, Bad> {
+        let values = self;
+        let word = values.word(Field::Kind, layout).unwrap_or_default();
+        let (kind, sign) = match word.as_str() {
+            word if layout.statement => (statement::kind(word), statement::sign(word)),
+            "" => (RecordKind::Unspecified, 1),
+            word => (kind(word)?, 1),
+        };
+        let status = values.word(Field::Status, layout);
+        let status = status.map_or(Ok(RecordStatus::Posted), |word| status_of(&word))?;
+        let sign = if layout.unsigned { self::sign(kind)? } else { sign };
+        let points = values.text(Field::Points).ok_or("no points")?;
+        let points = sign * number::points(&points, layout.decimal)?;
+        let (happened_from, happened_until) = match values.text(Field::Date) {
+            Some(date) => layout.dates.read(&date).map(|(from, until)| (Some(from), until))?,
+            None => (None, None),
+        };
+        Ok(RecordLine {
+            row: i64::try_from(row).map_err(|_| "the file has too many lines")?,
+            request_id: values.text(Field::RequestId).unwrap_or_default(),
+            receipt_reference: values.text(Field::Receipt).unwrap_or_default(),
+            member: values.text(Field::Member).unwrap_or_default(),
+            kind: kind.into(),
+            status: status.into(),
+            points,
+            amount: amount(values, layout, (sign, points))?,
+            happened_from,
+            happened_until,
+        })
+    }
 }
 
 /// The money: as the row has it, or its points at its price.
@@ -55,7 +69,13 @@ fn amount(
 ) -> Result<Option<Money>, Bad> {
     let amount = values.text(Field::Amount);
     let price = values.text(Field::Price);
+    let direction = values.word(Field::Direction, layout);
     let micros = match (amount, price) {
+        // What nobody pays is a memo.
+        (_, _) if direction.as_deref() == Some("even") => return Ok(None),
+        (Some(amount), _) if direction.is_some() => {
+            directed(number::micros(&amount, layout.decimal)?, direction.as_deref())?
+        }
         (Some(amount), _) => sign * number::micros(&amount, layout.decimal)?,
         (None, Some(price)) => {
             let price = number::micros(&price, layout.decimal)?;
@@ -65,6 +85,18 @@ fn amount(
     };
     let currency = values.text(Field::Currency).or_else(|| layout.currency.clone());
     Ok(Some(Money { currency: currency.ok_or("no currency")?, micros }))
+}
+
+/// An amount without a sign, by who pays.
+fn directed(micros: i64, direction: Option<&str>) -> Result<i64, Bad> {
+    match direction {
+        _ if micros < 0 => Err("an amount with a direction has no sign"),
+        Some("pays") => Ok(micros),
+        Some("receives") => Ok(-micros),
+        _ => Err(
+            "the direction is neither pays nor receives nor even; --values says what yours mean",
+        ),
+    }
 }
 
 impl Values<'_> {
@@ -109,10 +141,10 @@ fn of_json<'a>(record: &[u8], names: &'a [(Field, String)]) -> Result<Values<'a>
 
 fn kind(word: &str) -> Result<RecordKind, Bad> {
     Ok(match word {
-        "earn" => RecordKind::Earn,
-        "earn_reversed" => RecordKind::EarnReversed,
-        "burn" => RecordKind::Burn,
-        "burn_refunded" => RecordKind::BurnRefunded,
+        "earn" | "issue" => RecordKind::Earn,
+        "earn_reversed" | "issue_cancelled" => RecordKind::EarnReversed,
+        "burn" | "redemption" => RecordKind::Burn,
+        "burn_refunded" | "redemption_refunded" => RecordKind::BurnRefunded,
         "exchange" => RecordKind::Exchange,
         "gift" => RecordKind::Gift,
         "donation" => RecordKind::Donation,
@@ -147,7 +179,49 @@ mod tests {
     use super::*;
 
     fn read(header: &str, flags: &[&str], row: &[u8]) -> Result<RecordLine, Bad> {
-        line(row, &layout(header, flags).expect("a layout"), 7)
+        let line = line(row, &layout(header, flags).expect("a layout"), 7)?;
+        Ok(line.expect("a line"))
+    }
+
+    #[test]
+    fn a_direction_is_the_sign_of_an_amount() {
+        let header = "receipt,kind,points,direction,amount";
+        let usd = |micros| Some(Money { currency: "USD".to_owned(), micros });
+        let flags = ["--currency", "USD", "--values", "owes=pays"];
+        for (direction, expected) in [
+            ("pays", Ok(usd(1_200_000))),
+            ("Receives", Ok(usd(-1_200_000))),
+            ("owes", Ok(usd(1_200_000))),
+            ("even", Ok(None)),
+            (
+                "in",
+                Err(
+                    "the direction is neither pays nor receives nor even; --values says what yours mean",
+                ),
+            ),
+        ] {
+            let row = format!("A1,issue,100,{direction},1.20");
+            let found = read(header, &flags, row.as_bytes());
+            assert_eq!(found.map(|line| line.amount), expected, "{direction}");
+        }
+        let signed = read(header, &flags, b"A1,issue,100,pays,-1.20");
+        assert_eq!(signed, Err("an amount with a direction has no sign"));
+        let none = read(header, &flags, b"A1,redemption,-5,,-1.20").expect("a line");
+        assert_eq!((none.kind(), none.amount), (RecordKind::Burn, usd(-1_200_000)));
+    }
+
+    #[test]
+    fn a_statement_is_read_by_its_own_columns() {
+        let header = entente_settlement::statement::COLUMNS.join(",");
+        let layout = layout(&header, &[]).expect("a layout");
+        assert!(layout.statement && layout.has_money());
+        let row = "line,,,,,,redemption,hub,,2026-03-02T08:00:00Z,,\
+                   7d0c1e1c-6f0b-4d1b-9c59-0d3b1f6f7a10,R-1,,160,2,0.01,receives,1.600000,USD,false,";
+        let found = line(row.as_bytes(), &layout, 7).expect("it can be read").expect("a line");
+        assert_eq!((found.points, found.receipt_reference.as_str()), (-160, "R-1"));
+        assert_eq!(found.amount.map(|amount| amount.micros), Some(-1_600_000));
+        let total = "total,,,,,,fee,hub,,,,,,,0,,,pays,1.600000,USD,,";
+        assert_eq!(line(total.as_bytes(), &layout, 8), Ok(None));
     }
 
     #[test]

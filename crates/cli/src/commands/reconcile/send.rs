@@ -10,12 +10,13 @@ use tokio::sync::mpsc;
 
 use super::layout::Layout;
 use super::row;
+use super::statement::Operations;
 use crate::demo::progress::Progress;
 use crate::output::Format;
 use crate::records::Records;
 
-/// Rows in a message, and messages that wait to be sent.
-const CHUNK: usize = 1_000;
+/// Rows in a message, below what the hub takes: an operation of a statement may be a few. And messages that wait to be sent.
+const CHUNK: usize = 900;
 const WAITING: usize = 4;
 
 /// A file whose header was read.
@@ -108,6 +109,7 @@ fn read_all(
 ) -> std::io::Result<()> {
     let mut lines = RecordLines::default();
     let mut bytes = 0;
+    let mut operations = layout.statement.then(Operations::default);
     while let Some(record) = records.next()? {
         bytes = record.bytes;
         let line = match &record.text {
@@ -115,19 +117,24 @@ fn read_all(
             Err(bad) => Err(*bad),
         };
         match line {
-            Ok(line) => lines.lines.push(line),
+            Ok(None) => {}
+            Ok(Some(line)) => match &mut operations {
+                Some(operations) => lines.lines.extend(operations.take(line)),
+                None => lines.lines.push(line),
+            },
             Err(bad) => {
                 let row = i64::try_from(record.line).unwrap_or(i64::MAX);
                 let reason = record.why(bad).to_owned();
                 lines.unreadable.push(UnreadableRow { row, reason });
             }
         }
-        if lines.lines.len().max(lines.unreadable.len()) == CHUNK
+        if lines.lines.len().max(lines.unreadable.len()) >= CHUNK
             && read.blocking_send((std::mem::take(&mut lines), bytes)).is_err()
         {
             return Ok(());
         }
     }
+    lines.lines.extend(operations.map(|mut last| last.finish()).unwrap_or_default());
     // Whoever does not take them has said why.
     let _ = read.blocking_send((lines, bytes));
     let _ = read.blocking_send((RecordLines::default(), u64::MAX));
