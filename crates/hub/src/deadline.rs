@@ -5,11 +5,7 @@
 
 use std::time::Duration;
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::{extract::Request, response::Response};
 use http::HeaderMap;
 use tokio::time::Instant;
 
@@ -40,14 +36,14 @@ impl Deadline {
 
 /// Answers for a handler that does not answer in time. For a stream, that is until it begins.
 pub(crate) async fn bound(
-    State(limits): State<Limits>,
+    limits: &Limits,
     mut request: Request,
-    next: Next,
+    next: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
-    let wait = wait(request.headers(), &limits);
+    let wait = wait(request.headers(), limits);
     let deadline = Instant::now() + wait;
     request.extensions_mut().insert(Deadline(deadline));
-    match tokio::time::timeout_at(deadline, next.run(request)).await {
+    match tokio::time::timeout_at(deadline, next(request)).await {
         Ok(response) => response,
         Err(_) => answer(&Refused::deadline_passed()),
     }

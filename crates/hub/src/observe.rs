@@ -10,11 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::{extract::Request, response::Response};
 use futures::FutureExt;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::sync::watch;
@@ -153,9 +149,9 @@ const fn listener(role: Role) -> &'static str {
 
 /// Counts, times and logs a call; a handler that panics is answered as a fault.
 pub(crate) async fn call(
-    State(in_flight): State<InFlight>,
+    in_flight: &InFlight,
     request: Request,
-    next: Next,
+    next: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
     let started = Instant::now();
     // Health and reflection may stream for ever: a drain does not wait for them.
@@ -166,7 +162,7 @@ pub(crate) async fn call(
     if let Some(connection) = request.extensions().get::<ConnectInfo>() {
         span.record("caller", field::display(&connection.caller));
     }
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone());
+    let answered = AssertUnwindSafe(next(request)).catch_unwind().instrument(span.clone());
     let response = answered.await.unwrap_or_else(|_| {
         let _entered = span.enter();
         Status::from(RpcError::fault("a handler panicked")).into_http()

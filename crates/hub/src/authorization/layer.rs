@@ -1,10 +1,6 @@
 //! Enforces the table before anything is looked up, and gives the permit.
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::{extract::Request, response::Response};
 use http::HeaderMap;
 use tokio::time::Instant;
 
@@ -29,16 +25,16 @@ pub(crate) enum Door {
 
 /// Answers calls that are not allowed; lets the others pass, with their permit and their row.
 pub(crate) async fn authorize(
-    State(door): State<Door>,
+    door: &Door,
     mut request: Request,
-    next: Next,
+    next: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
     let asked = Asked::of(&request);
-    match permit(&door, asked).await {
+    match permit(door, asked).await {
         Ok((permit, row)) => {
             request.extensions_mut().insert(permit);
             request.extensions_mut().insert(row);
-            next.run(request).await
+            next(request).await
         }
         Err(refused) => answer(&refused),
     }

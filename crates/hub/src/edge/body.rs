@@ -5,12 +5,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use axum::{
-    body::Body,
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::{body::Body, extract::Request, response::Response};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
@@ -33,15 +28,19 @@ pub(crate) fn answer(refused: &Refused) -> Response {
 /// Bounds what a request may send, unless requests stream, whose messages are bounded where they
 /// are decoded; and gives a reason to errors that come from the framework: it
 /// found a message too large or unreadable, and knows nothing of our reasons.
-pub(crate) async fn dress(State(limits): State<Limits>, request: Request, next: Next) -> Response {
+pub(crate) async fn dress(
+    limits: &Limits,
+    request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let ours = request.uri().path().starts_with("/entente.");
     let streams = authorization::row(request.uri().path());
     let streams = streams.is_some_and(|row| row.shape == Shape::Duplex);
     let left = limits.max_message_bytes + PREFIX_BYTES;
     let request =
         if streams { request } else { request.map(|body| Body::new(Bounded { body, left })) };
-    let response = next.run(request).await;
-    if ours && is_bare(response.headers()) { answer(&unreadable(&limits)) } else { response }
+    let response = next(request).await;
+    if ours && is_bare(response.headers()) { answer(&unreadable(limits)) } else { response }
 }
 
 fn unreadable(limits: &Limits) -> Refused {

@@ -2,6 +2,11 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use axum::{
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::Response,
+};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
@@ -66,7 +71,10 @@ impl Edge {
         };
         let accepting = tokio::spawn(acceptor.run(listener, stopped.clone()));
         let in_flight = InFlight::default();
-        let server = server(layered(routes, limits, door, &in_flight), limits);
+        let steps =
+            Steps { limits: limits.clone(), door: door.clone(), in_flight: in_flight.clone() };
+        let layer = middleware::from_fn_with_state(Arc::new(steps), through);
+        let server = server(routes.into_axum_router().layer(layer).into(), limits);
         let stopping = async move {
             let mut stopped = stopped;
             let _ = stopped.wait_for(|stop| *stop).await;
@@ -108,16 +116,27 @@ impl Drop for Edge {
     }
 }
 
+/// What each call goes through before it comes to its service. One layer: each more would box the
+/// call and copy it once again.
+struct Steps {
+    limits: Limits,
+    door: Door,
+    in_flight: InFlight,
+}
+
 /// From the outside in: count and time, bound and dress, authorize, apply the deadline.
-fn layered(routes: Routes, limits: &Limits, door: &Door, in_flight: &InFlight) -> Routes {
-    use axum::middleware::from_fn_with_state;
-    let router = routes
-        .into_axum_router()
-        .layer(from_fn_with_state(limits.clone(), deadline::bound))
-        .layer(from_fn_with_state(door.clone(), authorization::authorize))
-        .layer(from_fn_with_state(limits.clone(), body::dress))
-        .layer(from_fn_with_state(in_flight.clone(), observe::call));
-    Routes::from(router)
+async fn through(State(steps): State<Arc<Steps>>, request: Request, next: Next) -> Response {
+    let Steps { limits, door, in_flight } = &*steps;
+    observe::call(in_flight, request, async |request| {
+        body::dress(limits, request, async |request| {
+            authorization::authorize(door, request, async |request| {
+                deadline::bound(limits, request, async |request| next.run(request).await).await
+            })
+            .await
+        })
+        .await
+    })
+    .await
 }
 
 /// HTTP/2 with its limits. tonic's own defaults switch the cap on locally reset streams off; its grace
