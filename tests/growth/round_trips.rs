@@ -7,6 +7,7 @@ use entente_client::{
     api::{
         partner::{Agreement, Limits},
         points::{AuthorizeRequest, authorize_request},
+        settlement::BuyBlockRequest,
     },
     new_request_id,
 };
@@ -135,6 +136,7 @@ async fn a_batch_of_many_waits_for_the_database_as_often_as_a_batch_of_one() {
     hub.close().await;
     what_is_told_costs_one_more_however_much_it_is().await;
     limits_cost_four_more_however_many_are_limited().await;
+    floats_cost_four_more_however_many_draw().await;
 }
 
 /// Not a test of its own: what is measured is the process's.
@@ -196,6 +198,41 @@ async fn limits_cost_four_more_however_many_are_limited() {
     let before = Measured::read(&hub).await;
     let one = before.since(unlimited).round_trips;
     assert_eq!(one, unlimited.since(start).round_trips + 4);
+    send_together(&hub, &clients, Kind::Earn).await.unwrap();
+    let many = Measured::read(&hub).await.since(before);
+    assert_eq!(many.round_trips, many.batches * one, "{many:?}");
+    hub.close().await;
+}
+
+/// Two reads, of the float and of its blocks, and two writes, of blocks and of what was drawn.
+async fn floats_cost_four_more_however_many_draw() {
+    let hub = TestHub::start().await;
+    let operator = hub.operator().await;
+    let prepaid = Agreement { prepaid: true, ..cast::agreement(HARBOR) };
+    cast::onboard(&operator, HARBOR, prepaid).await;
+    cast::onboard(&operator, GROCER, cast::agreement(GROCER)).await;
+    let block = BuyBlockRequest {
+        request_id: new_request_id(),
+        partner: HARBOR.to_owned(),
+        currency: "EUR".to_owned(),
+        points: 1_000_000_000,
+        price_micros: 1,
+        is_reserve: false,
+    };
+    Box::pin(operator.buy_block(block)).await.unwrap();
+    let clients = [hub.partner(HARBOR).await, hub.partner(HARBOR).await];
+    for member in 0..MEMBERS {
+        cast::enrol(&clients[0], &format!("guest-{member}")).await;
+    }
+    let grocer = hub.partner(GROCER).await;
+    cast::enrol(&grocer, "guest-0").await;
+    let start = Measured::read(&hub).await;
+    send(grocer, Kind::Earn, 0).await.unwrap();
+    let without = Measured::read(&hub).await;
+    send(clients[0].clone(), Kind::Earn, 0).await.unwrap();
+    let before = Measured::read(&hub).await;
+    let one = before.since(without).round_trips;
+    assert_eq!(one, without.since(start).round_trips + 4);
     send_together(&hub, &clients, Kind::Earn).await.unwrap();
     let many = Measured::read(&hub).await.since(before);
     assert_eq!(many.round_trips, many.batches * one, "{many:?}");

@@ -11,7 +11,7 @@ use entente_api::proposal::{
 };
 use entente_api::settlement::{
     AdjustRequest, AdjustResponse, ArrangeSettlementRequest, ArrangeSettlementResponse,
-    Arrangement, WriteOffRequest, WriteOffResponse,
+    Arrangement, BuyBlockRequest, BuyBlockResponse, WriteOffRequest, WriteOffResponse,
 };
 use tonic::Code;
 use uuid::Uuid;
@@ -112,6 +112,21 @@ impl Operators {
         match answer(&told) {
             Some(Answer::Adjust(answer)) => {
                 Ok(AdjustResponse { replayed: told.replayed, ..answer.clone() })
+            }
+            _ => Err(another_answer()),
+        }
+    }
+
+    /// Sells points ahead to a prepaid partner.
+    ///
+    /// # Errors
+    /// As [`Operators::enact`].
+    pub async fn buy_block(&self, mut request: BuyBlockRequest) -> Result<BuyBlockResponse, Error> {
+        let request_id = std::mem::take(&mut request.request_id);
+        let told = Box::pin(self.enact(request_id, OneAct::BuyBlock(request))).await?;
+        match answer(&told) {
+            Some(Answer::BuyBlock(answer)) => {
+                Ok(BuyBlockResponse { replayed: told.replayed, ..answer.clone() })
             }
             _ => Err(another_answer()),
         }

@@ -123,6 +123,8 @@ calls! { ProposalServiceClient:
 calls! { SettlementServiceClient:
     /// Reads gross amounts and nets of a window.
     get_position(settlement::GetPositionRequest) -> settlement::GetPositionResponse;
+    /// Reads what prepaid partners have left to issue, and of which blocks.
+    get_float(settlement::GetFloatRequest) -> settlement::GetFloatResponse;
     /// Closes the open window under a name.
     close_window(settlement::CloseWindowRequest) -> settlement::CloseWindowResponse;
     /// Lists windows.

@@ -51,7 +51,7 @@ use crate::{
     settlement::{Reports, Settlements},
     streams::Streams,
     webhooks::{Courier, Desk, RootsError, Sender, WebhookKey},
-    workers::{Closer, Months, Sweeper, TermsInForce, Workers},
+    workers::{Closer, FloatGauge, Months, Sweeper, TermsInForce, Workers},
 };
 
 /// Connections for control writes and reads.
@@ -143,6 +143,11 @@ impl Ledger {
                 config.workers.terms_every(),
             ))
             .with(Closer::new(own.clone(), Arc::clone(&catalogue), config.workers.close_every()))
+            .with(FloatGauge::new(
+                pool.clone(),
+                Arc::clone(&catalogue),
+                config.workers.close_every(),
+            ))
             .with(KeptHeads::new(pool.clone(), heads))
             .with(issuer.keeper(config.tokens.look_every()))
             .with(Courier::new(Arc::clone(&desk), config.webhooks.every()))

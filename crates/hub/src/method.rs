@@ -147,6 +147,8 @@ writes! {
     WriteOff = 66: settlement::WriteOffRequest => WriteOffResponse;
     /// Take a step of a break's life.
     StepBreak = 67: settlement::StepBreakRequest => StepBreakResponse;
+    /// Sell points ahead to a prepaid partner.
+    BuyBlock = 68: settlement::BuyBlockRequest => BuyBlockResponse;
     /// Add an endpoint for events.
     RegisterWebhook = 70: event::RegisterWebhookRequest => RegisterWebhookResponse;
     /// Remove one.
@@ -194,6 +196,7 @@ impl Method {
             | Self::ArrangeSettlement
             | Self::Adjust
             | Self::WriteOff
+            | Self::BuyBlock
             | Self::RegisterWebhook
             | Self::DeleteWebhook
             | Self::ReplayDelivery

@@ -3,12 +3,13 @@
 
 use entente_api::{
     event::{
-        BurnedElsewhere, CapThreshold, HoldExpired, PointsExpiring, TermsInForce, WindowClosed,
+        BurnedElsewhere, CapThreshold, FloatThreshold, HoldExpired, PointsExpiring, TermsInForce,
+        WindowClosed,
     },
     types::Money,
 };
 use entente_ledger::{Cell, Currency, Micros, PartnerId, Points, RequestId, Seq};
-use entente_loyalty::{Crossing, Operation, Terms};
+use entente_loyalty::{Crossing, FloatCrossing, Operation, Terms};
 use entente_store::{Notice, NoticeKind, Place, settlement::ListedWindow};
 use jiff::{Timestamp, civil::Date, tz::Offset};
 use prost::Message;
@@ -94,6 +95,18 @@ impl Anchor {
         let day = Offset::UTC.to_datetime(burned.since).date().to_string();
         let body = BurnedElsewhere { member_token: String::new(), points: burned.points.0, day };
         self.notice(burned.issuer, NoticeKind::BurnedElsewhere, &body)
+    }
+
+    /// A share of the partner's float is left, and no more.
+    pub(crate) fn float_threshold(self, crossing: &FloatCrossing) -> Notice {
+        let body = FloatThreshold {
+            percent: crossing.percent.into(),
+            currency: crossing.currency.to_string(),
+            points_left: crossing.left.0,
+            level: crossing.level.0,
+            reserve_left: crossing.reserve_left.0,
+        };
+        self.notice(crossing.partner, NoticeKind::FloatThreshold, &body)
     }
 
     fn notice(self, partner: PartnerId, kind: NoticeKind, body: &impl Message) -> Notice {

@@ -11,7 +11,7 @@ use entente_api::{
     types,
 };
 use entente_ledger::{Lot, Overflow, PartnerId, Points, Seq};
-use entente_loyalty::{Member, Partner, PartnerCode, State};
+use entente_loyalty::{Floats, Member, Partner, PartnerCode, State};
 use entente_store::{
     ResolvedLink, StoreError,
     batch::{MemberNeeds, Snapshot},
@@ -83,6 +83,7 @@ impl Reading {
                 receipts: HashMap::new(),
                 exposures: BTreeMap::new(),
                 changed_exposures: BTreeSet::new(),
+                floats: Floats::default(),
                 counted: BTreeMap::new(),
                 changed_counted: BTreeSet::new(),
             };

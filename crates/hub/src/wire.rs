@@ -90,6 +90,7 @@ pub(crate) fn agreement(agreement: &Agreement) -> api::Agreement {
             max_points_per_member_month: gifts.max_points_per_member_month.0,
         }),
         accepts_donations: agreement.accepts_donations,
+        prepaid: agreement.prepaid,
         limits: limits(&agreement.limits),
     }
 }

@@ -34,6 +34,8 @@ pub enum AmountKind {
     Merge,
     /// Money that operators moved to correct an earlier window.
     Adjustment,
+    /// Points that a partner bought ahead, in a block of its float.
+    Prepaid,
 }
 
 /// What a transfer moves.

@@ -11,10 +11,10 @@ use jiff::{SignedDuration, Timestamp, civil::Date};
 use uuid::Uuid;
 
 use crate::{
-    Action, Agreement, Bought, BurnAmount, Catalogue, Command, Counted, Decided, Decision,
-    EarnCategory, EarnRounding, EarnRule, ExchangeBonus, ExchangeRate, Exposure, ExposureKey,
-    Member, MeterKey, OperationKind, Original, OriginalKind, Partner, Refusal, ReversePart, State,
-    Terms, Window, Windows, time::year,
+    Action, Agreement, Block, BlockId, Bought, BurnAmount, Catalogue, Command, Counted, Decided,
+    Decision, EarnCategory, EarnRounding, EarnRule, ExchangeBonus, ExchangeRate, Exposure,
+    ExposureKey, Float, Floats, Mark, Member, MeterKey, OperationKind, Original, OriginalKind,
+    Partner, Refusal, ReversePart, State, Terms, Window, Windows, time::year,
 };
 
 pub(crate) const HARBOR: PartnerId = PartnerId(1);
@@ -79,6 +79,7 @@ pub(crate) fn agreement(code: &str) -> Agreement {
         point_value: Micros(10_000),
         hub_fee_basis_points: 0,
         funding: Funding::AtRedemption,
+        prepaid: false,
         lot_life_days: 365,
         hold_life_seconds: 86_400,
         late_limit_days: 7,
@@ -133,6 +134,7 @@ pub(crate) struct Book {
     pub(crate) now: Timestamp,
     pub(crate) members: BTreeMap<MemberId, Member>,
     pub(crate) exposures: BTreeMap<ExposureKey, Exposure>,
+    pub(crate) floats: Floats,
     pub(crate) counted: BTreeMap<MeterKey, Counted>,
     pub(crate) decisions: Vec<Decision>,
     pub(crate) receipts: HashMap<(PartnerId, String), RequestId>,
@@ -160,11 +162,33 @@ impl Book {
                 (ELDER, Member::new(ELDER, Cell(3))),
             ]),
             exposures,
+            floats: Floats::default(),
             counted: BTreeMap::new(),
             decisions: Vec::new(),
             receipts: HashMap::new(),
             requests: 0,
         }
+    }
+
+    /// A float of blocks: points, price in micros, whether it is the reserve.
+    pub(crate) fn buy(&mut self, key: ExposureKey, blocks: &[(i64, i64, bool)]) {
+        let blocks = (1..).zip(blocks).map(|(id, (points, price, is_reserve))| Block {
+            id: BlockId(id),
+            is_reserve: *is_reserve,
+            price: Micros(*price),
+            bought: Points(*points),
+            left: Points(*points),
+        });
+        let blocks: Vec<_> = blocks.collect();
+        let ordinary = blocks.iter().filter(|block| !block.is_reserve);
+        let level = ordinary.map(|block| block.bought.0).sum();
+        let float = Float::new(blocks, Mark::bought(Points(level))).expect("a float");
+        self.floats.floats.insert(key, float);
+    }
+
+    /// What is left in each block, in the order in which they are drawn from.
+    pub(crate) fn left(&self, key: ExposureKey) -> Vec<i64> {
+        self.floats.floats[&key].blocks().iter().map(|block| block.left.0).collect()
     }
 
     pub(crate) fn guest(&self) -> &Member {
@@ -264,7 +288,7 @@ impl Book {
                 let expired = state.bring_to(member, self.next(), self.now).expect("in range");
                 self.decisions.extend(expired);
             }
-            let before = (state.members.clone(), state.exposures.clone(), state.counted.clone());
+            let before = kept(&state);
             let seq = self.next();
             match state.decide(command, |_| seq, self.now) {
                 Ok(Decided { decision, received }) => {
@@ -272,9 +296,11 @@ impl Book {
                     self.decisions.extend([decision].into_iter().chain(received));
                 }
                 Err(refusal) => {
-                    let after =
-                        (state.members.clone(), state.exposures.clone(), state.counted.clone());
-                    assert_eq!(before, after, "a refused command leaves the state as it was");
+                    assert_eq!(
+                        before,
+                        kept(&state),
+                        "a refused command leaves the state as it was"
+                    );
                     self.decisions.push(state.refused(command, seq, self.now, refusal));
                     outcomes.push(Err(refusal));
                 }
@@ -319,6 +345,7 @@ impl Book {
             receipts: self.receipts.clone(),
             exposures: self.exposures.clone(),
             changed_exposures: BTreeSet::new(),
+            floats: self.floats.clone(),
             counted: self.counted.clone(),
             changed_counted: BTreeSet::new(),
         }
@@ -409,10 +436,24 @@ impl Book {
         for key in state.changed_exposures {
             self.exposures.insert(key, state.exposures[&key]);
         }
+        self.floats = state.floats;
         for key in state.changed_counted {
             self.counted.insert(key, state.counted[&key]);
         }
     }
+}
+
+type Kept = (
+    HashMap<MemberId, Member>,
+    BTreeMap<ExposureKey, Exposure>,
+    Floats,
+    BTreeMap<MeterKey, Counted>,
+);
+
+/// What a refused command leaves as it was.
+fn kept(state: &State<'_>) -> Kept {
+    let State { members, exposures, floats, counted, .. } = state;
+    (members.clone(), exposures.clone(), floats.clone(), counted.clone())
 }
 
 /// The lot of a member that another one came from by a merge.

@@ -114,6 +114,13 @@ impl Catalogue {
         self.partner(id).is_some_and(|partner| partner.testing)
     }
 
+    /// Whether some version of a partner's terms is prepaid.
+    #[must_use]
+    pub fn is_prepaid(&self, id: PartnerId) -> bool {
+        let partner = self.partner(id);
+        partner.is_some_and(|partner| partner.terms.iter().any(|terms| terms.agreement.prepaid))
+    }
+
     /// Every partner, in no order.
     pub fn partners(&self) -> impl Iterator<Item = &Partner> {
         self.partners.values()

@@ -14,6 +14,7 @@ use crate::{
     earn, exchange,
     expire::{self, Due},
     exposure::{self, ExposureKey},
+    floats,
     journal::{Journal, put_back},
     legs::Legs,
     reverse_burn, reverse_earn, threshold, transfer, velocity, void,
@@ -24,6 +25,7 @@ pub(crate) struct Change {
     member: MemberId,
     journal: Journal,
     exposures: Vec<(ExposureKey, Exposure)>,
+    float: Option<floats::Before>,
     counted: BTreeMap<MeterKey, Option<Counted>>,
 }
 
@@ -106,6 +108,8 @@ impl State<'_> {
             transfers: Vec::new(),
             wallet,
             crossings: Vec::new(),
+            float_moves: Vec::new(),
+            float_crossings: Vec::new(),
             burned_elsewhere: Vec::new(),
         }
     }
@@ -116,7 +120,7 @@ impl State<'_> {
         operation: Operation,
         rule: impl FnOnce(&mut Draft<'_>) -> Result<(), Refusal>,
     ) -> Result<(Decision, Change), Refusal> {
-        let Self { catalogue, members, exposures, counted, .. } = self;
+        let Self { catalogue, members, exposures, counted, floats, .. } = self;
         let terms = (*catalogue, operation.posted_at);
         let is_capped = operation.kind.is_capped();
         let id = operation.member;
@@ -125,11 +129,12 @@ impl State<'_> {
         let decided = rule(&mut draft)
             .and_then(|()| if is_capped { bound::within(&draft) } else { Ok(()) })
             .and_then(|()| velocity::count(&mut draft, counted))
-            .and_then(|wide| {
-                Ok((wide, exposure::after(exposures, &draft.owed, terms, is_capped)?))
+            .and_then(|wide| Ok((wide, floats.grant(draft.float)?)))
+            .and_then(|(wide, granted)| {
+                Ok((wide, granted, exposure::after(exposures, &draft.owed, terms, is_capped)?))
             });
         match decided {
-            Ok((wide, after)) => {
+            Ok((wide, granted, after)) => {
                 let (mut decision, journal) = draft.decided();
                 let before = |(key, now)| (key, counted.insert(key, now));
                 let counted = wide.into_iter().map(before).collect();
@@ -140,7 +145,12 @@ impl State<'_> {
                     decision.crossings.extend(threshold::crossings(key, before.told, standing));
                     moved.push((key, before));
                 }
-                Ok((decision, Change { member: id, journal, exposures: moved, counted }))
+                let float = granted.map(|granted| {
+                    decision.float_moves.clone_from(&granted.moves);
+                    decision.float_crossings.clone_from(&granted.crossings);
+                    floats.keep(granted)
+                });
+                Ok((decision, Change { member: id, journal, exposures: moved, float, counted }))
             }
             Err(refusal) => {
                 draft.undo();
@@ -175,6 +185,9 @@ impl State<'_> {
     fn undo(&mut self, changes: Vec<Change>) {
         for change in changes.into_iter().rev() {
             self.exposures.extend(change.exposures);
+            if let Some(float) = change.float {
+                self.floats.undo(float);
+            }
             put_back(&mut self.counted, change.counted);
             if let Some(member) = self.members.get_mut(&change.member) {
                 change.journal.undo(member);
@@ -186,6 +199,9 @@ impl State<'_> {
     fn mark(&mut self, change: &Change) {
         self.changed_exposures.extend(change.exposures.iter().map(|(key, _)| *key));
         self.changed_counted.extend(change.counted.keys());
+        if let Some(float) = &change.float {
+            self.floats.mark(float);
+        }
         if let Some(member) = self.members.get_mut(&change.member) {
             change.journal.mark(member);
         }

@@ -6,7 +6,7 @@ use entente_ledger::{
 };
 use jiff::Timestamp;
 
-use crate::{BurnedElsewhere, Crossing, PartnerCode, Refusal};
+use crate::{BurnedElsewhere, Crossing, FloatCrossing, FloatMove, PartnerCode, Refusal};
 
 /// What an operation did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -191,6 +191,10 @@ pub struct Decision {
     pub wallet: Wallet,
     /// The shares of net debit caps that it crossed.
     pub crossings: Vec<Crossing>,
+    /// What it drew from blocks of its partner's float, or returned to them.
+    pub float_moves: Vec<FloatMove>,
+    /// The shares of a float that are left, and no more.
+    pub float_crossings: Vec<FloatCrossing>,
     /// The issuers to tell that a member burned many of their points elsewhere.
     pub burned_elsewhere: Vec<BurnedElsewhere>,
 }

@@ -10,9 +10,10 @@ use jiff::{Timestamp, civil::Date};
 use std::collections::BTreeSet;
 
 use crate::{
-    BurnedElsewhere, Catalogue, Counted, Decision, Forward, Member, MeterKey, Operation, Portion,
-    Refusal, Terms, announce, burn,
+    BurnedElsewhere, Catalogue, Counted, Decision, ExposureKey, Forward, Member, MeterKey,
+    Operation, Portion, Refusal, Terms, announce, burn,
     exposure::{self, ExposureChange},
+    floats::Ask,
     journal::Journal,
 };
 
@@ -24,6 +25,8 @@ pub(crate) struct Draft<'d> {
     pub(crate) operation: Operation,
     /// What it adds to what partners owe, reservations counted.
     pub(crate) owed: ExposureChange,
+    /// What it asks of its partner's float.
+    pub(crate) float: Option<Ask>,
     /// Which issuers are told of it.
     pub(crate) burned_elsewhere: Vec<BurnedElsewhere>,
     member: &'d mut Member,
@@ -40,14 +43,24 @@ impl<'d> Draft<'d> {
         let journal = Journal::new(member);
         let owed = ExposureChange::new();
         let (burned_elsewhere, transfers) = (Vec::new(), Vec::new());
-        Self { catalogue, operation, owed, burned_elsewhere, member, transfers, journal }
+        let float = None;
+        Self { catalogue, operation, owed, float, burned_elsewhere, member, transfers, journal }
     }
 
     /// The decision, with what it changed. The member's points must still fit the ledger's range.
     pub(crate) fn decided(self) -> (Decision, Journal) {
         let Self { operation, transfers, member, journal, burned_elsewhere, .. } = self;
-        let (wallet, crossings) = (member.wallet, Vec::new());
-        (Decision { operation, transfers, wallet, crossings, burned_elsewhere }, journal)
+        let wallet = member.wallet;
+        let decision = Decision {
+            operation,
+            transfers,
+            wallet,
+            crossings: Vec::new(),
+            float_moves: Vec::new(),
+            float_crossings: Vec::new(),
+            burned_elsewhere,
+        };
+        (decision, journal)
     }
 
     /// The member as it was before.
@@ -272,6 +285,22 @@ impl<'d> Draft<'d> {
             self.transfers.push(transfer);
         }
         Ok(())
+    }
+
+    /// Asks for points that a prepaid partner issues: they are drawn from its float.
+    pub(crate) fn draw(&mut self, key: ExposureKey, points: Points) {
+        let issue = (self.operation.cell, self.operation.seq);
+        self.ask(Ask { key, issue, points, returns: false });
+    }
+
+    /// Returns points of a lot that an earn of this cell opened to the float that they were drawn from.
+    pub(crate) fn give_back(&mut self, key: ExposureKey, lot: LotId, points: Points) {
+        let issue = (self.operation.cell, lot.opened_by);
+        self.ask(Ask { key, issue, points, returns: true });
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        self.float = Some(ask).filter(|ask| ask.points.is_positive());
     }
 
     /// Notes that the operation touched points of a lot.

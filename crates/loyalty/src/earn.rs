@@ -177,6 +177,9 @@ pub(crate) fn issue(
 ) -> Result<(), Refusal> {
     let (issuer, currency) = (terms.partner, terms.agreement.currency);
     let price = issue_price(&terms.agreement);
+    if terms.agreement.prepaid {
+        draft.draw((issuer, currency), points);
+    }
     draft.add_free(lot, points)?;
     draft.book_points(
         AmountKind::Issue,
@@ -190,10 +193,11 @@ pub(crate) fn issue(
     draft.book_money(AmountKind::Issue, accounts, points.at(price)?, currency)
 }
 
-/// What the issuer pays the pool for a point when it is issued: nothing when it funds redemptions.
+/// What the issuer pays the pool for a point when it is issued: nothing when it funds redemptions, or
+/// has bought the point ahead.
 pub(crate) const fn issue_price(agreement: &Agreement) -> Micros {
     match agreement.funding {
-        Funding::AtIssue => agreement.issue_price,
-        Funding::AtRedemption => Micros::ZERO,
+        Funding::AtIssue if !agreement.prepaid => agreement.issue_price,
+        Funding::AtIssue | Funding::AtRedemption => Micros::ZERO,
     }
 }

@@ -23,11 +23,13 @@ mod earn;
 mod exchange;
 mod expire;
 mod exposure;
+mod floats;
 mod follow;
 mod journal;
 mod legs;
 mod merge;
 mod parcel;
+mod prepaid;
 mod redemption;
 mod refusal;
 mod repay;
@@ -53,7 +55,11 @@ pub use decision::{
 };
 pub use exchange::cycle_gains;
 pub use exposure::{ExposureChange, ExposureKey, exposure_change, reservation};
+pub use floats::{FloatMove, Floats, IssueKey};
 pub use merge::reversible_until;
+pub use prepaid::{
+    Block, BlockId, Drawn, FLOAT_THRESHOLDS, Float, FloatCrossing, InvalidFloat, Mark,
+};
 pub use refusal::Refusal;
 pub use state::{Exposure, Forward, Member, State, Window, Windows};
 pub use terms::{

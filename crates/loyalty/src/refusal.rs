@@ -161,6 +161,15 @@ pub enum Refusal {
         /// When the next hour or day begins.
         resets_at: Timestamp,
     },
+    /// The blocks of the prepaid partner, the reserve counted, have fewer points left. Cure: operators
+    /// sell a block; then another id.
+    #[error("the float has {left} points left, and {asked} were asked for")]
+    FloatExhausted {
+        /// What is left in all blocks.
+        left: Points,
+        /// What was to be issued.
+        asked: Points,
+    },
     /// A partner that this debits would owe more than its cap.
     #[error("a partner would owe more than its net debit cap")]
     NetDebitCapExceeded {

@@ -144,14 +144,19 @@ fn claw(draft: &mut Draft<'_>, refund: &Refund<'_>) -> Result<(), Refusal> {
     give_issue_money_back(draft, refund)
 }
 
-/// What the issuer paid the pool for the points comes back in full and at once.
+/// What the issuer paid the pool for the points comes back in full and at once; where it had bought
+/// them ahead, the points do, into their blocks.
 pub(crate) fn give_issue_money_back(
     draft: &mut Draft<'_>,
     refund: &Refund<'_>,
 ) -> Result<(), Refusal> {
-    let accounts = (Account::Pool, Account::Clearing(refund.lot.issuer));
+    let lot = &refund.lot;
+    if refund.terms.agreement.prepaid {
+        draft.give_back((lot.issuer, lot.currency), lot.id, refund.points);
+    }
+    let accounts = (Account::Pool, Account::Clearing(lot.issuer));
     let money = refund.points.at(issue_price(&refund.terms.agreement))?;
-    draft.book_money(AmountKind::IssueCancelled, accounts, money, refund.lot.currency)
+    draft.book_money(AmountKind::IssueCancelled, accounts, money, lot.currency)
 }
 
 /// Takes up to `most` free points out of a lot; answers how many.

@@ -8,7 +8,7 @@ use entente_ledger::{
 };
 use jiff::{Timestamp, civil::Date};
 
-use crate::{Catalogue, Counted, MeterKey};
+use crate::{Catalogue, Counted, Floats, MeterKey};
 
 /// What a capped partner owes in a currency, and what its open holds reserve, in one number.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -145,6 +145,8 @@ pub struct State<'a> {
     pub exposures: BTreeMap<(PartnerId, Currency), Exposure>,
     /// The exposures that changed.
     pub changed_exposures: BTreeSet<(PartnerId, Currency)>,
+    /// The floats of prepaid partners; loaded where commands draw from them or return to them.
+    pub floats: Floats,
     /// What was counted of partners as a whole; loaded where terms limit it.
     pub counted: BTreeMap<MeterKey, Counted>,
     /// The meters that changed.

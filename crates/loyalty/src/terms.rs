@@ -94,6 +94,9 @@ pub struct Agreement {
     pub hub_fee_basis_points: i32,
     /// Who pays for the points that this partner issues.
     pub funding: Funding,
+    /// Whether it issues what it bought ahead, in blocks at prices of their own; only when it funds at
+    /// issue, and then no issue price is paid.
+    pub prepaid: bool,
     /// How long points live after they are posted, in days.
     pub lot_life_days: i32,
     /// How long an authorization holds, in seconds.

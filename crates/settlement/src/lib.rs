@@ -13,7 +13,6 @@ pub mod iso20022;
 mod money;
 mod nets;
 mod netting;
-mod prepaid;
 #[cfg(test)]
 mod properties;
 pub mod reconcile;
@@ -26,5 +25,4 @@ pub use close::{Closing, Obligation, close};
 pub use money::{Money, payable, read_decimal, write_exact};
 pub use nets::{BilateralNet, Nets, Party, bilateral_nets, exact_nets, rounded_nets};
 pub use netting::{Netting, Owed, comes_to, owed};
-pub use prepaid::{Block, BlockId, Drawn, Float, InvalidFloat, NotDrawn};
 pub use totals::{Total, TotalKey, Totals, counts, totals};

@@ -72,7 +72,8 @@ codes!(
     Payment = 11,
     Gift = 12,
     Merge = 13,
-    Adjustment = 14
+    Adjustment = 14,
+    Prepaid = 15
 );
 codes!(
     meter_code,
@@ -197,6 +198,6 @@ mod tests {
         for code in 1..=6 {
             assert_eq!(break_state(code).map(break_state_code).ok(), Some(code));
         }
-        assert!(operation_kind(0).is_err() && amount_kind(15).is_err() && funding(3).is_err());
+        assert!(operation_kind(0).is_err() && amount_kind(16).is_err() && funding(3).is_err());
     }
 }

@@ -25,6 +25,8 @@ pub enum NoticeKind {
     PointsExpiring,
     /// One member burned many points of the partner at others.
     BurnedElsewhere,
+    /// A share of a float is left, and no more.
+    FloatThreshold,
 }
 
 /// A notice to be written. Its body is the event's message, encoded by the hub.
@@ -76,13 +78,14 @@ pub async fn insert(connection: &mut PgConnection, notices: &[Notice]) -> Result
 
 impl NoticeKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::HoldExpired,
         Self::CapThreshold,
         Self::TermsInForce,
         Self::WindowClosed,
         Self::PointsExpiring,
         Self::BurnedElsewhere,
+        Self::FloatThreshold,
     ];
 
     /// The number that is stored.
@@ -95,6 +98,7 @@ impl NoticeKind {
             Self::WindowClosed => 4,
             Self::PointsExpiring => 5,
             Self::BurnedElsewhere => 6,
+            Self::FloatThreshold => 7,
         }
     }
 

@@ -54,6 +54,9 @@ pub(crate) struct AgreementFile {
     /// Whether the partner is a charity.
     #[serde(default)]
     pub(crate) accepts_donations: bool,
+    /// Whether the partner issues points that it bought ahead.
+    #[serde(default)]
+    pub(crate) prepaid: bool,
     /// The partner's own points for shared points.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) exchange_in: Option<ExchangeFile>,
@@ -178,6 +181,7 @@ impl AgreementFile {
             claim_limit_days: self.claim_limit_days,
             gifts: self.gifts.map(GiftsFile::into_api),
             accepts_donations: self.accepts_donations,
+            prepaid: self.prepaid,
             limits: self.limits.map(LimitsFile::into_api),
         }
     }
@@ -210,6 +214,7 @@ impl AgreementFile {
                 .collect(),
             claim_limit_days: agreement.claim_limit_days,
             accepts_donations: agreement.accepts_donations,
+            prepaid: agreement.prepaid,
             exchange_in: agreement.exchange_in.as_ref().map(ExchangeFile::from_api),
             exchange_out: agreement.exchange_out.as_ref().map(ExchangeFile::from_api),
             gifts: agreement.gifts.as_ref().map(GiftsFile::from_api),
@@ -257,6 +262,7 @@ mod tests {
         net_debit_caps = { EUR = "30000" }
         claim_limit_days = 90
         accepts_donations = true
+        prepaid = true
         exchange_out = { give = 1, receive = 2 }
         gifts = { max_points_per_operation = 5000, max_points_per_member_month = 20000 }
         limits = { member_points_earned_per_day = 9000, foreign_points_burned_per_day = 100000 }

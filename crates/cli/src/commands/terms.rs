@@ -29,6 +29,7 @@ A terms file, with amounts in quotes:
   funding = \"at-issue\"            # or at-redemption
   rounding = \"down\"               # or half-up
   issue_price = \"0.0060\"
+  prepaid = false                 # true: points are bought ahead, by the block, at issue alone
   reimbursement = \"0.0050\"
   point_value = \"0.0050\"
   hub_fee_basis_points = 150
@@ -177,7 +178,11 @@ fn show(connection: &Connection, versions: &[Terms]) -> anyhow::Result<()> {
                 time_text(terms.effective_from.as_ref()),
                 time_text(terms.effective_to.as_ref()),
                 funding(agreement.funding).to_owned(),
-                price(&agreement, agreement.issue_price_micros),
+                if agreement.prepaid {
+                    "prepaid".to_owned()
+                } else {
+                    price(&agreement, agreement.issue_price_micros)
+                },
                 price(&agreement, agreement.reimbursement_micros),
             ]);
         }
@@ -206,7 +211,11 @@ fn prices(agreement: &Agreement) -> String {
     };
     row("currency", agreement.currency.clone());
     row("funding", funding(agreement.funding).to_owned());
-    row("issue price of a point", price(agreement, agreement.issue_price_micros));
+    if agreement.prepaid {
+        row("issue price of a point", "bought ahead, by the block".to_owned());
+    } else {
+        row("issue price of a point", price(agreement, agreement.issue_price_micros));
+    }
     row("reimbursement of a point", price(agreement, agreement.reimbursement_micros));
     row("value of a point at the till", price(agreement, agreement.point_value_micros));
     row("hub fee, basis points", agreement.hub_fee_basis_points.to_string());

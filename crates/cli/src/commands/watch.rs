@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use entente_api::event::{
-    Event, EventKind, RefusedRequest, WatchRequest, event::What, watch_request::Start,
+    Event, EventKind, FloatThreshold, RefusedRequest, WatchRequest, event::What,
+    watch_request::Start,
 };
 use entente_api::types::Operation;
 use entente_client::{Refusal, Watch, Watched};
@@ -67,6 +68,8 @@ pub(crate) enum Kind {
     PointsExpiring,
     /// Many points of the partner that one member burned at others.
     BurnedElsewhere,
+    /// Shares of a prepaid partner's float that are left.
+    FloatThreshold,
 }
 
 /// Runs the command.
@@ -192,8 +195,18 @@ fn words(event: &Event) -> (&'static str, String) {
                 format!("{} points on {} {token}", points(burned.points), burned.day),
             )
         }
+        Some(What::FloatThreshold(float)) => ("float threshold", float_text(float)),
         None => ("?", "something that this version does not know".to_owned()),
     }
+}
+
+fn float_text(float: &FloatThreshold) -> String {
+    let (left, level) = (points(float.points_left), points(float.level));
+    let FloatThreshold { percent, currency, .. } = float;
+    let reserve = points(float.reserve_left);
+    format!(
+        "{percent} % of {level} points in {currency}: {left} are left, {reserve} in the reserve"
+    )
 }
 
 /// What happened, for programs: one object a line.
@@ -288,6 +301,16 @@ fn notice_json(what: &What) -> (&'static str, Value) {
             let told = json!({ "member_token": member_token, "points": points, "day": burned.day });
             ("burned-elsewhere", told)
         }
+        What::FloatThreshold(float) => {
+            let told = json!({
+                "percent": float.percent,
+                "currency": float.currency,
+                "points_left": float.points_left,
+                "level": float.level,
+                "reserve_left": float.reserve_left,
+            });
+            ("float-threshold", told)
+        }
     }
 }
 
@@ -301,6 +324,7 @@ fn wire(kinds: &[Kind]) -> Vec<i32> {
         Kind::WindowClosed => EventKind::WindowClosed,
         Kind::PointsExpiring => EventKind::PointsExpiring,
         Kind::BurnedElsewhere => EventKind::BurnedElsewhere,
+        Kind::FloatThreshold => EventKind::FloatThreshold,
     };
     kinds.iter().map(|one| kind(one).into()).collect()
 }

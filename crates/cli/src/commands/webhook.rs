@@ -111,7 +111,7 @@ pub(crate) enum State {
 }
 
 /// The kinds of events that there are.
-const KINDS: [EventKind; 8] = [
+const KINDS: [EventKind; 9] = [
     EventKind::Operation,
     EventKind::Refusal,
     EventKind::HoldExpired,
@@ -120,6 +120,7 @@ const KINDS: [EventKind; 8] = [
     EventKind::WindowClosed,
     EventKind::PointsExpiring,
     EventKind::BurnedElsewhere,
+    EventKind::FloatThreshold,
 ];
 
 /// A kind of events, as people type it.

@@ -34,6 +34,7 @@ pub(crate) fn amount_kind(number: i32) -> &'static str {
         AmountKind::IssueReinstated => "issue reinstated",
         AmountKind::Gift => "gift",
         AmountKind::Adjustment => "adjustment",
+        AmountKind::Prepaid => "prepaid",
         AmountKind::Unspecified => "?",
     }
 }
@@ -111,6 +112,7 @@ pub(crate) fn act_kind(number: i32) -> &'static str {
         ActKind::ArrangeSettlement => "arrange settlement",
         ActKind::Adjust => "adjust",
         ActKind::WriteOff => "write off",
+        ActKind::BuyBlock => "buy a block",
         ActKind::EraseMember => "erase a member",
         ActKind::Unspecified => "?",
     }

@@ -155,6 +155,7 @@ table! {
     }
     "entente.settlement.v1.SettlementService" {
         GetPosition: unary, Both, Named, with(SettlementRead);
+        GetFloat: unary, Both, Named, with(SettlementRead);
         CloseWindow: unary, Operators, Anyones, with(SettlementWrite);
         ListWindows: unary, Both, Nobodys, with(SettlementRead);
         GetStatement: stream, Both, Named, with(SettlementRead);

@@ -18,7 +18,8 @@ pub struct WorkerSettings {
     pub months_every_ms: u64,
     /// How often terms that come into force are looked for.
     pub terms_every_ms: u64,
-    /// How often windows are looked for that the calendar closes, or to which nobody objects any more.
+    /// How often windows are looked for that the calendar closes, or to which nobody objects any more, and
+    /// floats are measured.
     pub close_every_ms: u64,
 }
 

@@ -53,7 +53,7 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         R::BreakState | R::AdjustmentUnlikeBreak | R::NotASimulation | R::ClockBackwards | R::EndpointNotAllowed => STATE,
         R::TooManyWebhooks | R::TooManyKeys => not_kept(Code::ResourceExhausted),
         R::PartnerExists | R::KeyTaken => kept(AlreadyExists),
-        R::NetDebitCapExceeded => kept(Code::ResourceExhausted),
+        R::NetDebitCapExceeded | R::FloatExhausted => kept(Code::ResourceExhausted),
         R::TransferLimitReached | R::VelocityLimit | R::LinkTriesSpent => AN_HOUR,
         R::ReceiptCredited
         | R::ActivityInFuture
@@ -91,6 +91,8 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         | R::TermsInPast
         | R::TermsOverlap
         | R::ExchangeCycleGains
+        | R::FloatNotAgreed
+        | R::ReserveLeft
         | R::PaymentExceedsObligation
         | R::ObjectionOver
         | R::ProposalNotOpen

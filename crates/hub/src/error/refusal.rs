@@ -33,6 +33,9 @@ impl Refused {
             Refusal::ReversalExceedsRest { rest } => refused.with("rest", rest),
             Refusal::PointsInsufficient { available } => refused.with("available", available),
             Refusal::BurnHeldBack { until } => refused.with("until", until),
+            Refusal::FloatExhausted { left, asked } => {
+                refused.with("left", left).with("asked", asked)
+            }
             Refusal::NetDebitCapExceeded { partner, currency, cap } if partner == caller.id => {
                 let refused = refused.with("partner", &caller.code);
                 refused.with("currency", currency).with("cap_micros", cap)
@@ -102,6 +105,7 @@ fn reason(refusal: &Refusal) -> ErrorReason {
         Refusal::BurnHeldBack { .. } => ErrorReason::BurnHeldBack,
         Refusal::TransferLimitReached { .. } => ErrorReason::TransferLimitReached,
         Refusal::VelocityLimit { .. } => ErrorReason::VelocityLimit,
+        Refusal::FloatExhausted { .. } => ErrorReason::FloatExhausted,
         Refusal::NetDebitCapExceeded { .. } => ErrorReason::NetDebitCapExceeded,
     }
 }
@@ -166,6 +170,7 @@ mod tests {
                 rest: 0,
                 resets_at: Timestamp::UNIX_EPOCH,
             },
+            Refusal::FloatExhausted { left: Points(5), asked: Points(6) },
             Refusal::NetDebitCapExceeded { partner: PartnerId(1), currency, cap: Micros(5) },
         ]
     }

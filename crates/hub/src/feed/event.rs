@@ -2,8 +2,8 @@
 
 use entente_api::{
     event::{
-        BurnedElsewhere, CapThreshold, Event, HoldExpired, PointsExpiring, RefusedRequest,
-        TermsInForce, WindowClosed, event::What,
+        BurnedElsewhere, CapThreshold, Event, FloatThreshold, HoldExpired, PointsExpiring,
+        RefusedRequest, TermsInForce, WindowClosed, event::What,
     },
     points::EarnResponse,
 };
@@ -57,6 +57,7 @@ pub(super) fn of_notice(names: Names<'_>, fed: &FedNotice) -> Result<Option<Even
             let burned = BurnedElsewhere::decode(body)?;
             What::BurnedElsewhere(BurnedElsewhere { member_token, ..burned })
         }
+        NoticeKind::FloatThreshold => What::FloatThreshold(FloatThreshold::decode(body)?),
     };
     Ok(Some(event(names, (fed.place, Some(fed.ordinal)), what)))
 }

@@ -85,6 +85,7 @@ impl Kinds {
                 Ok(EventKind::WindowClosed) => kinds.notices.push(NoticeKind::WindowClosed),
                 Ok(EventKind::PointsExpiring) => kinds.notices.push(NoticeKind::PointsExpiring),
                 Ok(EventKind::BurnedElsewhere) => kinds.notices.push(NoticeKind::BurnedElsewhere),
+                Ok(EventKind::FloatThreshold) => kinds.notices.push(NoticeKind::FloatThreshold),
             }
         }
         Ok(kinds)

@@ -2,10 +2,10 @@
 
 use entente_api::settlement::{
     AdjustRequest, AgreeStatementRequest, ArrangeSettlementRequest, AssignPaymentRequest,
-    BankAccount as ApiAccount, Calendar, Cycle as ApiCycle, ExportObligationsRequest,
-    Netting as ApiNetting,
+    BankAccount as ApiAccount, BuyBlockRequest, Calendar, Cycle as ApiCycle,
+    ExportObligationsRequest, Netting as ApiNetting,
 };
-use entente_ledger::RequestId;
+use entente_ledger::{Micros, Points, RequestId};
 use entente_loyalty::PartnerCode;
 use entente_settlement::{
     Cycle, Netting, Schedule,
@@ -18,7 +18,7 @@ use super::{
     settlement::end_to_end_id, window_name,
 };
 use crate::{
-    control::{Adjust, ArrangeSettlement, AssignPayment, zone},
+    control::{Adjust, ArrangeSettlement, AssignPayment, BuyBlock, zone},
     error::Refused,
 };
 
@@ -26,6 +26,9 @@ use crate::{
 const MAX_ACCOUNTS: usize = 1_000;
 const MAX_OBJECTION_DAYS: u16 = 90;
 const MAX_REASON_CHARS: usize = 256;
+/// The most points of a block, and the most that it costs, in micros.
+const MAX_BLOCK_POINTS: i64 = 1_000_000_000_000;
+const MAX_BLOCK_COST: i64 = 10_000_000_000_000_000;
 
 /// A new arrangement.
 pub fn arrange(
@@ -118,6 +121,30 @@ pub fn adjust(request: &AdjustRequest) -> Result<(RequestId, Adjust), Refused> {
                 request_id,
                 Adjust { request_id, window, corrects, payer, payee, amount, reason, break_id, by },
             ))
+        }
+        _ => Err(violations.refused()),
+    }
+}
+
+/// A block of points to be bought.
+pub fn buy_block(request: &BuyBlockRequest) -> Result<(RequestId, BuyBlock), Refused> {
+    let mut violations = Violations::default();
+    let id = violations.field("request_id", request_id(&request.request_id));
+    let partner = violations.field("partner", partner_code(&request.partner));
+    let currency = violations.currency("currency", &request.currency);
+    violations.number("points", request.points, 1..=MAX_BLOCK_POINTS);
+    violations.number("price_micros", request.price_micros, 1..=MAX_BLOCK_COST);
+    let cost = request.points.checked_mul(request.price_micros);
+    let cost = cost.filter(|cost| *cost <= MAX_BLOCK_COST);
+    if cost.is_none() && violations.is_empty() {
+        violations.add("points", "as many as cost at most 10,000,000,000 of the currency's unit");
+    }
+    match (id, partner, currency, cost) {
+        (Some(request_id), Some(partner), Some(currency), Some(cost)) if violations.is_empty() => {
+            let (points, price) = (Points(request.points), Micros(request.price_micros));
+            let (cost, is_reserve) = (Micros(cost), request.is_reserve);
+            let block = BuyBlock { request_id, partner, currency, points, price, cost, is_reserve };
+            Ok((request_id, block))
         }
         _ => Err(violations.refused()),
     }

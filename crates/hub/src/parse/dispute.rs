@@ -111,7 +111,7 @@ fn kind(kind: ApiKind) -> Result<AmountKind, Expected> {
         ApiKind::Expired => AmountKind::Expired,
         ApiKind::IssueReinstated => AmountKind::IssueReinstated,
         ApiKind::Gift => AmountKind::Gift,
-        ApiKind::Rounding | ApiKind::Adjustment | ApiKind::Unspecified => {
+        ApiKind::Rounding | ApiKind::Adjustment | ApiKind::Prepaid | ApiKind::Unspecified => {
             return Err(Expected::Borrowed("the kind of a line"));
         }
     })

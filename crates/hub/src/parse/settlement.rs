@@ -56,6 +56,13 @@ pub fn position(
     window_and_partner(&request.window, &request.partner)
 }
 
+/// The partner that a read is about, if it is about one.
+pub fn partner(code: &str) -> Result<Option<PartnerCode>, Refused> {
+    let mut violations = Violations::default();
+    let partner = violations.optional("partner", code, partner_code);
+    partner.ok_or_else(|| violations.refused())
+}
+
 /// Of which closed window a report is, if of one, and about whom, if about somebody.
 pub fn report(
     window: &str,

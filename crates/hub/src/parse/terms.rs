@@ -46,6 +46,9 @@ impl Violations {
         let exchange_out = self.exchange_rate(&path("exchange_out"), wire.exchange_out.as_ref());
         let gifts = self.gifts(&path("gifts"), wire.gifts.as_ref());
         let limits = self.limits(&path("limits"), wire.limits.as_ref());
+        if wire.prepaid && funding != Some(Funding::AtIssue) {
+            self.add(path("prepaid"), "false, where points are not paid for at issue");
+        }
         Some(Agreement {
             currency: currency?,
             categories: categories?,
@@ -66,6 +69,7 @@ impl Violations {
             claim_limit_days: wire.claim_limit_days,
             gifts,
             accepts_donations: wire.accepts_donations,
+            prepaid: wire.prepaid,
             limits,
         })
     }
@@ -125,7 +129,7 @@ impl Violations {
         limits
     }
 
-    fn number(&mut self, field: &str, value: i64, range: RangeInclusive<i64>) {
+    pub(super) fn number(&mut self, field: &str, value: i64, range: RangeInclusive<i64>) {
         if !range.contains(&value) {
             self.add(
                 field,
@@ -336,6 +340,9 @@ mod tests {
             ("point_value_micros", |a| a.point_value_micros = -1),
             ("hub_fee_basis_points", |a| a.hub_fee_basis_points = 10_001),
             ("funding", |a| a.funding = 0),
+            ("prepaid", |a| {
+                (a.funding, a.prepaid) = (api::Funding::AtRedemption.into(), true);
+            }),
             ("lot_life_days", |a| a.lot_life_days = 36_501),
             ("hold_life_seconds", |a| a.hold_life_seconds = 0),
             ("late_limit_days", |a| a.late_limit_days = 3_651),

@@ -8,7 +8,7 @@ use std::{
 use entente_api::error::ErrorReason;
 use entente_ledger::{Cell, Currency, MemberId, Overflow, PartnerId, RequestId, Seq};
 use entente_loyalty::{
-    Catalogue, Command, Decided, Decision, Exposure, OperationKind, Original, OriginalKind,
+    Catalogue, Command, Decided, Decision, Exposure, Floats, OperationKind, Original, OriginalKind,
     Refusal, State,
 };
 use entente_store::{
@@ -58,7 +58,7 @@ pub(super) async fn run(context: &Context, commands: &[Queued]) -> Result<Vec<An
     let heads = batch.lock_heads(&cells.into_iter().collect::<Vec<_>>()).await?;
     let catalogue = context.catalogue.at_least(heads.catalogue_epoch).await?;
 
-    // 2. Read: earlier outcomes and credited receipts, links, members, exposures.
+    // 2. Read: earlier outcomes and credited receipts, links, members, exposures, floats.
     let ids: Vec<Key> = commands.iter().map(key).collect();
     let earlier = batch.earlier(&ids, &receipts(commands)).await?;
     let links = batch.links(&references(commands)).await?;
@@ -69,11 +69,13 @@ pub(super) async fn run(context: &Context, commands: &[Queued]) -> Result<Vec<An
     let counted = needs::counted(commands, &catalogue, &loaded, heads.now);
     batch.load_counted(&mut loaded, &counted).await?;
     let exposures = lock_exposures(&mut batch, &catalogue, &loaded, payees).await?;
+    let floats = batch.lock_floats(&needs::floats(commands, &catalogue)).await?;
     let counted = batch.lock_counted(&needs::limited(commands, &catalogue, heads.now)).await?;
 
     // 3. Decide, one after another, each on the state that its predecessors left.
     let mut state = state(&catalogue, &heads, &mut loaded, exposures);
     state.receipts = earlier.credited;
+    state.floats = floats;
     state.counted = counted;
     let mut deciding = Deciding::new(state, &heads, earlier.outcomes);
     let answers: Vec<Answer> =
@@ -136,6 +138,7 @@ pub(super) fn state<'a>(
         receipts: HashMap::new(),
         exposures,
         changed_exposures: BTreeSet::new(),
+        floats: Floats::default(),
         counted: BTreeMap::new(),
         changed_counted: BTreeSet::new(),
     }
@@ -324,6 +327,7 @@ impl<'a> Deciding<'a> {
             members: &loaded,
             exposures: &self.state.exposures,
             changed_exposures: &self.state.changed_exposures,
+            floats: &self.state.floats,
             counted: &self.state.counted,
             changed_counted: &self.state.changed_counted,
         };

@@ -6,7 +6,7 @@ use entente_ledger::{Cell, MemberId, PartnerId};
 use entente_loyalty::{Action, Catalogue, Command, ExchangeAmount, Original, OriginalKind};
 use entente_store::{
     ResolvedLink,
-    batch::{CountedKey, LoadedMembers, MemberNeeds},
+    batch::{CountedKey, FloatNeeds, LoadedMembers, MemberNeeds},
     personal::Lookup,
 };
 use jiff::{Timestamp, tz::TimeZone};
@@ -83,6 +83,37 @@ fn add_original(needs: &mut MemberNeeds, original: &Original) {
     needs.holds.extend(original.hold());
     if original.kind == OriginalKind::Earn {
         needs.earns.insert(original.seq);
+    }
+}
+
+/// The floats that commands may draw from or return to: those of their callers, where some version of
+/// their terms is prepaid.
+pub(super) fn floats(commands: &[Queued], catalogue: &Catalogue) -> FloatNeeds {
+    let mut needs = FloatNeeds::default();
+    for queued in commands {
+        add_float(&mut needs, &queued.command, queued.link.cell, catalogue);
+    }
+    needs
+}
+
+/// The same of one command, whose original is of no account: a quote undoes nothing.
+pub(super) fn floats_of(command: &Command, catalogue: &Catalogue) -> FloatNeeds {
+    let mut needs = FloatNeeds::default();
+    add_float(&mut needs, command, Cell(0), catalogue);
+    needs
+}
+
+fn add_float(needs: &mut FloatNeeds, command: &Command, cell: Cell, catalogue: &Catalogue) {
+    let issue = match &command.action {
+        Action::Earn(_) | Action::Exchange(ExchangeAmount::In(_)) => None,
+        Action::Reverse { original, .. } if original.kind == OriginalKind::Earn => {
+            Some((cell, original.seq))
+        }
+        _ => return,
+    };
+    if catalogue.is_prepaid(command.partner) {
+        needs.partners.insert(command.partner);
+        needs.issues.extend(issue);
     }
 }
 

@@ -120,6 +120,7 @@ async fn read<'a>(
         window: snapshot.window,
         receipts: HashMap::new(),
         exposures: snapshot.exposures(&partners).await?,
+        floats: snapshot.floats(&needs::floats_of(command, catalogue)).await?,
         members: loaded.members,
         changed_exposures: BTreeSet::new(),
         counted,

@@ -13,11 +13,13 @@ use crate::notices::Anchor;
 pub(super) fn notices(state: &State<'_>, decision: &Decision) -> Vec<Notice> {
     let anchor = Anchor::of(&decision.operation);
     let crossed = decision.crossings.iter().map(|crossing| anchor.cap_threshold(crossing));
+    let floats = decision.float_crossings.iter();
+    let floats = floats.map(|crossing| anchor.float_threshold(crossing));
     let expiring = points_expiring(decision);
     let elsewhere = decision.burned_elsewhere.iter();
     let elsewhere = elsewhere.map(|burned| anchor.burned_elsewhere(*burned));
     let told = hold_expired(state, decision).into_iter().chain(crossed);
-    told.chain(expiring).chain(elsewhere).collect()
+    told.chain(floats).chain(expiring).chain(elsewhere).collect()
 }
 
 /// An expiry that names an operation ended the hold that it authorized; a lot's names none.

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use entente_api::{
     error::ErrorReason,
     settlement::{
-        CloseWindowRequest, CloseWindowResponse, GetPositionRequest, GetPositionResponse,
-        GetStatementRequest, ListWindowsRequest, ListWindowsResponse, RecordPaymentRequest,
-        RecordPaymentResponse, settlement_service_server::SettlementService,
+        CloseWindowRequest, CloseWindowResponse, GetFloatRequest, GetFloatResponse,
+        GetPositionRequest, GetPositionResponse, GetStatementRequest, ListWindowsRequest,
+        ListWindowsResponse, RecordPaymentRequest, RecordPaymentResponse,
+        settlement_service_server::SettlementService,
     },
 };
 use entente_ledger::WindowId;
+use entente_loyalty::BlockId;
 use entente_store::settlement::WindowChoice;
 use prost::Message;
 use tonic::{Request, Response, Status};
@@ -22,7 +24,7 @@ use crate::{
     error::{Refused, RpcError},
     page_token::{Binding, PageTokens},
     parse::{self, Violations},
-    settlement::{Parts, Settlements, closed},
+    settlement::{Floats, Parts, Settlements, closed},
 };
 
 /// SettlementService over control writes and reads.
@@ -45,6 +47,15 @@ struct BeforeWindow {
     window: i32,
 }
 
+/// Where a list of blocks goes on: after this one.
+#[derive(Clone, PartialEq, Message)]
+struct AfterBlock {
+    #[prost(string, tag = "1")]
+    currency: String,
+    #[prost(int32, tag = "2")]
+    block: i32,
+}
+
 #[tonic::async_trait]
 impl SettlementService for Settlement {
     type GetStatementStream = Parts;
@@ -59,6 +70,29 @@ impl SettlementService for Settlement {
         let partner = self.catalogue.subject(permit, named).await?;
         let position = self.settlements.position(window, partner.map(|partner| partner.id));
         Ok(Response::new(position.await?))
+    }
+
+    async fn get_float(
+        &self,
+        request: Request<GetFloatRequest>,
+    ) -> Result<Response<GetFloatResponse>, Status> {
+        let permit = Permit::of(&request)?;
+        let asked = request.get_ref();
+        let named = parse::settlement::partner(&asked.partner).map_err(RpcError::from)?;
+        let partner = self.catalogue.subject(permit, named).await?;
+        let code = partner.as_ref().map(|partner| partner.code.as_str()).unwrap_or_default();
+        let binding = Binding::new(permit.caller(), "blocks", &[code]);
+        let (size, token) = (asked.page_size, &asked.page_token);
+        let (size, after) = parse::page::<AfterBlock>(&self.page_tokens, &binding, size, token)
+            .map_err(RpcError::from)?;
+        let after = after.map(|after| (after.currency, BlockId(after.block)));
+        let partner = partner.map(|partner| partner.id);
+        let Floats { mut answer, next } = self.settlements.floats(partner, after, size).await?;
+        let next = next
+            .map(|(currency, block)| AfterBlock { currency: currency.to_string(), block: block.0 });
+        answer.next_page_token =
+            next.map(|next| self.page_tokens.seal(&binding, &next)).unwrap_or_default();
+        Ok(Response::new(answer))
     }
 
     async fn close_window(

@@ -4,6 +4,7 @@
 mod bank;
 mod clearing;
 mod disputes;
+mod floats;
 mod names;
 mod obligations;
 mod reports;
@@ -29,6 +30,7 @@ use tokio::sync::Semaphore;
 pub(crate) use bank::imported_statement;
 pub(crate) use clearing::{named, wire_standing, wire_window_state};
 pub(crate) use disputes::wire_dispute;
+pub(crate) use floats::{Floats, wire_block};
 pub(crate) use names::{HUB, Names};
 pub use reports::Reports;
 pub use statement::{Parts, window_unknown};

@@ -10,17 +10,17 @@ use entente_api::{
 };
 use entente_ledger::{AmountKind, Currency, Micros, PartnerId};
 use entente_loyalty::Partner;
-use entente_settlement::Nets;
+use entente_settlement::{Nets, Party};
 use entente_store::{
     LedgerKind,
     settlement::{
-        Closed, ListedWindow, Position,
+        Closed, Exposures, ListedWindow, Position,
         statement::{Elsewhere, Line, Movement, Side, StatementNet},
     },
 };
 use jiff::Timestamp;
 
-use super::{Names, wire_window_state};
+use super::{Names, floats, wire_window_state};
 use crate::{error::RpcError, parse::wire_timestamp, posting::COALITION};
 
 pub(super) fn window(window: &ListedWindow) -> api::Window {
@@ -50,9 +50,26 @@ pub(super) fn position(
         })
     });
     let testing = position.window.is_testing();
-    let exposures = position.exposures.iter();
-    let exposures = exposures.filter(|(party, _)| names.is_testing(party.partner) == testing);
-    let exposures = exposures.map(|(party, owed)| {
+    let mut owed = position.exposures.clone();
+    owed.retain(|party, _| names.is_testing(party.partner) == testing);
+    let mut left = position.floats.clone();
+    left.retain(|float| names.is_testing(float.partner) == testing);
+    Ok(GetPositionResponse {
+        window: Some(window(&position.window)),
+        gross: gross.collect::<Result<_, RpcError>>()?,
+        nets: nets(&position.nets, names)?,
+        exposures: exposures(&owed, names, now)?,
+        floats: floats::wire(&left, names)?,
+    })
+}
+
+/// What partners owe now, with their caps.
+pub(super) fn exposures(
+    exposures: &Exposures,
+    names: &Names,
+    now: Timestamp,
+) -> Result<Vec<Exposure>, RpcError> {
+    let exposure = |(party, owed): (&Party, &Micros)| {
         let (direction, amount) = directed(party.currency, *owed)?;
         let cap = names.cap(party.partner, party.currency, now);
         Ok(Exposure {
@@ -61,13 +78,8 @@ pub(super) fn position(
             amount: Some(amount),
             cap: cap.map(|cap| money(party.currency, cap)),
         })
-    });
-    Ok(GetPositionResponse {
-        window: Some(window(&position.window)),
-        gross: gross.collect::<Result<_, RpcError>>()?,
-        nets: nets(&position.nets, names)?,
-        exposures: exposures.collect::<Result<_, RpcError>>()?,
-    })
+    };
+    exposures.iter().map(exposure).collect()
 }
 
 /// A closed window's totals.
@@ -201,6 +213,7 @@ pub(super) const fn kind(kind: AmountKind) -> ApiKind {
         AmountKind::Rounding => ApiKind::Rounding,
         AmountKind::Gift => ApiKind::Gift,
         AmountKind::Adjustment => ApiKind::Adjustment,
+        AmountKind::Prepaid => ApiKind::Prepaid,
         // Payments are in no position, and what merges move is in no statement.
         AmountKind::Payment | AmountKind::Merge => ApiKind::Unspecified,
     }

@@ -48,6 +48,7 @@ pub const fn kind(event: &Event) -> EventKind {
         Some(What::WindowClosed(_)) => EventKind::WindowClosed,
         Some(What::PointsExpiring(_)) => EventKind::PointsExpiring,
         Some(What::BurnedElsewhere(_)) => EventKind::BurnedElsewhere,
+        Some(What::FloatThreshold(_)) => EventKind::FloatThreshold,
     }
 }
 

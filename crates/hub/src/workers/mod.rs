@@ -3,6 +3,7 @@
 //! run on several hubs of one ledger at once: what one has done, another finds done.
 
 mod closer;
+mod floats;
 mod months;
 mod sweeper;
 mod terms;
@@ -14,6 +15,7 @@ use futures::FutureExt;
 use tokio::{sync::watch, task::JoinSet};
 
 pub(crate) use closer::Closer;
+pub(crate) use floats::FloatGauge;
 pub(crate) use months::Months;
 pub(crate) use sweeper::Sweeper;
 pub(crate) use terms::TermsInForce;
@@ -127,6 +129,15 @@ fn describe() {
     metrics::describe_counter!(
         "entente_sweep_failures_total",
         "Times that a member could not be swept"
+    );
+    metrics::describe_gauge!(
+        "entente_float_points_left",
+        "What a prepaid partner has left to issue, the reserve not counted"
+    );
+    metrics::describe_gauge!("entente_float_reserve_left", "What its reserve has left");
+    metrics::describe_gauge!(
+        "entente_float_level",
+        "What was left after its last purchase, the reserve not counted"
     );
     metrics::describe_gauge!(
         "entente_sweep_overdue_seconds",

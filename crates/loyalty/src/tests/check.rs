@@ -8,8 +8,8 @@ use entente_ledger::{
 };
 
 use crate::{
-    Decision, ExchangeDirection, Exchanged, ExposureKey, Member, cast::Book, exposure_change,
-    month, redemption, reservation,
+    BlockId, Decision, ExchangeDirection, Exchanged, ExposureKey, IssueKey, Member, cast::Book,
+    exposure_change, month, redemption, reservation,
 };
 
 /// Panics, naming the invariant, when one does not hold.
@@ -23,6 +23,50 @@ pub(crate) fn check(book: &Book) {
     assert_eq!(book.trial().of(Account::InTransit, None), 0, "what is sent off arrives");
     fees_are_those_of_spent_points(book);
     exposures_are_positions_and_open_holds(book);
+    floats_are_what_was_issued(book);
+}
+
+/// What is left of a block is what was bought less what was drawn; what is drawn for an operation is
+/// what it issued by prepaid terms, less what was taken back.
+fn floats_are_what_was_issued(book: &Book) {
+    let mut drawn: BTreeMap<(ExposureKey, BlockId), i64> = BTreeMap::new();
+    let mut of_issue: BTreeMap<IssueKey, i64> = BTreeMap::new();
+    for decision in &book.decisions {
+        for one in &decision.float_moves {
+            let block = ((one.partner, one.currency), one.block);
+            *drawn.entry(block).or_default() += one.points.0;
+            *of_issue.entry((decision.operation.cell, one.issue)).or_default() += one.points.0;
+        }
+    }
+    for (key, float) in &book.floats.floats {
+        for block in float.blocks() {
+            let drawn = drawn.remove(&(*key, block.id)).unwrap_or_default();
+            assert_eq!(block.left.0, block.bought.0 - drawn, "left = bought - drawn");
+        }
+    }
+    assert!(drawn.values().all(|points| *points == 0), "drawn from no block");
+    for member in book.members.values() {
+        for lot in member.lots.values().filter(|lot| is_prepaid(book, lot)) {
+            let issued = match &lot.origin {
+                Origin::Earned(purchase) => purchase.points_earned.0 - purchase.points_clawed.0,
+                Origin::Exchanged => issued_by(book, (member.cell, lot.id.opened_by)),
+                Origin::Received { .. } | Origin::Merged { .. } => continue,
+            };
+            let drawn = of_issue.remove(&(member.cell, lot.id.opened_by)).unwrap_or_default();
+            assert_eq!(drawn, issued, "drawn = issued and not taken back");
+        }
+    }
+    assert!(of_issue.is_empty(), "drawn for nothing: {of_issue:?}");
+}
+
+fn is_prepaid(book: &Book, lot: &Lot) -> bool {
+    let partner = book.catalogue.partner(lot.issuer).expect("in the cast");
+    partner.terms_version(lot.terms_version).expect("published").agreement.prepaid
+}
+
+fn issued_by(book: &Book, (cell, seq): IssueKey) -> i64 {
+    let mut decisions = book.decisions.iter().map(|decision| &decision.operation);
+    decisions.find(|o| (o.cell, o.seq) == (cell, seq)).map_or(0, |o| o.points.0)
 }
 
 /// The invariants that hold for any amounts whatever.

@@ -6,6 +6,7 @@ mod clawbacks;
 mod earns;
 mod exchanges;
 mod exposures;
+mod floats;
 mod gifts;
 mod held_back;
 mod holds;

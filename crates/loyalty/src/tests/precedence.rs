@@ -69,6 +69,11 @@ fn capped() -> Flaw {
     })
 }
 
+/// There is nothing to issue.
+const EXHAUSTED: Flaw = (Refusal::FloatExhausted { left: NO_POINTS, asked: NO_POINTS }, |case| {
+    case.harbor.prepaid = true;
+});
+
 /// Nothing may be asked for any more.
 fn hurried() -> Flaw {
     let (limit, resets_at) = (Meter::Operations, time("2026-01-15T10:00:00Z"));
@@ -194,6 +199,7 @@ fn of_earns(activity: Flaw) -> Vec<Flaw> {
         (Refusal::CategoryUnknown, |case| case.category = "spa"),
         TOO_LARGE,
         hurried(),
+        EXHAUSTED,
         capped(),
     ]
 }
@@ -247,7 +253,7 @@ fn a_burn_by_value() {
 fn an_exchange() {
     let agreed = [SUSPENDED, ENDED, NO_EXCHANGE, BELOW_MINIMUM, OFF_INCREMENT, TOO_LARGE];
     let inward = |case: &Case| Action::Exchange(ExchangeAmount::In(Points(case.amount)));
-    each_pair(inward, &[agreed.as_slice(), &[hurried(), capped()]].concat());
+    each_pair(inward, &[agreed.as_slice(), &[hurried(), EXHAUSTED, capped()]].concat());
     let outward = |case: &Case| Action::Exchange(ExchangeAmount::Out(Points(case.amount)));
     each_pair(outward, &[agreed.as_slice(), &[INSUFFICIENT, hurried(), capped()]].concat());
 }

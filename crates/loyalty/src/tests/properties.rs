@@ -81,8 +81,15 @@ fn terms() -> impl Strategy<Value = Agreement> {
     let gifts = proptest::option::weighted(0.8, (1..400_i64, 1..900_i64));
     let limit = (prop::sample::select(Meter::ALL.to_vec()), 1..600_i64);
     let limits = prop::collection::btree_map(limit.0, limit.1, 0..3);
-    (rules, prices, lives, caps, (gifts, limits), any::<[bool; 4]>()).prop_map(
-        |(rules, prices, lives, caps, (gifts, limits), [at_issue, half_up, in_euro, charity])| {
+    (rules, prices, lives, caps, (gifts, limits), any::<[bool; 5]>()).prop_map(
+        |(
+            rules,
+            prices,
+            lives,
+            caps,
+            (gifts, limits),
+            [at_issue, half_up, in_euro, charity, prepaid],
+        )| {
             Agreement {
                 categories: vec![category(
                     "*",
@@ -99,6 +106,7 @@ fn terms() -> impl Strategy<Value = Agreement> {
                 point_value: Micros(prices.2),
                 hub_fee_basis_points: prices.3,
                 funding: if at_issue { Funding::AtIssue } else { Funding::AtRedemption },
+                prepaid: at_issue && prepaid,
                 lot_life_days: lives.0,
                 hold_life_seconds: lives.1,
                 claim_limit_days: lives.0 % 10,
@@ -122,7 +130,15 @@ fn terms() -> impl Strategy<Value = Agreement> {
 
 pub(super) fn any_book() -> impl Strategy<Value = Book> {
     [terms(), terms(), terms()].prop_map(|[harbor, rover, grocer]| {
-        Book::new(vec![partner(HARBOR, harbor), partner(ROVER, rover), partner(GROCER, grocer)])
+        let partners = [(HARBOR, harbor), (ROVER, rover), (GROCER, grocer)];
+        let prepaid: Vec<_> = partners.iter().filter(|(_, terms)| terms.prepaid).collect();
+        let keys: Vec<_> = prepaid.iter().map(|(id, terms)| (*id, terms.currency)).collect();
+        let mut book = Book::new(partners.map(|(id, terms)| partner(id, terms)).to_vec());
+        for key in keys {
+            let blocks = [(250, 9_000, false), (100, 20_000, true), (400, 8_000, false)];
+            book.buy(key, &blocks);
+        }
+        book
     })
 }
 

@@ -61,6 +61,7 @@ pub const fn kind_word(kind: AmountKind) -> &'static str {
         AmountKind::Payment => "payment",
         AmountKind::Gift => "gift",
         AmountKind::Adjustment => "adjustment",
+        AmountKind::Prepaid => "prepaid",
         AmountKind::Merge => "merge",
     }
 }

@@ -2,10 +2,11 @@
 //! is one statement over all commands of the batch, so that the number of round trips does not
 //! depend on how many there are.
 //!
-//! Lock order: heads, then exposures, then what is counted of partners, then receipts and request ids, each ascending. Member rows need no locks
+//! Lock order: heads, then exposures, then floats, then what is counted of partners, then receipts and request ids, each ascending. Member rows need no locks
 //! of their own: whoever changes one holds its cell's head.
 
 mod exposures;
+mod floats;
 mod gifts;
 mod heads;
 mod holds;
@@ -28,6 +29,7 @@ use entente_ledger::{PartnerId, RequestId};
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 pub(crate) use exposures::exposure;
+pub use floats::FloatNeeds;
 pub use heads::{Head, Heads};
 pub use members::{LoadedMembers, MemberNeeds, YearKey};
 pub use read::Snapshot;

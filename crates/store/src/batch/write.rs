@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use entente_ledger::{Cell, Currency, PartnerId, Seq};
-use entente_loyalty::{Decision, Exposure, MeterKey};
+use entente_loyalty::{Decision, Exposure, Floats, MeterKey};
 
 use super::{Batch, Heads, LoadedMembers, PartnersCounted};
 use crate::{Notice, RequestRow, StoreError, notices};
@@ -27,6 +27,8 @@ pub struct Written<'a> {
     pub exposures: &'a BTreeMap<(PartnerId, Currency), Exposure>,
     /// Those that changed.
     pub changed_exposures: &'a BTreeSet<(PartnerId, Currency)>,
+    /// The floats, with what changed of them.
+    pub floats: &'a Floats,
     /// What was counted of partners as a whole.
     pub counted: &'a PartnersCounted,
     /// The meters that changed.
@@ -43,6 +45,7 @@ impl Batch {
         self.write_members(written.members, written.heads).await?;
         self.write_positions(written.decisions).await?;
         self.write_exposures(written.exposures, written.changed_exposures).await?;
+        self.write_floats(written.floats, written.decisions).await?;
         self.write_partners_counted(written.counted, written.changed_counted).await?;
         self.move_heads(written.heads, written.last).await
     }

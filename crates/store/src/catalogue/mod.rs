@@ -106,6 +106,7 @@ struct TermsRow {
     gift_max_points_per_operation: Option<i64>,
     gift_max_points_per_member_month: Option<i64>,
     accepts_donations: bool,
+    prepaid: bool,
 }
 
 async fn terms_rows(connection: &mut PgConnection) -> Result<Vec<TermsRow>, StoreError> {
@@ -117,7 +118,7 @@ async fn terms_rows(connection: &mut PgConnection) -> Result<Vec<TermsRow>, Stor
                   reimbursement_micros, point_value_micros, hub_fee_basis_points, funding,
                   lot_life_days, hold_life_seconds, late_limit_days, claim_limit_days,
                   gift_max_points_per_operation, gift_max_points_per_member_month,
-                  accepts_donations
+                  accepts_donations, prepaid
            FROM terms ORDER BY partner_id, effective_from"#
     );
     Ok(rows.fetch_all(connection).await?)
@@ -155,6 +156,7 @@ impl TermsRow {
                 max_points_per_member_month: Points(month),
             }),
             accepts_donations: self.accepts_donations,
+            prepaid: self.prepaid,
             limits: parts.limits.remove(&key).unwrap_or_default(),
         };
         Ok(Terms {

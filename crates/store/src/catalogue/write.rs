@@ -75,9 +75,10 @@ async fn insert_version(connection: &mut PgConnection, terms: &Terms) -> Result<
                             issue_price_micros, reimbursement_micros, point_value_micros,
                             hub_fee_basis_points, funding, lot_life_days, hold_life_seconds,
                             late_limit_days, claim_limit_days, gift_max_points_per_operation,
-                            gift_max_points_per_member_month, accepts_donations)
+                            gift_max_points_per_member_month, accepts_donations,
+                            prepaid)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-                 $19, $20)",
+                 $19, $20, $21)",
         terms.partner.0,
         terms.version.0,
         terms.effective_from.to_sqlx() as _,
@@ -97,7 +98,8 @@ async fn insert_version(connection: &mut PgConnection, terms: &Terms) -> Result<
         agreement.claim_limit_days,
         agreement.gifts.map(|gifts| gifts.max_points_per_operation.0),
         agreement.gifts.map(|gifts| gifts.max_points_per_member_month.0),
-        agreement.accepts_donations
+        agreement.accepts_donations,
+        agreement.prepaid
     )
     .execute(connection)
     .await?;

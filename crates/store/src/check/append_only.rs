@@ -42,7 +42,7 @@ async fn privileges(
                SELECT c.oid, c.relname FROM pg_class c
                WHERE c.oid IN ('operations'::regclass, 'transfers'::regclass, 'notices'::regclass,
                                'security_events'::regclass, 'arrangements'::regclass,
-                               'adjustments'::regclass,
+                               'adjustments'::regclass, 'float_draws'::regclass,
                                'window_states'::regclass)
                   OR c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent IN
                                ('operations'::regclass, 'transfers'::regclass))

@@ -7,6 +7,7 @@ mod bounded;
 mod conserved;
 mod durable;
 mod favor;
+mod floats;
 mod gifts;
 mod links;
 mod once;

@@ -1,6 +1,6 @@
 //! Settled to zero: closing each window again, by its positions, gives the totals and obligations
 //! that were written; what it did to every account comes to the nets; and the nets come to zero. So
-//! do reconciliations: their breaks add up.
+//! do reconciliations: their breaks add up; and floats have what was bought for them and not issued.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use entente_ledger::{Currency, Micros, PartnerId, WindowId};
 use entente_settlement::{Closing, Nets, Owed, Party, close, owed};
 use sqlx::PgConnection;
 
-use super::{Verdict, reconciled};
+use super::{Verdict, floats, reconciled};
 use crate::{
     StoreError, codes,
     settlement::{
@@ -31,6 +31,7 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
     balances(connection, &mut verdict).await?;
     reconciled::check(connection, &mut verdict).await?;
     adjustments(connection, &mut verdict).await?;
+    floats::check(connection, &mut verdict).await?;
     Ok(verdict)
 }
 

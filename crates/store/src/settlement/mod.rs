@@ -10,6 +10,7 @@ mod close;
 mod correct;
 pub mod disputes;
 mod exposures;
+pub mod floats;
 mod obligations;
 mod payment;
 pub(crate) mod position;

@@ -6,6 +6,7 @@ use sqlx::{PgExecutor, PgPool};
 
 use super::{
     exposures::{Exposures, exposures},
+    floats::{ListedFloat, list_floats},
     windows::{ListedWindow, open_window, window_by_name},
 };
 use crate::{StoreError, codes};
@@ -30,6 +31,8 @@ pub struct Position {
     pub nets: Nets,
     /// What partners owe now, whichever window is read.
     pub exposures: Exposures,
+    /// What prepaid partners have left to issue now.
+    pub floats: Vec<ListedFloat>,
 }
 
 /// The position of one partner in a window, or of all; `None` when no window has the name. It is
@@ -55,8 +58,9 @@ pub async fn position(
     };
     nets.retain(|party, _| partner.is_none_or(|partner| party.partner == partner));
     let exposures = exposures(&mut snapshot, partner).await?;
+    let floats = list_floats(&mut *snapshot, partner).await?;
     snapshot.rollback().await?;
-    Ok(Some(Position { window, gross, nets, exposures }))
+    Ok(Some(Position { window, gross, nets, exposures, floats }))
 }
 
 /// Whether a partner tests; all together do not.

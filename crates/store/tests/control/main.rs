@@ -96,6 +96,7 @@ fn terms(partner: PartnerId, version: i32) -> Terms {
             max_points_per_member_month: Points(20_000),
         }),
         accepts_donations: true,
+        prepaid: false,
         limits: Meter::ALL.into_iter().zip(1..).collect(),
     };
     let (version, effective_from) = (TermsVersion(version), morning());

@@ -65,6 +65,7 @@ pub(crate) fn agreement(code: &str, funding: Funding) -> Agreement {
             max_points_per_member_month: Points(5_000),
         }),
         accepts_donations: false,
+        prepaid: false,
         limits: BTreeMap::new(),
     }
 }
@@ -257,6 +258,7 @@ impl Ledger {
             receipts: std::collections::HashMap::new(),
             exposures,
             changed_exposures: std::collections::BTreeSet::new(),
+            floats: entente_loyalty::Floats::default(),
             counted: BTreeMap::new(),
             changed_counted: BTreeSet::new(),
         };

@@ -98,6 +98,7 @@ fn act_text(act: &Act) -> String {
         Some(OneAct::WriteOff(off)) => {
             format!("the break {} is borne as it is: {}", off.break_id, off.reason)
         }
+        Some(OneAct::BuyBlock(buy)) => settle::purchase_text(buy),
         Some(OneAct::EraseMember(erase)) if erase.member_reference.is_empty() => {
             "a member is erased, and who it was is not kept".to_owned()
         }
@@ -133,6 +134,7 @@ fn act_json(act: &Act) -> Value {
         Some(OneAct::ArrangeSettlement(arrange)) => json!({
             "arrange_settlement": arrange.arrangement.as_ref().map(settle::arrangement_json),
         }),
+        Some(OneAct::BuyBlock(buy)) => json!({ "buy_block": settle::purchase_json(buy) }),
         Some(OneAct::Adjust(adjust)) => json!({ "adjust": settle::adjustment_json(adjust) }),
         Some(OneAct::WriteOff(off)) => json!({ "write_off": {
             "break_id": off.break_id,
@@ -159,6 +161,7 @@ fn done_text(answer: &Answer) -> String {
         }
         Answer::GrantRoles(_) => "granted".to_owned(),
         Answer::ArrangeSettlement(_) => "arranged".to_owned(),
+        Answer::BuyBlock(bought) => settle::bought_text(bought),
         Answer::Adjust(adjusted) => format!("adjusted by {}", adjusted.adjustment),
         Answer::WriteOff(off) => format!("wrote the break {} off", off.break_id),
         Answer::EraseMember(erased) => format!(
@@ -186,6 +189,7 @@ fn answer(answer: &Answer) -> Value {
         Answer::GrantRoles(granted) => {
             json!({ "grant_roles": granted.operator.as_ref().map(operator::shown) })
         }
+        Answer::BuyBlock(bought) => json!({ "buy_block": settle::bought_json(bought) }),
         Answer::Adjust(adjusted) => json!({ "adjust": {
             "adjustment": adjusted.adjustment,
             "posted_at": time_text(adjusted.posted_at.as_ref()),

@@ -167,6 +167,7 @@ fn kind(number: i32) -> anyhow::Result<AmountKind> {
         WireKind::Rounding => AmountKind::Rounding,
         WireKind::Gift => AmountKind::Gift,
         WireKind::Adjustment => AmountKind::Adjustment,
+        WireKind::Prepaid => AmountKind::Prepaid,
         WireKind::Unspecified => {
             anyhow::bail!("this entente does not know the kind {number}; use a newer one")
         }

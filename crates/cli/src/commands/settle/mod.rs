@@ -7,6 +7,7 @@ mod bank;
 mod canonical;
 mod disputes;
 mod explain;
+mod floats;
 mod obligations;
 mod position;
 mod statement;
@@ -25,6 +26,7 @@ use crate::output::{Table, direction, money};
 
 pub(crate) use adjust::{json as adjustment_json, text as adjustment_text};
 pub(crate) use arrange::{json as arrangement_json, text as arrangement_text};
+pub(crate) use floats::{bought_json, bought_text, purchase_json, purchase_text};
 pub(crate) use statement::{Statement, read as read_statement};
 
 const EXAMPLES: &str = "\
@@ -44,6 +46,8 @@ Examples:
   entente settle windows 2026-03
   entente settle agree 2026-03 --as rover-rides
   entente settle adjust 2026-03 rover-rides hub 12.50 USD --reason \"priced by old terms\"
+  entente settle buy harbor-hotels 1000000 0.0100 EUR --reason \"block of spring\"
+  entente settle float harbor-hotels
   entente settle arrange settlement.toml --reason \"agreed by the board\"";
 
 /// What to do with windows.
@@ -62,6 +66,10 @@ pub(crate) enum SettleCommand {
     Windows(windows::WindowsArgs),
     /// Propose an adjustment: money between two parties, to correct a closed window.
     Adjust(adjust::AdjustArgs),
+    /// Propose to sell a prepaid partner a block of points, each at a price.
+    Buy(floats::BuyArgs),
+    /// Show what prepaid partners have left to issue, and a partner's blocks.
+    Float(floats::FloatArgs),
     /// Agree to a statement: a partner to its own, operators to a partner's.
     Agree(agree::AgreeArgs),
     /// Propose how the coalition settles: netting, calendar, objection period, accounts.
@@ -113,6 +121,8 @@ pub(crate) async fn run(command: SettleCommand) -> anyhow::Result<()> {
         SettleCommand::Explain(args) => explain::run(args).await,
         SettleCommand::Windows(args) => windows::list(args).await,
         SettleCommand::Adjust(args) => adjust::run(args).await,
+        SettleCommand::Buy(args) => floats::buy(args).await,
+        SettleCommand::Float(args) => floats::show(args).await,
         SettleCommand::Agree(args) => agree::run(args).await,
         SettleCommand::Arrange(args) => arrange::propose(args).await,
         SettleCommand::Arrangement(args) => arrange::show(args).await,

@@ -4,6 +4,7 @@ use clap::Args;
 use entente_api::settlement::{Exposure, GetPositionRequest, GetPositionResponse, Gross};
 use serde_json::{Value, json};
 
+use super::floats::{float_json, floats_table};
 use super::windows::window_json;
 use super::{money_json, nets_json, nets_table};
 use crate::connect::Connection;
@@ -35,6 +36,7 @@ pub(super) async fn run(args: PositionArgs) -> anyhow::Result<()> {
         "gross": gross_json(&answer.gross),
         "nets": nets_json(&answer.nets),
         "exposures": answer.exposures.iter().map(exposure_json).collect::<Vec<_>>(),
+        "floats": answer.floats.iter().map(float_json).collect::<Vec<_>>(),
     });
     args.connection.output.show(&json, |_| text(&answer))
 }
@@ -44,7 +46,12 @@ fn text(answer: &GetPositionResponse) -> String {
     let name = format!("window {} ({})", window.name, window_state(window.state));
     let exposures = exposures_table(&answer.exposures);
     let gross = gross_table(&answer.gross);
-    format!("{}\n{gross}\n\n{}\n\n{exposures}", bold(name.trim()), nets_table(&answer.nets))
+    let nets = nets_table(&answer.nets);
+    let text = format!("{}\n{gross}\n\n{nets}\n\n{exposures}", bold(name.trim()));
+    match answer.floats.as_slice() {
+        [] => text,
+        floats => format!("{text}\n\n{}", floats_table(floats)),
+    }
 }
 
 fn gross_table(gross: &[Gross]) -> String {
@@ -61,7 +68,8 @@ fn gross_table(gross: &[Gross]) -> String {
     table.text("nothing happened")
 }
 
-fn exposures_table(exposures: &[Exposure]) -> String {
+/// What partners owe, for people.
+pub(super) fn exposures_table(exposures: &[Exposure]) -> String {
     let mut table = Table::new(&["exposure of", "", ">amount", ">cap"]);
     for one in exposures {
         table.row([
@@ -88,7 +96,8 @@ pub(crate) fn gross_json(gross: &[Gross]) -> Vec<Value> {
     gross.iter().map(one).collect()
 }
 
-fn exposure_json(one: &Exposure) -> Value {
+/// What a partner owes, for programs.
+pub(super) fn exposure_json(one: &Exposure) -> Value {
     json!({
         "partner": one.partner,
         "direction": direction(one.direction),

@@ -20,7 +20,7 @@ use super::{About, Approval, Approve, Subject, subject, undecided};
 use crate::{
     authorization::OperatorRole,
     control::{
-        Adjust, Answer, ArrangeSettlement, AttachReference, Claim, Controls, EraseMember,
+        Adjust, Answer, ArrangeSettlement, AttachReference, BuyBlock, Claim, Controls, EraseMember,
         GrantRoles, PublishTerms, RegisterKey, Write, WriteOff, member_erased,
     },
     error::{Refused, RpcError},
@@ -144,6 +144,8 @@ acts! {
     Adjust = "adjust" by parse::clearing::adjust, for Settlement;
     /// Ends a break that is borne as it is.
     WriteOff = "write_off" by parse::reconciliation::write_off, for Settlement;
+    /// Sells points ahead to a prepaid partner.
+    BuyBlock = "buy_block" by parse::clearing::buy_block, for Settlement;
     /// Removes what is personal of a member.
     EraseMember = "erase_member" by parse::member::erase, for Security;
 }
@@ -177,6 +179,8 @@ impl About for Adjust {}
 
 impl About for WriteOff {}
 
+impl About for BuyBlock {}
+
 impl ApprovedBy for PublishTerms {}
 
 impl ApprovedBy for AttachReference {}
@@ -201,6 +205,8 @@ impl ApprovedBy for WriteOff {
         self.proposal = approval.proposal;
     }
 }
+
+impl ApprovedBy for BuyBlock {}
 
 impl ApprovedBy for RegisterKey {
     fn approved_by(&mut self, approval: &Approval) {

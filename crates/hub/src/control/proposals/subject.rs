@@ -48,7 +48,8 @@ pub(super) fn redacted(act: &[u8]) -> Result<Vec<u8>, prost::DecodeError> {
             | OneAct::GrantRoles(_)
             | OneAct::ArrangeSettlement(_)
             | OneAct::Adjust(_)
-            | OneAct::WriteOff(_),
+            | OneAct::WriteOff(_)
+            | OneAct::BuyBlock(_),
         )
         | None => {}
     }

@@ -2,13 +2,21 @@
 //!
 //! Points issued are drawn from the blocks, the earliest first, and from the reserve block where the
 //! others are empty. An earn that exceeds all of them is refused whole; a reversed earn returns to its
-//! blocks, the last drawn first. The price paid for a block is what the pool receives for its points.
+//! blocks, the last drawn first. The price paid for a block is what the pool receives for its points: it
+//! was owed when the block was bought, so what is drawn and returned moves no money.
 
-use entente_ledger::{Micros, Overflow, Points, floor_div};
+use entente_ledger::{Currency, Micros, Overflow, PartnerId, Points};
 
 /// A block's number; blocks are drawn from in order of their numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BlockId(pub i32);
+
+/// The shares of what was there after the last purchase, in percent, that a partner is told of when no
+/// more than that is left. The reserve is counted in neither.
+pub const FLOAT_THRESHOLDS: [u8; 4] = [50, 20, 5, 0];
+
+/// What has been told of a float that was just bought for: nothing.
+const UNTOLD: u8 = 100;
 
 /// Points bought ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +50,6 @@ pub enum InvalidFloat {
     /// Two blocks have one number.
     #[error("two blocks have the number {}", .0.0)]
     Twice(BlockId),
-    /// There is more than one reserve block.
-    #[error("a float has one reserve block at most")]
-    TwoReserves,
     /// More is left than was bought, or less than nothing, or the price is negative.
     #[error("block {} has a price or a remainder that cannot be", .0.0)]
     Amounts(BlockId),
@@ -72,16 +77,58 @@ pub enum NotDrawn {
     Overflow(#[from] Overflow),
 }
 
-/// The blocks of one partner in one currency.
+/// How far a float's partner was told that it is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// What was left right after the last purchase, the reserve not counted.
+    pub level: Points,
+    /// The least threshold that was told since, in percent; 100 for none.
+    pub told: u8,
+}
+
+/// A share of a float that is left, and no more, for the first time since the last purchase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FloatCrossing {
+    /// Whose float,
+    pub partner: PartnerId,
+    /// in which currency.
+    pub currency: Currency,
+    /// The share.
+    pub percent: u8,
+    /// What is left, the reserve not counted.
+    pub left: Points,
+    /// What was left right after the last purchase.
+    pub level: Points,
+    /// What is left of the reserve.
+    pub reserve_left: Points,
+}
+
+/// The blocks of one partner in one currency: those that have points left, at least.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Float {
     /// In the order in which they are drawn from: the reserve is last.
     blocks: Vec<Block>,
+    mark: Mark,
+}
+
+impl Default for Mark {
+    /// That of a float of nothing, of which there is nothing to tell.
+    fn default() -> Self {
+        Self { level: Points::ZERO, told: 0 }
+    }
+}
+
+impl Mark {
+    /// That of a float to which something was added: what is left now is what the thresholds are of.
+    #[must_use]
+    pub const fn bought(level: Points) -> Self {
+        Self { level, told: if level.0 > 0 { UNTOLD } else { 0 } }
+    }
 }
 
 impl Float {
     /// A float of these blocks.
-    pub fn new(blocks: impl IntoIterator<Item = Block>) -> Result<Self, InvalidFloat> {
+    pub fn new(blocks: impl IntoIterator<Item = Block>, mark: Mark) -> Result<Self, InvalidFloat> {
         let mut blocks: Vec<_> = blocks.into_iter().collect();
         blocks.sort_by_key(|block| block.id);
         for pair in blocks.windows(2) {
@@ -96,11 +143,14 @@ impl Float {
         if let Some(block) = blocks.iter().find(wrong) {
             return Err(InvalidFloat::Amounts(block.id));
         }
-        if blocks.iter().filter(|block| block.is_reserve).count() > 1 {
-            return Err(InvalidFloat::TwoReserves);
-        }
         blocks.sort_by_key(|block| block.is_reserve);
-        Ok(Self { blocks })
+        Ok(Self { blocks, mark })
+    }
+
+    /// How far its partner was told of it.
+    #[must_use]
+    pub const fn mark(&self) -> Mark {
+        self.mark
     }
 
     /// The blocks, in the order in which they are drawn from.
@@ -114,17 +164,28 @@ impl Float {
         sum(self.blocks.iter().map(|block| block.left))
     }
 
-    /// How many hundredths of what was bought are used up, the reserve not counted; rounded down. A float
-    /// without blocks is used up.
-    pub fn used_percent(&self) -> Result<i64, Overflow> {
-        let ordinary = || self.blocks.iter().filter(|block| !block.is_reserve);
-        let bought = sum(ordinary().map(|block| block.bought))?;
-        let used = bought.minus(sum(ordinary().map(|block| block.left))?)?;
-        if bought.is_zero() {
-            return Ok(100);
-        }
-        let hundredfold = i128::from(used.0).checked_mul(100).ok_or(Overflow)?;
-        floor_div(hundredfold, i128::from(bought.0))
+    /// The points left in the reserve, or in all other blocks.
+    pub fn left_of(&self, reserve: bool) -> Result<Points, Overflow> {
+        let blocks = self.blocks.iter().filter(|block| block.is_reserve == reserve);
+        sum(blocks.map(|block| block.left))
+    }
+
+    /// What its partner is to be told of now, the greatest share first; it counts as told. What comes
+    /// back takes nothing back: each share is told once between purchases.
+    pub fn tell(
+        &mut self,
+        (partner, currency): (PartnerId, Currency),
+    ) -> Result<Vec<FloatCrossing>, Overflow> {
+        let Mark { level, told } = self.mark;
+        let (left, reserve_left) = (self.left_of(false)?, self.left_of(true)?);
+        let reached: Vec<u8> = FLOAT_THRESHOLDS
+            .into_iter()
+            .filter(|percent| *percent < told && !is_more(left, *percent, level))
+            .collect();
+        self.mark.told = reached.last().copied().unwrap_or(told);
+        let crossing =
+            |percent| FloatCrossing { partner, currency, percent, left, level, reserve_left };
+        Ok(reached.into_iter().map(crossing).collect())
     }
 
     /// Draws points for an earn, all or none. What each block gave, in order.
@@ -182,6 +243,12 @@ impl Float {
     }
 }
 
+/// Whether more than so many percent are left.
+fn is_more(left: Points, percent: u8, level: Points) -> bool {
+    let share = i128::from(level.0).saturating_mul(i128::from(percent));
+    i128::from(left.0).saturating_mul(100) > share
+}
+
 fn sum(mut points: impl Iterator<Item = Points>) -> Result<Points, Overflow> {
     points.try_fold(Points::ZERO, Points::plus)
 }
@@ -208,7 +275,11 @@ mod tests {
             block(3, 9_000, 1_000, 1_000),
             block(2, 10_000, 1_000, 1_000),
         ];
-        Float::new(blocks).expect("a float")
+        of(blocks)
+    }
+
+    fn of(blocks: impl IntoIterator<Item = Block>) -> Float {
+        Float::new(blocks, Mark::bought(Points(2_000))).expect("a float")
     }
 
     fn told(drawn: &[Drawn]) -> Vec<(i32, i64, i64)> {
@@ -277,23 +348,70 @@ mod tests {
     fn what_is_no_float_is_refused() {
         for (blocks, invalid) in [
             (vec![block(1, 1, 1, 1), block(1, 1, 1, 1)], InvalidFloat::Twice(BlockId(1))),
-            (vec![reserve(1, 1, 1, 1), reserve(2, 1, 1, 1)], InvalidFloat::TwoReserves),
             (vec![block(1, 1, 1, 2)], InvalidFloat::Amounts(BlockId(1))),
             (vec![block(1, 1, 1, -1)], InvalidFloat::Amounts(BlockId(1))),
             (vec![block(1, -1, 1, 1)], InvalidFloat::Amounts(BlockId(1))),
         ] {
-            assert_eq!(Float::new(blocks), Err(invalid));
+            assert_eq!(Float::new(blocks, Mark::default()), Err(invalid));
         }
     }
 
+    /// The shares that are told now.
+    fn shares(float: &mut Float) -> Vec<u8> {
+        let key = (PartnerId(1), "EUR".parse().expect("ISO 4217"));
+        let crossings = float.tell(key).expect("small");
+        crossings.iter().map(|crossing| crossing.percent).collect()
+    }
+
     #[test]
-    fn use_is_told_in_hundredths_without_the_reserve() {
+    fn each_share_of_the_last_purchase_is_told_once_and_the_reserve_is_not_counted() {
         let mut float = float();
-        for (points, percent) in [(19, 0), (1, 1), (979, 49), (1, 50), (1_000, 100), (500, 100)] {
+        for (points, expected) in [
+            (999, vec![]),
+            (1, vec![50]),
+            (1, vec![]),
+            (899, vec![20, 5]),
+            (99, vec![]),
+            (1, vec![0]),
+        ] {
             float.draw(Points(points)).expect("left");
-            assert_eq!(float.used_percent(), Ok(percent));
+            assert_eq!(shares(&mut float), expected, "{points} more");
         }
-        assert_eq!(Float::default().used_percent(), Ok(100));
+        float.draw(Points(500)).expect("the reserve");
+        assert_eq!(shares(&mut float), []);
+    }
+
+    #[test]
+    fn what_comes_back_is_not_told_again_and_another_purchase_is() {
+        let mut float = float();
+        let drawn = float.draw(Points(1_000)).expect("left");
+        assert_eq!(shares(&mut float), [50]);
+        float.give_back(&drawn, Points(500)).expect("drawn");
+        assert_eq!(shares(&mut float), []);
+        float.draw(Points(500)).expect("left");
+        assert_eq!(shares(&mut float), []);
+        let blocks = float.blocks().iter().copied().chain([block(4, 1, 1_000, 1_000)]);
+        let mut more = of(blocks);
+        assert_eq!(shares(&mut more), []);
+        more.draw(Points(1_000)).expect("left");
+        assert_eq!(shares(&mut more), [50]);
+    }
+
+    #[test]
+    fn of_a_reserve_alone_there_is_nothing_to_tell() {
+        let mark = Mark::bought(Points::ZERO);
+        let mut float = Float::new([reserve(1, 1, 10, 10)], mark).expect("a float");
+        float.draw(Points(10)).expect("left");
+        assert_eq!(shares(&mut float), []);
+        assert_eq!(shares(&mut Float::default()), []);
+    }
+
+    #[test]
+    fn a_reserve_that_came_back_stands_beside_the_next() {
+        let blocks = [reserve(1, 5, 100, 30), reserve(3, 7, 100, 100), block(4, 1, 10, 10)];
+        let mut float = of(blocks);
+        let drawn = float.draw(Points(50)).expect("left");
+        assert_eq!(told(&drawn), [(4, 10, 10), (1, 30, 150), (3, 10, 70)]);
     }
 
     proptest! {
@@ -305,7 +423,7 @@ mod tests {
             let blocks = (1..).zip(&bought).map(|(id, (points, price))| {
                 Block { is_reserve: id == 1, ..block(id, *price, *points, *points) }
             });
-            let start = Float::new(blocks).expect("a float");
+            let start = of(blocks);
             let mut float = start.clone();
             let mut earns = Vec::new();
             for points in draws {
