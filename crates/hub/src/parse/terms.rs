@@ -276,6 +276,7 @@ mod tests {
                 max_points_per_member_month: i64::MAX,
             }),
             accepts_donations: true,
+            prepaid: true,
             limits: Some(api::Limits {
                 member_operations_per_hour: Some(1),
                 member_points_earned_per_day: Some(2),
@@ -315,7 +316,7 @@ mod tests {
     #[test]
     fn each_field_out_of_its_range_is_named() {
         type Change = fn(&mut api::Agreement);
-        let cases: [(&str, Change); 34] = [
+        let cases: [(&str, Change); 35] = [
             ("currency", |a| a.currency = "EURO".into()),
             ("categories", |a| a.categories = vec![category_of("a", vec![rule(0)]); 65]),
             ("categories[0].category", |a| a.categories[0].category = "Room".into()),

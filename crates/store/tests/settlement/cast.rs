@@ -294,6 +294,7 @@ impl Ledger {
             members: &loaded,
             exposures: &state.exposures,
             changed_exposures: &state.changed_exposures,
+            floats: &state.floats,
             counted: &state.counted,
             changed_counted: &state.changed_counted,
         };
