@@ -308,7 +308,7 @@ async fn a_partner_becomes_prepaid_in_the_middle_and_buys_before_that() {
     harbor.reverse(reverse(&early)).await.unwrap();
     assert_eq!(left(&float(&harbor, "").await.unwrap()), [40], "by the terms of their time");
     let expected = gross_rows(&[
-        (HARBOR, "hub", AmountKind::Issue, 700, cents(700)),
+        (HARBOR, "hub", AmountKind::Issue, 760, cents(700)),
         ("hub", HARBOR, AmountKind::IssueCancelled, 100, cents(100)),
         (HARBOR, "hub", AmountKind::Prepaid, 0, cents(90)),
     ]);
