@@ -145,7 +145,7 @@ fn take_off(had: &mut [Drawn], returned: Drawn) -> Result<(), Refusal> {
 fn refusal(not_drawn: NotDrawn) -> Refusal {
     match not_drawn {
         NotDrawn::Exhausted { asked, left } => Refusal::FloatExhausted { asked, left },
-        NotDrawn::NotPositive | NotDrawn::NotDrawn => Refusal::NotReversible,
+        NotDrawn::NotPositive | NotDrawn::Unfounded => Refusal::NotReversible,
         NotDrawn::Overflow(overflow) => overflow.into(),
     }
 }

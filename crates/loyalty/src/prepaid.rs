@@ -71,7 +71,7 @@ pub enum NotDrawn {
     NotPositive,
     /// More was to be returned than was drawn, or to a block that has no room for it.
     #[error("more points were to be returned than were drawn")]
-    NotDrawn,
+    Unfounded,
     /// An amount is beyond the ledger's range.
     #[error(transparent)]
     Overflow(#[from] Overflow),
@@ -227,16 +227,16 @@ impl Float {
                 continue;
             }
             let block = blocks.iter_mut().find(|block| block.id == from.block);
-            let block = block.ok_or(NotDrawn::NotDrawn)?;
+            let block = block.ok_or(NotDrawn::Unfounded)?;
             block.left = block.left.plus(given)?;
             if block.left > block.bought {
-                return Err(NotDrawn::NotDrawn);
+                return Err(NotDrawn::Unfounded);
             }
             rest = rest.minus(given)?;
             returned.push(Drawn { block: block.id, points: given, amount: given.at(block.price)? });
         }
         if !rest.is_zero() {
-            return Err(NotDrawn::NotDrawn);
+            return Err(NotDrawn::Unfounded);
         }
         self.blocks = blocks;
         Ok(returned)
@@ -332,11 +332,11 @@ mod tests {
         let mut float = float();
         let drawn = float.draw(Points(100)).expect("left");
         let before = float.clone();
-        assert_eq!(float.give_back(&drawn, Points(101)), Err(NotDrawn::NotDrawn));
+        assert_eq!(float.give_back(&drawn, Points(101)), Err(NotDrawn::Unfounded));
         let elsewhere = [Drawn { block: BlockId(9), ..drawn[0] }];
-        assert_eq!(float.give_back(&elsewhere, Points(1)), Err(NotDrawn::NotDrawn));
+        assert_eq!(float.give_back(&elsewhere, Points(1)), Err(NotDrawn::Unfounded));
         let twice = [drawn[0], drawn[0]];
-        assert_eq!(float.give_back(&twice, Points(200)), Err(NotDrawn::NotDrawn));
+        assert_eq!(float.give_back(&twice, Points(200)), Err(NotDrawn::Unfounded));
         for points in [0, -1] {
             assert_eq!(float.give_back(&drawn, Points(points)), Err(NotDrawn::NotPositive));
             assert_eq!(float.draw(Points(points)), Err(NotDrawn::NotPositive));
