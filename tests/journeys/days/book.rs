@@ -7,8 +7,8 @@ use entente_ledger::{
     WindowId, positions,
 };
 use entente_loyalty::{
-    Action, Bought, BurnAmount, Catalogue, Command, Decision, Member, OperationKind, Original,
-    OriginalKind, Refusal, ReversePart, State, Window, Windows,
+    Action, Bought, BurnAmount, Catalogue, Command, Decision, Floats, Member, OperationKind,
+    Original, OriginalKind, Refusal, ReversePart, State, Window, Windows,
 };
 use entente_testkit::morning;
 use jiff::Timestamp;
@@ -50,6 +50,7 @@ impl<'c> Book<'c> {
             receipts: HashMap::new(),
             exposures: BTreeMap::new(),
             changed_exposures: BTreeSet::new(),
+            floats: Floats::default(),
             counted: BTreeMap::new(),
             changed_counted: BTreeSet::new(),
         };

@@ -146,6 +146,7 @@ fn agreement(dice: &mut StdRng, style: Style) -> Agreement {
         point_value: Micros(0),
         hub_fee_basis_points: if dice.random_bool(0.6) { dice.random_range(0..=700) } else { 0 },
         funding,
+        prepaid: false,
         lot_life_days: if dice.random_bool(0.5) { dice.random_range(1..=2) } else { 365 },
         hold_life_seconds: dice.random_range(3_600..=100_000),
         late_limit_days: 7,
