@@ -45,6 +45,12 @@ pub(crate) struct BenchArgs {
     /// Partners.
     #[arg(long, default_value_t = 4)]
     pub(crate) partners: usize,
+    /// How often each member is met.
+    #[arg(long, default_value = "zipf")]
+    pub(crate) popularity: Popularity,
+    /// How often each scenario is played; the run with the median rate is told.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(crate) repeat: u16,
     /// What the requests follow from.
     #[arg(long, default_value_t = 2026)]
     pub(crate) seed: u64,
@@ -90,6 +96,19 @@ enum Chosen {
     Stream,
     /// Earns, burns, authorizations with their captures and voids, reversals, balances.
     Mixed,
+    /// Unary earns, then with one partner that makes seven of ten, then with a cap of that partner.
+    Hot,
+    /// Unary earns, then at half and at four fifths of their rate, whether others are answered or not.
+    Open,
+}
+
+/// How often a member is met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Popularity {
+    /// Each as often as any other.
+    Uniform,
+    /// About as often as its rank says: the hundredth a hundredth as often as the first.
+    Zipf,
 }
 
 /// A way to load the hub.
@@ -101,6 +120,14 @@ pub(crate) enum Scenario {
     Stream,
     /// A day's mixture of calls.
     Mixed,
+    /// Earns, of which one partner makes seven of ten.
+    Hot,
+    /// The same, and what that partner may owe is capped: its cap is tested, and never reached.
+    HotCapped,
+    /// Earns that come at half of the rate that unary earns reached, whether others are answered or not.
+    Half,
+    /// Earns that come at four fifths of that rate.
+    FourFifths,
 }
 
 impl Scenario {
@@ -110,6 +137,19 @@ impl Scenario {
             Self::Unary => "unary earn",
             Self::Stream => "streamed earn",
             Self::Mixed => "mixed",
+            Self::Hot => "one hot partner",
+            Self::HotCapped => "the same, capped",
+            Self::Half => "earn at 50 % load",
+            Self::FourFifths => "earn at 80 % load",
+        }
+    }
+
+    /// The share of the unary rate at which calls come, where they do not wait for answers.
+    pub(crate) const fn load(self) -> Option<f64> {
+        match self {
+            Self::Half => Some(0.5),
+            Self::FourFifths => Some(0.8),
+            Self::Unary | Self::Stream | Self::Mixed | Self::Hot | Self::HotCapped => None,
         }
     }
 
@@ -119,6 +159,10 @@ impl Scenario {
             Self::Unary => "unary",
             Self::Stream => "stream",
             Self::Mixed => "mixed",
+            Self::Hot => "hot",
+            Self::HotCapped => "hot_capped",
+            Self::Half => "half_load",
+            Self::FourFifths => "four_fifths_load",
         }
     }
 }
@@ -126,11 +170,14 @@ impl Scenario {
 impl BenchArgs {
     /// The scenarios that were chosen, in order.
     pub(crate) fn scenarios(&self) -> Vec<Scenario> {
+        use Scenario::{FourFifths, Half, Hot, HotCapped, Mixed, Stream, Unary};
         match self.scenario {
-            Chosen::All => vec![Scenario::Unary, Scenario::Stream, Scenario::Mixed],
-            Chosen::Unary => vec![Scenario::Unary],
-            Chosen::Stream => vec![Scenario::Stream],
-            Chosen::Mixed => vec![Scenario::Mixed],
+            Chosen::All => vec![Unary, Half, FourFifths, Stream, Mixed, Hot, HotCapped],
+            Chosen::Unary => vec![Unary],
+            Chosen::Stream => vec![Stream],
+            Chosen::Mixed => vec![Mixed],
+            Chosen::Hot => vec![Unary, Hot, HotCapped],
+            Chosen::Open => vec![Unary, Half, FourFifths],
         }
     }
 
@@ -178,6 +225,11 @@ impl BenchArgs {
             "lines": self.lines,
             "members": self.members,
             "partners": self.partners,
+            "popularity": match self.popularity {
+                Popularity::Uniform => "uniform",
+                Popularity::Zipf => "zipf",
+            },
+            "repeat": self.repeat,
             "seed": self.seed,
             "checks": self.checks(),
             "pgbench_scale": self.pgbench_scale,

@@ -10,6 +10,7 @@ use jiff::{civil::date, tz::TimeZone};
 use rand::{RngExt as _, rngs::StdRng};
 use uuid::Builder;
 
+use super::args::Popularity;
 use super::seen::{Acknowledged, Told};
 use crate::agreement::AgreementFile;
 use crate::demo::progress::Progress;
@@ -39,17 +40,37 @@ pub(crate) fn reference(member: usize) -> String {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Members {
     /// Of all partners together.
-    pub(crate) members: usize,
+    pub(crate) count: usize,
     /// How many partners there are.
     pub(crate) partners: usize,
+    /// How often each is met.
+    pub(crate) popularity: Popularity,
 }
 
 impl Members {
     /// A member that the partner knows.
     pub(crate) fn any_of(self, partner: usize, dice: &mut StdRng) -> String {
         let neighbor = (partner + self.partners - dice.random_range(0..2)) % self.partners;
-        let most = (self.members - neighbor).div_ceil(self.partners);
-        reference(neighbor + dice.random_range(0..most) * self.partners)
+        let most = (self.count - neighbor).div_ceil(self.partners);
+        reference(neighbor + self.rank(most, dice) * self.partners)
+    }
+
+    /// One of so many members, the first being the most popular. By Zipf the logarithms of the ranks are
+    /// spread evenly.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rank is some millions at most, and which it is exactly matters to nobody"
+    )]
+    fn rank(self, most: usize, dice: &mut StdRng) -> usize {
+        match self.popularity {
+            Popularity::Uniform => dice.random_range(0..most),
+            Popularity::Zipf => {
+                let rank = (most as f64 + 1.0).powf(dice.random_range(0.0..1.0)) as usize;
+                rank.clamp(1, most) - 1
+            }
+        }
     }
 }
 
@@ -96,14 +117,31 @@ pub(crate) async fn join(operator: &Operators, partners: usize) -> anyhow::Resul
     Ok(())
 }
 
+/// What the partner that is capped may owe: tested at each earn, and never reached.
+const CAP: i64 = 10_000_000 * 1_000_000;
+
+/// Caps the first partner's debit from now on.
+pub(crate) async fn cap(operator: &Operators) -> anyhow::Result<()> {
+    let mut agreement = AgreementFile::read(include_str!("terms/at-issue.toml"))?.into_api();
+    agreement.net_debit_caps = vec![Money { currency: CURRENCY.to_owned(), micros: CAP }];
+    let publish = PublishTermsRequest {
+        request_id: new_request_id(),
+        partner: code(0),
+        effective_from: None,
+        agreement: Some(agreement),
+    };
+    operator.publish_terms(publish).await?;
+    Ok(())
+}
+
 /// Enrols every member at its partner, attaches it to the next one, and gives it its first points.
 pub(crate) async fn enrol(
     (operator, partners): (&Operators, &[Client]),
     members: Members,
     progress: Progress,
 ) -> anyhow::Result<Acknowledged> {
-    let bar = progress.bar("members", members.members);
-    let enrolled = stream::iter(0..members.members).map(async |member| {
+    let bar = progress.bar("members", members.count);
+    let enrolled = stream::iter(0..members.count).map(async |member| {
         let home = member % members.partners;
         let told = enrol_one((operator, partners), home, member).await;
         bar.inc(1);
@@ -159,8 +197,13 @@ mod tests {
 
     #[test]
     fn a_partner_names_only_members_that_it_knows() {
-        for (members, partners) in [(10, 3), (3, 3), (7, 1)] {
-            let all = Members { members, partners };
+        let coalitions = [(10, 3), (3, 3), (7, 1)];
+        let both = [Popularity::Uniform, Popularity::Zipf];
+        for ((members, partners), popularity) in coalitions
+            .into_iter()
+            .flat_map(|coalition| both.map(|popularity| (coalition, popularity)))
+        {
+            let all = Members { count: members, partners, popularity };
             let mut dice = StdRng::seed_from_u64(1);
             for partner in 0..partners {
                 let own = (0..members).filter(|member| {
@@ -172,6 +215,21 @@ mod tests {
                 assert_eq!(named, known, "{all:?}, partner {partner}");
             }
         }
+    }
+
+    #[test]
+    fn popularity_falls_as_the_rank_rises() {
+        let members = Members { count: 10_000, partners: 1, popularity: Popularity::Zipf };
+        let mut dice = StdRng::seed_from_u64(1);
+        let mut met = [0_u32; 10];
+        for _ in 0..200_000 {
+            if let Some(times) = met.get_mut(members.rank(10_000, &mut dice)) {
+                *times += 1;
+            }
+        }
+        // P(k) is ln((k + 1) / k) / ln 10,001: ln 2 for the first, ln 1.1 for the tenth.
+        let ratio = f64::from(met[0]) / f64::from(met[9]);
+        assert!((6.5..8.2).contains(&ratio), "{met:?}");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! A day's mixture: of a hundred calls about sixty earns, fifteen burns, nine authorizations each
-//! with its capture or, seldom, its void, three reversals and five balances.
+//! A day's mixture: of a hundred calls about sixty earns, ten burns, ten authorizations each with its
+//! capture or, seldom, its void, five reversals and five balances.
 
 use entente_api::member::GetBalanceRequest;
 use entente_api::points::{
@@ -8,31 +8,29 @@ use entente_api::points::{
 };
 use entente_api::types::Operation;
 use entente_client::{Client, Error};
-use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use rand::{RngExt as _, rngs::StdRng};
 
-use super::args::BenchArgs;
 use super::coalition::{self, Members, request_id};
-use super::lane::{self, Lane, Span};
+use super::lane::{self, Lane};
+use super::round::Round;
 use super::seen::{Seen, Told};
-use super::stage::Stage;
 
 /// Plays the mixture.
-pub(crate) async fn play(args: &BenchArgs, stage: &Stage, span: Span) -> anyhow::Result<Seen> {
-    let lanes = (0..args.in_flight).map(|number| {
-        let connection = stage.connection(number);
-        let seed = !args.seed ^ u64::try_from(number).unwrap_or_default();
+pub(crate) async fn play(round: &Round<'_>) -> anyhow::Result<Seen> {
+    let lanes = (0..round.args.in_flight).map(|number| {
+        let connection = round.stage.connection(number);
         Day {
             client: connection.client.clone(),
             partner: connection.partner,
-            members: stage.members(),
-            dice: StdRng::seed_from_u64(seed),
-            number,
+            members: round.stage.members(),
+            dice: round.dice(number),
+            receipts: round.receipts(number),
             earns: 0,
             earned: None,
             authorized: None,
         }
     });
-    lane::run(lanes, span).await
+    lane::run(lanes, round.span).await
 }
 
 /// One caller's day.
@@ -41,7 +39,7 @@ struct Day {
     partner: usize,
     members: Members,
     dice: StdRng,
-    number: usize,
+    receipts: String,
     earns: u64,
     /// An earn that can be reversed.
     earned: Option<String>,
@@ -54,11 +52,11 @@ impl Lane for Day {
         if let Some(authorization) = self.authorized.take() {
             return self.end(authorization).await;
         }
-        match self.dice.random_range(0..91) {
+        match self.dice.random_range(0..90) {
             0..60 => self.earn().await,
-            60..75 => self.burn().await,
-            75..84 => self.authorize().await,
-            84..87 => self.reverse().await,
+            60..70 => self.burn().await,
+            70..80 => self.authorize().await,
+            80..85 => self.reverse().await,
             _ => self.balance().await,
         }
     }
@@ -72,7 +70,7 @@ impl Day {
     async fn earn(&mut self) -> Result<Told, Error> {
         self.earns += 1;
         let member = self.member();
-        let receipt = format!("mixed-{}-{}", self.number, self.earns);
+        let receipt = format!("{}-{}", self.receipts, self.earns);
         let request = coalition::earn(member, receipt, &mut self.dice);
         let id = request.request_id.clone();
         let answer = self.client.earn(request).await?;

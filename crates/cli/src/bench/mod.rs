@@ -1,6 +1,6 @@
 //! `entente bench`: what a hub does in a second on this machine, measured from outside: a hub in a
 //! process of its own, callers over real mutual TLS, each of which waits for an answer before it
-//! sends the next request. `pgbench` on the same PostgreSQL, in the same run, is the yardstick.
+//! sends the next request, or calls at its time whatever became of others. `pgbench` on the same PostgreSQL, in the same run, is the yardstick.
 
 mod args;
 mod coalition;
@@ -9,20 +9,23 @@ mod lane;
 mod machine;
 mod meter;
 mod mixed;
+mod paced;
 mod pgbench;
 mod report;
+mod round;
 mod seen;
 mod stage;
 mod streamed;
 mod unary;
 mod verify;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 
 pub(crate) use args::BenchArgs;
 use args::Scenario;
-use meter::{Meter, Readings};
+use meter::Meter;
 use report::{Measured, Report};
+use round::Round;
 use seen::Seen;
 use stage::Stage;
 
@@ -52,37 +55,44 @@ async fn measure(args: &BenchArgs, stage: &Stage, progress: Progress) -> anyhow:
     } else {
         pgbench::run(args, stage, meter, progress).await?
     };
-    let mut scenarios = Vec::new();
+    let mut scenarios: Vec<Measured> = Vec::new();
     let mut all = Seen::of_first_earns(stage.first_earns());
     for scenario in args.scenarios() {
-        progress.step(format!("{} for {} s", scenario.text(), args.seconds));
-        entente_store::checkpoint(&stage.owner_url()).await?;
-        let (seen, readings) = play(scenario, args, stage, &meter).await?;
-        all.add(&seen)?;
-        scenarios.push(Measured { scenario, seen, readings });
+        if scenario == Scenario::HotCapped {
+            coalition::cap(stage.operator()).await?;
+        }
+        let unary = scenarios.iter().find(|one| one.scenario == Scenario::Unary);
+        let rate = unary.map(|one| one.seen.per_second());
+        let mut rounds = Vec::new();
+        for number in 0..args.repeat {
+            progress.step(format!("{} for {} s", scenario.text(), args.seconds));
+            entente_store::checkpoint(&stage.owner_url()).await?;
+            let span = lane::Span::begin(args.warm_up(), args.measured());
+            let round = Round { args, stage, scenario, number, span };
+            let (seen, readings) = tokio::join!(play(&round, rate), meter.read_over(span));
+            let seen = seen?;
+            all.add(&seen)?;
+            rounds.push((seen, readings?));
+        }
+        scenarios.push(Measured::median(scenario, rounds));
     }
     progress.step("verifying what was acknowledged, and every invariant, on the database");
-    let verified = verify::verify(stage, &all).await?;
+    let capped = args.scenarios().contains(&Scenario::HotCapped);
+    let verified = verify::verify(stage, &all, u64::from(capped)).await?;
     let machine = machine::Machine::here(stage);
     Ok(Report { settings: args.settings(), machine, pgbench, scenarios, verified })
 }
 
-/// Plays one scenario, warm-up included; what is measured begins after the warm-up.
-async fn play(
-    scenario: Scenario,
-    args: &BenchArgs,
-    stage: &Stage,
-    meter: &Meter,
-) -> anyhow::Result<(Seen, Readings)> {
-    let span = lane::Span::begin(args.warm_up(), args.measured());
-    let readings = meter.read_over(span);
-    let seen = async {
-        match scenario {
-            Scenario::Unary => unary::play(args, stage, span).await,
-            Scenario::Stream => streamed::play(args, stage, span).await,
-            Scenario::Mixed => mixed::play(args, stage, span).await,
+/// Plays a scenario once, warm-up included; what is measured begins after the warm-up. `rate` is what
+/// unary earns reached in a second.
+async fn play(round: &Round<'_>, rate: Option<f64>) -> anyhow::Result<Seen> {
+    match round.scenario {
+        Scenario::Unary | Scenario::Hot | Scenario::HotCapped => unary::play(round).await,
+        Scenario::Stream => streamed::play(round).await,
+        Scenario::Mixed => mixed::play(round).await,
+        Scenario::Half | Scenario::FourFifths => {
+            let load = round.scenario.load().zip(rate).map(|(share, rate)| share * rate);
+            paced::play(round, load.context("unary earns are played first")?).await
         }
-    };
-    let (seen, readings) = tokio::join!(seen, readings);
-    Ok((seen?, readings?))
+    }
 }

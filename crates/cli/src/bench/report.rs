@@ -1,5 +1,7 @@
 //! The report: rates beside the yardstick, latencies, batches, and where the processors' time went.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::args::Scenario;
@@ -19,6 +21,23 @@ pub(crate) struct Measured {
     pub(crate) seen: Seen,
     /// What the hub and the machine say.
     pub(crate) readings: Readings,
+    /// The rates of all rounds, rising; what is told otherwise is of the one in the middle.
+    pub(crate) rates: Vec<f64>,
+}
+
+impl Measured {
+    /// The round in the middle of several, of two the slower.
+    pub(crate) fn median(scenario: Scenario, mut rounds: Vec<(Seen, Readings)>) -> Self {
+        rounds.sort_by(|(one, _), (other, _)| one.per_second().total_cmp(&other.per_second()));
+        let rates = rounds.iter().map(|(seen, _)| seen.per_second()).collect();
+        let (seen, readings) = rounds.swap_remove((rounds.len() - 1) / 2);
+        Self { scenario, seen, readings, rates }
+    }
+
+    /// The latency that 99 of 100 answers did not exceed, in milliseconds.
+    fn p99_ms(&self) -> f64 {
+        tenth(Duration::from_micros(self.seen.latency_us(99.0)).as_secs_f64() * 1_000.0)
+    }
 }
 
 /// Everything that is told in the end.
@@ -48,6 +67,8 @@ impl Report {
         let all = self.scenarios.iter().fold(Readings::NONE, |all, one| all.and(&one.readings));
         let scenarios = self.scenarios.iter().map(|one| {
             let mut json = one.seen.json();
+            let rates: Vec<f64> = one.rates.iter().copied().map(tenth).collect();
+            json["rates"] = rates.into();
             let each = one.readings.processor_us(one.seen.answers()).map(tenth);
             json["processor_us_per_answer"] = each.into();
             json["hub_us_per_answer"] = one.readings.hub_us(one.seen.answers()).map(tenth).into();
@@ -60,6 +81,10 @@ impl Report {
             "unary_earn_per_s": per_s(Scenario::Unary),
             "stream_earn_per_s": per_s(Scenario::Stream),
             "mixed_per_s": per_s(Scenario::Mixed),
+            "hot_partner_per_s": per_s(Scenario::Hot),
+            "hot_capped_partner_per_s": per_s(Scenario::HotCapped),
+            "p99_ms_at_50pct": self.of(Scenario::Half).map(Measured::p99_ms),
+            "p99_ms_at_80pct": self.of(Scenario::FourFifths).map(Measured::p99_ms),
             "pgbench_tps": self.pgbench.map(|pgbench| tenth(pgbench.tps)),
             "hub_rss_mib": all.hub_rss_mib.map(tenth),
             "roundtrips_per_batch": all.round_trips_per_batch().map(tenth),
@@ -129,7 +154,7 @@ impl Report {
         ];
         let mut table = Table::new(&titles);
         let shown = |number: Option<f64>| number.map_or_else(String::new, |n| format!("{n:.1}"));
-        for Measured { scenario, readings, seen } in &self.scenarios {
+        for Measured { scenario, readings, seen, .. } in &self.scenarios {
             let [hub, database, callers] = readings.processor.map(shown);
             table.row([
                 scenario.text().to_owned(),

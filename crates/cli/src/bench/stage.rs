@@ -47,6 +47,8 @@ pub(crate) struct Stage {
     database: Embedded,
     operator: Operators,
     connections: Vec<Connection>,
+    /// More connections of the first partner: seven of ten of a coalition in which it is hot.
+    hot: Vec<Connection>,
     members: Members,
     first_earns: Acknowledged,
 }
@@ -134,13 +136,19 @@ impl Stage {
             let identity = Identity::Partner(coalition::code(partner).parse()?);
             connections.push(Connection { partner, client: client(identity).await? });
         }
-        let members = Members { members: args.members, partners: args.partners };
+        let mut hot = Vec::new();
+        for _ in 0..(args.connections * 7).div_ceil(10) {
+            let identity = Identity::Partner(coalition::code(0).parse()?);
+            hot.push(Connection { partner: 0, client: client(identity).await? });
+        }
+        let members =
+            Members { count: args.members, partners: args.partners, popularity: args.popularity };
         progress.step(format!("{} members of {} partners", args.members, args.partners));
         coalition::join(&operator, args.partners).await?;
         let partners = connections.iter().take(args.partners);
         let partners: Vec<Client> = partners.map(|one| one.client.clone()).collect();
         let first_earns = coalition::enrol((&operator, &partners), members, progress).await?;
-        Ok(Self { folder, hub, database, operator, connections, members, first_earns })
+        Ok(Self { folder, hub, database, operator, connections, hot, members, first_earns })
     }
 
     /// Where everything lies.
@@ -168,6 +176,11 @@ impl Stage {
         &self.connections[caller % self.connections.len()]
     }
 
+    /// The connection of a caller where one partner is hot: seven of ten callers are that partner's.
+    pub(crate) fn hot_connection(&self, caller: usize) -> &Connection {
+        if caller % 10 < 7 { &self.hot[caller % self.hot.len()] } else { self.connection(caller) }
+    }
+
     /// Who has which members.
     pub(crate) const fn members(&self) -> Members {
         self.members
@@ -185,7 +198,7 @@ impl Stage {
 
     /// Stops everything, and removes it unless it is to be kept.
     pub(crate) async fn strike(self, keep: bool) -> anyhow::Result<()> {
-        drop((self.operator, self.connections));
+        drop((self.operator, self.connections, self.hot));
         self.hub.stop().await?;
         self.database.stop().await?;
         if keep { Ok(()) } else { self.folder.clean().await }

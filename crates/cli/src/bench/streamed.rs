@@ -10,34 +10,32 @@ use entente_api::points::earn_stream_response::Outcome;
 use entente_api::points::points_service_client::PointsServiceClient;
 use entente_api::points::{EarnStreamRequest, EarnStreamResponse};
 use entente_client::{Error, Refusal};
-use rand::{SeedableRng as _, rngs::StdRng};
+use rand::rngs::StdRng;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::args::BenchArgs;
 use super::coalition::{self, Members};
 use super::lane::Span;
+use super::round::Round;
 use super::seen::{Seen, Told};
-use super::stage::{Connection, Stage};
+use super::stage::Connection;
 
 /// Plays streams of earns.
-pub(crate) async fn play(args: &BenchArgs, stage: &Stage, span: Span) -> anyhow::Result<Seen> {
+pub(crate) async fn play(round: &Round<'_>) -> anyhow::Result<Seen> {
     let mut running = JoinSet::new();
-    for number in 0..args.connections {
-        let connection = stage.connection(number);
+    for number in 0..round.args.connections {
+        let connection = round.stage.connection(number);
         let lines = Lines {
             partner: connection.partner,
-            members: stage.members(),
-            dice: StdRng::seed_from_u64(
-                args.seed.rotate_left(32) ^ u64::try_from(number).unwrap_or_default(),
-            ),
-            number,
+            members: round.stage.members(),
+            dice: round.dice(number),
+            receipts: round.receipts(number),
             sequence: 0,
         };
-        running.spawn(one(connection.clone(), lines, args.lines, span));
+        running.spawn(one(connection.clone(), lines, round.args.lines, round.span));
     }
-    let mut all = Seen::new(span.length());
+    let mut all = Seen::new(round.span.length());
     while let Some(seen) = running.join_next().await {
         all.add(&seen??)?;
     }
@@ -93,7 +91,7 @@ struct Lines {
     partner: usize,
     members: Members,
     dice: StdRng,
-    number: usize,
+    receipts: String,
     sequence: i64,
 }
 
@@ -101,7 +99,7 @@ impl Lines {
     fn next(&mut self) -> EarnStreamRequest {
         self.sequence += 1;
         let member = self.members.any_of(self.partner, &mut self.dice);
-        let receipt = format!("stream-{}-{}", self.number, self.sequence);
+        let receipt = format!("{}-{}", self.receipts, self.sequence);
         let earn = Some(coalition::earn(member, receipt, &mut self.dice));
         EarnStreamRequest { sequence: self.sequence, earn }
     }

@@ -21,8 +21,13 @@ pub(crate) struct Verified {
     verdicts: Verdicts,
 }
 
-/// Compares. Refusals that are kept are operations too.
-pub(crate) async fn verify(stage: &Stage, seen: &Seen) -> anyhow::Result<Verified> {
+/// Compares. Refusals that are kept are operations too; of terms that were published after all others
+/// the hub tells by operations of its own.
+pub(crate) async fn verify(
+    stage: &Stage,
+    seen: &Seen,
+    terms_later: u64,
+) -> anyhow::Result<Verified> {
     let verdicts = check::verify(&stage.owner_url()).await?;
     let position = stage.operator().get_position(GetPositionRequest::default()).await?;
     let of_kind = |kind: AmountKind| {
@@ -37,7 +42,7 @@ pub(crate) async fn verify(stage: &Stage, seen: &Seen) -> anyhow::Result<Verifie
     };
     let mut acknowledged = seen.acknowledged;
     acknowledged.operations += seen.refusals.values().sum::<u64>();
-    let announced = u64::try_from(stage.members().partners)?;
+    let announced = u64::try_from(stage.members().partners)? + terms_later;
     let unknown = seen.failures.0;
     Ok(Verified { acknowledged, found, unknown, announced, verdicts })
 }
