@@ -20,6 +20,7 @@ mod events;
 mod exchanging;
 mod expiry;
 mod failover;
+mod fairness;
 mod floats;
 mod gift_refusals;
 mod gifts;

@@ -213,7 +213,8 @@ async fn a_partner_has_so_many_streams_open_and_no_more() {
 async fn no_number_of_streams_makes_another_partners_calls_be_refused() {
     const STREAMS: usize = 4;
     const LINES: i64 = 200;
-    let hub = TestHub::posting(PostingLimits { writers: 1, queue: 2, batch: 8 }).await;
+    let small = PostingLimits { writers: 1, queue: 2, batch: 8, ..PostingLimits::default() };
+    let hub = TestHub::posting(small).await;
     enrol(&hub.partner(HARBOR).await, "guest").await;
     let rover = hub.partner(ROVER).await;
     for rider in 0..100 {

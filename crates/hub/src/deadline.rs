@@ -9,10 +9,28 @@ use axum::{extract::Request, response::Response};
 use http::HeaderMap;
 use tokio::time::Instant;
 
-use crate::{config::Limits, edge::answer, error::Refused};
+use crate::{
+    config::Limits,
+    edge::answer,
+    error::{Refused, RpcError},
+};
 
 /// How much earlier than the caller's own timer the answer is given.
 const AHEAD: Duration = Duration::from_millis(5);
+
+/// How long a read of one member may take, and how long an act of the control plane: nobody waits for
+/// either as long, and a database that is gone may never say so.
+pub(crate) const READ: Duration = Duration::from_mins(1);
+pub(crate) const ACT: Duration = Duration::from_mins(10);
+
+/// Work on the database in a task that no caller can cut short, which is given up after a time.
+pub(crate) async fn given_up_after<T, E: From<RpcError>>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let done = tokio::time::timeout(limit, work).await;
+    done.unwrap_or_else(|_| Err(RpcError::from(Refused::overloaded()).into()))
+}
 
 /// When the caller stops waiting. A command whose deadline has passed is not worth deciding. It
 /// is an extension of every request.

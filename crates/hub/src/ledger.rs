@@ -348,10 +348,17 @@ fn connections(config: &Config) -> u32 {
     u32::try_from(config.posting.writers.saturating_mul(2)).unwrap_or(32).min(32) + 4
 }
 
+/// Whether the database answers, and takes writes: one that only reads is a standby, or full of its
+/// owner's caution.
 fn ready(pool: PgPool) -> ReadyCheck {
     Arc::new(move || {
         let pool = pool.clone();
-        Box::pin(async move { sqlx::query!("SELECT 1 AS one").fetch_one(&pool).await.is_ok() })
+        Box::pin(async move {
+            let writes = sqlx::query_scalar!(
+                r#"SELECT current_setting('transaction_read_only') = 'off' AS "writes!""#
+            );
+            writes.fetch_one(&pool).await.is_ok_and(|writes| writes)
+        })
     })
 }
 

@@ -40,7 +40,7 @@ impl Readiness {
         }
         match tokio::time::timeout(READY_WITHIN, (self.check)()).await {
             Ok(true) => None,
-            Ok(false) | Err(_) => Some("the database is out of reach"),
+            Ok(false) | Err(_) => Some("the database is out of reach, or takes no writes"),
         }
     }
 }

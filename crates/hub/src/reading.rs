@@ -28,6 +28,7 @@ use tokio::sync::Semaphore;
 use crate::{
     catalogue::CatalogueCache,
     control::{member_unknown, partner_unknown},
+    deadline::{READ, given_up_after},
     error::{Refused, RpcError},
     parse::{MemberReference, wire_timestamp},
     personal::{Vault, export},
@@ -67,7 +68,7 @@ impl Reading {
         let place = place.map_err(|_| Refused::shutting_down())?;
         let (pool, cache) = (self.pool.clone(), Arc::clone(&self.catalogue));
         // The snapshot is a transaction, so it lives in a task that no caller can cancel.
-        let task = tokio::spawn(async move {
+        let read = async move {
             let _place = place;
             let mut snapshot = Snapshot::begin(&pool).await?;
             let link = snapshot.link(partner, &reference).await?;
@@ -88,7 +89,8 @@ impl Reading {
                 changed_counted: BTreeSet::new(),
             };
             balance(partner, &link, state, snapshot.now)
-        });
+        };
+        let task = tokio::spawn(given_up_after(READ, read));
         task.await.map_err(RpcError::internal)?
     }
 

@@ -14,6 +14,14 @@ use crate::{LedgerKind, StoreError};
 /// The role that a hub runs as: it can append operations and transfers, and change neither.
 pub const RUNTIME_ROLE: &str = "entente_runtime";
 
+/// After how long of rest a connection is asked whether it lives, and how long it may take to say so.
+const RESTED: Duration = Duration::from_secs(1);
+const LIVES_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long a connection may take to be rolled back. One whose other end is gone, and whose network
+/// does not say so, would take for ever, and its place with it.
+const ROLLED_BACK_WITHIN: Duration = Duration::from_secs(5);
+
 /// How a ledger is created; a ledger that exists keeps what it is.
 #[derive(Debug, Clone)]
 pub struct LedgerOptions {
@@ -86,11 +94,24 @@ async fn pool(options: PgConnectOptions, max_connections: u32) -> Result<PgPool,
     let pool = PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(Duration::from_secs(5))
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                // A connection that was rolled back a moment ago needs no question more.
+                if meta.idle_for < RESTED {
+                    return Ok(true);
+                }
+                let lives = tokio::time::timeout(LIVES_WITHIN, connection.ping()).await;
+                Ok(lives.is_ok_and(|answer| answer.is_ok()))
+            })
+        })
         .after_release(|connection, _| {
             Box::pin(async move {
                 // A rollback alone would warn, in the server's log, that there is nothing to roll
                 // back. In a transaction that has failed this fails, and the connection is closed.
-                sqlx::raw_sql("BEGIN; ROLLBACK").execute(connection).await?;
+                let rollback = sqlx::raw_sql("BEGIN; ROLLBACK").execute(connection);
+                let rolled_back = tokio::time::timeout(ROLLED_BACK_WITHIN, rollback).await;
+                rolled_back.map_err(|_| sqlx::Error::PoolTimedOut)??;
                 Ok(true)
             })
         })

@@ -291,7 +291,11 @@ async fn register(database: &Database, certificates: &Path) {
     registered.expect("keys are registered");
 }
 
-fn make_trust_domain(folder: &Path) {
+/// Makes the tests' trust domain in a folder: the hub, two operators, and the whole cast.
+///
+/// # Panics
+/// Where it cannot be written.
+pub fn make_trust_domain(folder: &Path) {
     let (now, overwrite) = (cast::real_now(), Overwrite::Refuse);
     let domain: TrustDomain = signing::TRUST_DOMAIN.parse().expect("a trust domain");
     let hosts = ["localhost", "127.0.0.1"];

@@ -47,11 +47,14 @@ pub struct Limits {
 pub struct PostingLimits {
     /// How many writers share the cells.
     pub writers: usize,
-    /// How many calls wait for a writer at most. Lines of streams have places of their own, for two
+    /// How many calls wait for a writer at most, half of them one partner's. Lines of streams have places of their own, for two
     /// transactions, so that no number of streams takes the room of calls.
     pub queue: usize,
     /// How many commands one transaction takes at most.
     pub batch: usize,
+    /// How long a transaction may take until it is given up: a database whose machine is gone may
+    /// never say so. No caller waits for it longer than its own deadline.
+    pub transaction_ms: u64,
 }
 
 impl Limits {
@@ -133,12 +136,19 @@ impl Limits {
 }
 
 impl PostingLimits {
-    pub(super) const NAMES: [&str; 3] = ["writers", "queue", "batch"];
+    pub(super) const NAMES: [&str; 4] = ["writers", "queue", "batch", "transaction_ms"];
+
+    /// [`Self::transaction_ms`].
+    #[must_use]
+    pub const fn transaction(&self) -> Duration {
+        Duration::from_millis(self.transaction_ms)
+    }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         within("posting.writers", &self.writers, 1..=64)?;
         within("posting.queue", &self.queue, 1..=1_048_576)?;
-        within("posting.batch", &self.batch, 1..=4_096)
+        within("posting.batch", &self.batch, 1..=4_096)?;
+        within("posting.transaction_ms", &self.transaction_ms, 100..=600_000)
     }
 
     /// How many lines of streams wait in a queue at most: while one batch is written, two more may
@@ -171,7 +181,7 @@ impl Default for Limits {
 
 impl Default for PostingLimits {
     fn default() -> Self {
-        Self { writers: 2, queue: 4_096, batch: 512 }
+        Self { writers: 2, queue: 4_096, batch: 512, transaction_ms: 30_000 }
     }
 }
 

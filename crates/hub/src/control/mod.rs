@@ -63,6 +63,7 @@ pub use write::{Answer, Claim, Locks, Write};
 use crate::{
     caller::Role,
     catalogue::CatalogueCache,
+    deadline::{ACT, given_up_after},
     error::{Refused, RpcError},
     method::WriteRequest,
     personal::Vault,
@@ -197,7 +198,7 @@ where
         let _place = place;
         let mut pause = PAUSE;
         for _ in 1..RUNS {
-            match once().await {
+            match given_up_after(ACT, once()).await {
                 Ok(done) => return Ok(done),
                 Err(Ended::Failed(error)) if error.is_transient() => {}
                 Err(ended) => return Err(ended.into()),
@@ -205,7 +206,7 @@ where
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
-        once().await.map_err(RpcError::from)
+        given_up_after(ACT, once()).await.map_err(RpcError::from)
     });
     task.await.map_err(RpcError::internal)?
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
 use entente_api::error::ErrorReason;
@@ -37,6 +38,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(super) struct Context {
     pub(super) pool: PgPool,
+    /// How long a batch may take.
+    pub(super) within: Duration,
     pub(super) catalogue: Arc<CatalogueCache>,
     /// Who follows the heads hears of each commit.
     pub(super) heads: feed::Heads,
@@ -49,8 +52,14 @@ type Answer = Result<Posted, RpcError>;
 type Links = HashMap<(PartnerId, Lookup), ResolvedLink>;
 
 /// Posts commands in one transaction, and answers them in their order. On an error, nothing is
-/// posted, or the commit's outcome is unknown; either way the same commands may be run again.
+/// posted, or the commit's outcome is unknown; either way the same commands may be run again. A
+/// database that does not answer is given up, with its connection.
 pub(super) async fn run(context: &Context, commands: &[Queued]) -> Result<Vec<Answer>, StoreError> {
+    let posted = tokio::time::timeout(context.within, post(context, commands)).await;
+    posted.map_err(|_| sqlx::Error::PoolTimedOut)?
+}
+
+async fn post(context: &Context, commands: &[Queued]) -> Result<Vec<Answer>, StoreError> {
     // 1. Lock the heads, in cell order; read the clock under them.
     let mut batch = Batch::begin(&context.pool).await?;
     let cells = commands.iter().flat_map(Queued::members).map(|(cell, _)| cell);

@@ -2,7 +2,7 @@
 //!
 //! 1. `rpc/points.rs` parses a request and calls [`Posting::submit`].
 //! 2. The resolver answers an id that has an outcome, then finds the member and its cell.
-//! 3. The command waits in its cell's bounded queue.
+//! 3. The command waits in its cell's bounded queue, in its partner's lane.
 //! 4. A writer takes all that is queued as one batch, in one transaction: `batch.rs`.
 //! 5. Each caller is answered after the commit. What is due though nobody asks: `sweep.rs`.
 //!
@@ -96,7 +96,8 @@ impl Posting {
             let (queue, queued) = queue::queue(limits.queue, limits.lines());
             let (catalogue, heads) = (Arc::clone(catalogue), heads.clone());
             let (pool, links) = (pool.clone(), links.clone());
-            let context = batch::Context { pool, catalogue, heads, links };
+            let within = limits.transaction();
+            let context = batch::Context { pool, within, catalogue, heads, links };
             tasks.spawn(writer::run(context, queued, limits.batch, stopped.clone()));
             queues.push(queue);
         }
@@ -109,10 +110,12 @@ impl Posting {
         let (catalogue, heads) = (Arc::clone(catalogue), heads.clone());
         // A sweep names no reference.
         let links = Remembered::new(1);
-        Sweeps::new(batch::Context { pool: pool.clone(), catalogue, heads, links })
+        let (pool, within) = (pool.clone(), PostingLimits::default().transaction());
+        Sweeps::new(batch::Context { pool, within, catalogue, heads, links })
     }
 
-    /// Posts a command, and answers after its commit. A full queue refuses it.
+    /// Posts a command, and answers after its commit. A full queue refuses it, and one in which its
+    /// partner has its share.
     pub async fn submit(&self, submission: Submission) -> Result<Posted, RpcError> {
         let resolved = self.resolver.resolve(&submission, Via::Call).await?;
         self.enqueue(submission, resolved, Via::Call).await.posted().await
@@ -149,7 +152,8 @@ impl Posting {
         let (reply, answer) = oneshot::channel();
         let queued = Queued::new(submission, resolution, reply);
         let cell = usize::try_from(queued.link.cell.0).unwrap_or_default();
-        match self.queues[cell % self.queues.len()].send(queued, via).await {
+        let partner = queued.command.partner;
+        match self.queues[cell % self.queues.len()].send(partner, queued, via).await {
             Ok(()) => Answer::Awaited(answer),
             Err(refused) => Answer::Known(Err(refused.into())),
         }

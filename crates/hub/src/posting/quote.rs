@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::{needs, resolver::member_unknown};
 use crate::{
     catalogue::CatalogueCache,
+    deadline::{READ, given_up_after},
     error::{Refused, RpcError},
 };
 
@@ -59,7 +60,8 @@ impl Quotes {
         // The transaction lives in a task of its own: a caller that cancels cannot cut it short.
         let task = tokio::spawn(async move {
             let _place = place;
-            read_and_decide(&pool, &catalogue, partner, reference, action).await
+            let quote = read_and_decide(&pool, &catalogue, partner, reference, action);
+            given_up_after(READ, quote).await
         });
         task.await.map_err(RpcError::internal)?
     }

@@ -1,7 +1,7 @@
 //! The resolver: from what a request names to a member and its cell. It reads in batches of its
 //! own, and remembers a bounded number of references.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use entente_ledger::{PartnerId, RequestId};
 use entente_store::{
@@ -81,7 +81,8 @@ impl Resolver {
         stopped: watch::Receiver<bool>,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (questions, asked) = queue::queue(limits.queue, limits.lines());
-        let task = answer_all(pool, links.clone(), asked, limits.batch, stopped);
+        let reads = Reads { pool, within: limits.transaction() };
+        let task = answer_all(reads, links.clone(), asked, limits.batch, stopped);
         (Self { links, questions }, task)
     }
 
@@ -118,14 +119,14 @@ impl Resolver {
             target: submission.target.clone(),
             reply,
         };
-        self.questions.send(question, via).await?;
+        self.questions.send(submission.partner, question, via).await?;
         answer.await.unwrap_or_else(|_| Err(Refused::overloaded().into()))
     }
 }
 
 /// Answers questions, all that wait at once, until no resolver is left.
 async fn answer_all(
-    pool: PgPool,
+    reads: Reads,
     links: Remembered,
     mut asked: Waiting<Question>,
     batch: usize,
@@ -134,7 +135,7 @@ async fn answer_all(
     let mut questions = Vec::with_capacity(batch);
     while asked.take(&mut questions, batch, &mut stopped).await {
         let batch = std::mem::take(&mut questions);
-        if let Err((error, unanswered)) = answer(&pool, &links, batch).await {
+        if let Err((error, unanswered)) = answer(&reads, &links, batch).await {
             tracing::error!(%error, "resolving failed");
             for question in unanswered {
                 let _ = question.reply.send(Err(Refused::overloaded().into()));
@@ -144,11 +145,11 @@ async fn answer_all(
 }
 
 async fn answer(
-    pool: &PgPool,
+    reads: &Reads,
     links: &Remembered,
     questions: Vec<Question>,
 ) -> Result<(), (StoreError, Vec<Question>)> {
-    let found = match read(pool, &questions).await {
+    let found = match reads.within(&questions).await {
         Ok(found) => found,
         Err(error) => return Err((error, questions)),
     };
@@ -185,6 +186,19 @@ type Found = (
     std::collections::HashMap<(PartnerId, Lookup), ResolvedLink>,
     std::collections::HashMap<(PartnerId, RequestId), ResolvedOriginal>,
 );
+
+/// Where it is read, and how long that may take: a database that is gone may never say so.
+struct Reads {
+    pool: PgPool,
+    within: Duration,
+}
+
+impl Reads {
+    async fn within(&self, questions: &[Question]) -> Result<Found, StoreError> {
+        let found = tokio::time::timeout(self.within, read(&self.pool, questions)).await;
+        found.map_err(|_| sqlx::Error::PoolTimedOut)?
+    }
+}
 
 async fn read(pool: &PgPool, questions: &[Question]) -> Result<Found, StoreError> {
     let (mut ids, mut references, mut originals) = (vec![], vec![], vec![]);

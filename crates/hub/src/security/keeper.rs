@@ -12,6 +12,9 @@ use crate::{error::chain, workers::Worker};
 /// How often keys are looked after and what has ended is forgotten.
 const TIDY_EVERY: Duration = Duration::from_mins(1);
 
+/// How long a look may take: less than a hub goes on without one.
+const LOOK: Duration = Duration::from_secs(3);
+
 /// How many ids of assertions are forgotten at once.
 const PRUNED: i64 = 10_000;
 
@@ -63,8 +66,14 @@ impl Worker for Keeper {
         self.every
     }
 
+    /// No call is answered until the epoch is read again: a database that is back is not waited for.
+    fn longest_pause(&self) -> Duration {
+        self.every
+    }
+
     async fn round(&mut self, _: &watch::Receiver<bool>) -> Result<(), StoreError> {
-        self.guard.look().await?;
+        let looked = tokio::time::timeout(LOOK, self.guard.look()).await;
+        looked.map_err(|_| sqlx::Error::PoolTimedOut)??;
         let due = self.tidied.is_none_or(|tidied| tidied.elapsed() >= TIDY_EVERY);
         if due || !self.can_sign() {
             self.tidied = Some(Instant::now());

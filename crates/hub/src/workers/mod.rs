@@ -22,6 +22,10 @@ pub(crate) use terms::TermsInForce;
 
 use crate::error::chain;
 
+/// How long a round may take. What it does is done in small transactions, so the next one goes on; a
+/// database that is gone without a word would keep this one for ever.
+const ROUND: Duration = Duration::from_mins(10);
+
 /// The longest pause after failures.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
@@ -32,6 +36,11 @@ pub(crate) trait Worker: Send + 'static {
 
     /// How long it rests between rounds.
     fn every(&self) -> Duration;
+
+    /// How long it rests at most after rounds that failed.
+    fn longest_pause(&self) -> Duration {
+        LONGEST_PAUSE
+    }
 
     /// One round. It looks at `stopping` before each of its transactions, and never leaves one half
     /// done.
@@ -82,11 +91,12 @@ impl fmt::Debug for Workers {
 async fn keep<W: Worker>(mut worker: W, mut stopping: watch::Receiver<bool>) {
     let mut failures = 0;
     while !*stopping.borrow() {
-        let round = AssertUnwindSafe(worker.round(&stopping)).catch_unwind().await;
-        let failure = match round {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(chain(&error)),
-            Err(_) => Some("it panicked".to_owned()),
+        let round = AssertUnwindSafe(worker.round(&stopping)).catch_unwind();
+        let failure = match tokio::time::timeout(ROUND, round).await {
+            Ok(Ok(Ok(()))) => None,
+            Ok(Ok(Err(error))) => Some(chain(&error)),
+            Ok(Err(_)) => Some("it panicked".to_owned()),
+            Err(_) => Some("it took too long".to_owned()),
         };
         let outcome = if failure.is_none() { "done" } else { "failed" };
         let labels = [("worker", W::NAME), ("outcome", outcome)];
@@ -98,7 +108,7 @@ async fn keep<W: Worker>(mut worker: W, mut stopping: watch::Receiver<bool>) {
                 failures + 1
             }
         };
-        let pause = pause(worker.every(), failures);
+        let pause = pause(worker.every(), failures).min(worker.longest_pause().max(worker.every()));
         // The sender lives as long as the hub; gone, there is nothing to work for.
         let _ = tokio::time::timeout(pause, stopping.wait_for(|stopping| *stopping)).await;
     }
@@ -180,6 +190,35 @@ mod tests {
         while rounds.load(Ordering::Relaxed) < 5 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+        assert!(workers.stopped(Duration::from_secs(1)).await);
+    }
+
+    /// Fails, and may not rest for long.
+    struct Pressed(Arc<AtomicU32>);
+
+    impl Worker for Pressed {
+        const NAME: &'static str = "pressed";
+
+        fn every(&self) -> Duration {
+            Duration::from_secs(1)
+        }
+
+        fn longest_pause(&self) -> Duration {
+            Duration::from_secs(1)
+        }
+
+        async fn round(&mut self, _: &watch::Receiver<bool>) -> Result<(), StoreError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Err(StoreError::Claimed)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_that_is_waited_for_tries_again_at_once_however_often_it_failed() {
+        let rounds = Arc::new(AtomicU32::new(0));
+        let workers = Workers::new().with(Pressed(Arc::clone(&rounds)));
+        tokio::time::sleep(Duration::from_mins(5)).await;
+        assert!(rounds.load(Ordering::Relaxed) >= 299);
         assert!(workers.stopped(Duration::from_secs(1)).await);
     }
 
