@@ -9,8 +9,9 @@ use entente_settlement::reconcile::{Matcher, Matching, Report, Unexplained};
 use entente_store::{
     StoreError,
     control::Control,
-    settlement::reconciliation::{self, Found, HubSide},
+    settlement::reconciliation::{self, Found, HubRow, HubSide},
 };
+use tokio::sync::mpsc;
 use tonic::Streaming;
 
 use super::{
@@ -68,14 +69,15 @@ impl Reconciliations {
         let line_count = matcher.file().count;
         let mut matching = matcher.against();
         let (partner, names) = (work.partner.id, work.asked.names);
-        let mut side = HubSide::new(self.windows.clone(), partner, &work.window, names)?;
+        let side = HubSide::new(self.windows.clone(), partner, &work.window, names)?;
+        let mut pages = ahead(side);
         let (mut operations, mut told) = (0_u64, 0);
-        while let Some(page) = side.page().await? {
-            for row in &page {
+        while let Some(page) = pages.recv().await {
+            for row in &page? {
                 let operation = hub_side::operation(row, work.window.id, usual)?;
                 matching.operation(operation, hub_side::texts(row)).map_err(not_taken)?;
+                operations += 1;
             }
-            operations += u64::try_from(page.len()).unwrap_or_default();
             if operations.saturating_sub(told) >= TELL_EVERY {
                 told = operations;
                 // Whoever does not read is not waited for here; the report is kept all the same.
@@ -143,6 +145,20 @@ impl Reconciliations {
         };
         Ok(self.controls.run_for(work.caller.role(), keep).await?)
     }
+}
+
+/// Reads one page ahead, so that neither the database nor the matcher waits for the other.
+fn ahead(mut side: HubSide) -> mpsc::Receiver<Result<Vec<HubRow>, StoreError>> {
+    let (pages, read) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while let Some(page) = side.page().await.transpose() {
+            let failed = page.is_err();
+            if pages.send(page).await.is_err() || failed {
+                return;
+            }
+        }
+    });
+    read
 }
 
 /// The currency of what names none: that of the partner's newest terms.

@@ -1,7 +1,12 @@
-//! A statement on its way to a caller: pages are read as fast as the caller takes their parts, so a
-//! statement is never in memory as a whole.
+//! A statement on its way to a caller: pages are read as fast as the caller takes their parts, and one
+//! ahead, so a statement is never in memory as a whole, and the database does not wait for the caller.
 
-use std::time::Duration;
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+    vec,
+};
 
 use entente_api::{
     error::ErrorReason,
@@ -9,24 +14,51 @@ use entente_api::{
 };
 use entente_ledger::Micros;
 use entente_loyalty::Partner;
-use entente_store::settlement::statement::{Page, Statement, StatementNet};
+use entente_store::{
+    StoreError,
+    settlement::statement::{Page, Statement, StatementNet},
+};
+use futures::Stream;
 use tokio::sync::{
     OwnedSemaphorePermit,
-    mpsc::{self, Sender},
+    mpsc::{self, Receiver, Sender},
 };
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::{Names, wire};
 use crate::error::{Refused, RpcError};
 
-/// How many parts wait for a caller that is slow.
-const WAITING: usize = 64;
-/// How long one part waits for it, before the stream is given up.
+/// How many pages wait for a caller that is slow, and how many are read ahead of them.
+const WAITING: usize = 1;
+/// How long one page waits for it, before the stream is given up.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The parts of a statement, in order.
-pub type Parts = ReceiverStream<Result<GetStatementResponse, Status>>;
+/// A part, or why there is none.
+type Sent = Result<GetStatementResponse, Status>;
+
+/// The parts of a statement, in order. They come by the page: to hand over each alone costs more than to
+/// make it.
+#[derive(Debug)]
+pub struct Parts {
+    pages: Receiver<Vec<Sent>>,
+    page: vec::IntoIter<Sent>,
+}
+
+impl Stream for Parts {
+    type Item = Sent;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Sent>> {
+        loop {
+            if let Some(part) = self.page.next() {
+                return Poll::Ready(Some(part));
+            }
+            match ready!(self.pages.poll_recv(context)) {
+                Some(page) => self.page = page.into_iter(),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}
 
 /// The refusal of a name that no window has.
 #[must_use]
@@ -45,74 +77,84 @@ pub(super) fn stream(
     names: Names,
     place: OwnedSemaphorePermit,
 ) -> Parts {
-    let (sender, receiver) = mpsc::channel(WAITING);
+    let (sender, pages) = mpsc::channel(WAITING);
+    let read = ahead(statement);
     tokio::spawn(async move {
         let _place = place;
         let mut sending = Sending { sender, partner, names, line_count: 0 };
         // A caller that is gone needs no answer.
-        let _ = sending.all(header, statement).await;
+        let _ = sending.all(header, read).await;
     });
-    ReceiverStream::new(receiver)
+    Parts { pages, page: Vec::new().into_iter() }
+}
+
+/// Reads pages, until one cannot be read or nobody takes them any more.
+fn ahead(mut statement: Statement) -> Receiver<Result<Page, StoreError>> {
+    let (pages, read) = mpsc::channel(WAITING);
+    tokio::spawn(async move {
+        while let Some(page) = statement.page().await.transpose() {
+            let failed = page.is_err();
+            if pages.send(page).await.is_err() || failed {
+                return;
+            }
+        }
+    });
+    read
 }
 
 struct Sending {
-    sender: Sender<Result<GetStatementResponse, Status>>,
+    sender: Sender<Vec<Sent>>,
     partner: Partner,
     names: Names,
     line_count: i64,
 }
 
 impl Sending {
-    async fn all(&mut self, header: StatementHeader, mut statement: Statement) -> Result<(), Gone> {
-        self.send(Ok(Part::Header(header))).await?;
-        loop {
-            match statement.page().await {
-                Ok(Some(page)) => self.page(page).await?,
-                Ok(None) => return Ok(()),
-                Err(error) => return self.send(Err(error.into())).await,
-            }
-        }
-    }
-
-    async fn page(&mut self, page: Page) -> Result<(), Gone> {
-        match page {
-            Page::Opening(unpaid) => {
-                for net in unpaid {
-                    self.send(wire::balance(net).map(Part::Opening)).await?;
-                }
-            }
-            Page::Balance(unpaid) => {
-                for net in unpaid {
-                    self.send(wire::balance(net).map(Part::Balance)).await?;
-                }
-            }
-            Page::Lines(lines) => {
-                for line in lines {
-                    self.line_count += 1;
-                    let line = wire::line(line, self.partner.id, &self.names);
-                    self.send(line.map(Part::Line)).await?;
-                }
-            }
-            Page::Elsewhere(elsewhere) => {
-                for elsewhere in elsewhere {
-                    let elsewhere = wire::elsewhere(&elsewhere, &self.names);
-                    self.send(elsewhere.map(Part::Elsewhere)).await?;
-                }
-            }
-            Page::Totals(totals) => {
-                for total in totals {
-                    let total = wire::total(&total, &self.names);
-                    self.send(total.map(Part::Total)).await?;
-                }
-            }
-            Page::Closing(nets) => {
-                for net in self.at_least_one(nets) {
-                    let closing = wire::closing(net, self.line_count);
-                    self.send(closing.map(Part::Closing)).await?;
-                }
-            }
+    async fn all(
+        &mut self,
+        header: StatementHeader,
+        mut read: Receiver<Result<Page, StoreError>>,
+    ) -> Result<(), Gone> {
+        self.send(vec![Ok(Part::Header(header))]).await?;
+        while let Some(page) = read.recv().await {
+            let parts = match page {
+                Ok(page) => self.parts(page),
+                Err(error) => vec![Err(error.into())],
+            };
+            self.send(parts).await?;
         }
         Ok(())
+    }
+
+    fn parts(&mut self, page: Page) -> Vec<Result<Part, RpcError>> {
+        let (own, names) = (self.partner.id, &self.names);
+        match page {
+            Page::Opening(unpaid) => {
+                let unpaid = unpaid.into_iter();
+                unpaid.map(|net| wire::balance(net).map(Part::Opening)).collect()
+            }
+            Page::Balance(unpaid) => {
+                let unpaid = unpaid.into_iter();
+                unpaid.map(|net| wire::balance(net).map(Part::Balance)).collect()
+            }
+            Page::Lines(lines) => {
+                self.line_count += i64::try_from(lines.len()).unwrap_or(i64::MAX);
+                let lines = lines.into_iter();
+                lines.map(|line| wire::line(line, own, names).map(Part::Line)).collect()
+            }
+            Page::Elsewhere(moved) => {
+                let moved = moved.iter();
+                moved.map(|moved| wire::elsewhere(moved, names).map(Part::Elsewhere)).collect()
+            }
+            Page::Totals(totals) => {
+                let totals = totals.iter();
+                totals.map(|total| wire::total(total, names).map(Part::Total)).collect()
+            }
+            Page::Closing(nets) => {
+                let nets = self.at_least_one(nets).into_iter();
+                nets.map(|net| wire::closing(net, self.line_count).map(Part::Closing)).collect()
+            }
+        }
     }
 
     /// A partner without positions is told that it is even, so that every statement has an end.
@@ -127,12 +169,19 @@ impl Sending {
         nets
     }
 
-    async fn send(&mut self, part: Result<Part, RpcError>) -> Result<(), Gone> {
-        let (ended, part) = match part {
-            Ok(part) => (false, Ok(GetStatementResponse { part: Some(part) })),
-            Err(error) => (true, Err(Status::from(error))),
-        };
-        self.sender.send_timeout(part, PATIENCE).await.map_err(|_| Gone)?;
+    /// Sends parts; after one that says why there is none, nothing comes.
+    async fn send(&mut self, parts: Vec<Result<Part, RpcError>>) -> Result<(), Gone> {
+        let mut ended = false;
+        let mut page: Vec<Sent> = Vec::with_capacity(parts.len());
+        for part in parts {
+            ended = part.is_err();
+            let part = part.map(|part| GetStatementResponse { part: Some(part) });
+            page.push(part.map_err(Status::from));
+            if ended {
+                break;
+            }
+        }
+        self.sender.send_timeout(page, PATIENCE).await.map_err(|_| Gone)?;
         if ended { Err(Gone) } else { Ok(()) }
     }
 }

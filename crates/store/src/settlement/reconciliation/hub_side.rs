@@ -1,6 +1,8 @@
 //! The hub's side of a window: a partner's own operations, page by page, with what each moved between
 //! the partner and anybody. A closed window never changes, so each page is a query of its own.
 
+use std::collections::{BTreeMap, HashMap};
+
 use entente_ledger::{Micros, PartnerId, Points, RequestId, WindowId};
 use entente_settlement::Money;
 use jiff::Timestamp;
@@ -56,8 +58,6 @@ struct Row {
     points: i64,
     receipt_reference: String,
     member: Option<String>,
-    currency: Option<String>,
-    micros: Option<i64>,
     answer: Option<Vec<u8>>,
     second_leg: bool,
 }
@@ -95,16 +95,50 @@ impl HubSide {
         let Some(after) = self.after else { return Ok(None) };
         let rows = self.rows(after).await?;
         self.after = rows.last().map(Row::place);
+        let Some(last) = self.after else { return Ok(Some(Vec::new())) };
+        let mut moved = self.moved((after.posted_at, last.posted_at), &rows).await?;
         let mut page = Vec::with_capacity(rows.len());
-        let mut before = None;
         for row in rows {
-            let place = row.place();
-            let further = before.replace(place) == Some(place);
+            let sums = moved.remove(&(row.cell, row.seq)).unwrap_or_default();
             if !row.second_leg {
-                page.push(row.read(self.window, further)?);
+                row.read(self.window, sums, &mut page)?;
             }
         }
         Ok(Some(page))
+    }
+
+    /// What the operations of a page moved between the partner and anybody, by place and currency;
+    /// positive where the partner pays. They were posted between two times, so that other months are
+    /// not looked into.
+    async fn moved(
+        &self,
+        (from, until): (Timestamp, Timestamp),
+        page: &[Row],
+    ) -> Result<HashMap<(i16, i64), BTreeMap<String, i64>>, StoreError> {
+        let (cells, seqs): (Vec<i16>, Vec<i64>) =
+            page.iter().map(|row| (row.cell, row.seq)).unzip();
+        let transfers = sqlx::query!(
+            r#"SELECT t.cell, t.seq, t.currency,
+                      CASE WHEN t.payer = $5 THEN t.amount ELSE -t.amount END AS "micros!"
+               FROM UNNEST($1::smallint[], $2::bigint[]) AS page (cell, seq)
+               JOIN transfers t ON t.cell = page.cell AND t.seq = page.seq
+               WHERE t.posted_at BETWEEN $3 AND $4
+                 AND NOT t.in_points AND t.payer <> t.payee AND (t.payer = $5 OR t.payee = $5)"#,
+            &cells,
+            &seqs,
+            from.to_sqlx() as _,
+            until.to_sqlx() as _,
+            self.partner.0
+        );
+        let mut moved: HashMap<_, BTreeMap<String, i64>> = HashMap::with_capacity(page.len());
+        for transfer in transfers.fetch_all(&self.pool).await? {
+            let sums = moved.entry((transfer.cell, transfer.seq)).or_default();
+            let sum = sums.entry(transfer.currency).or_default();
+            let added = sum.checked_add(transfer.micros);
+            *sum = added
+                .ok_or_else(|| StoreError::inconsistent("transfers", "amount", transfer.seq))?;
+        }
+        Ok(moved)
     }
 
     /// Authorizations and voids move nothing, unless a partner lists one that was refused.
@@ -128,8 +162,7 @@ impl HubSide {
                SELECT page.cell, page.seq, page.posted_at AS "posted_at: jiff_sqlx::Timestamp",
                       page.request_id, page.kind, page.refused,
                       page.activity_at AS "activity_at: jiff_sqlx::Timestamp", page.points,
-                      page.receipt_reference, l.member AS "member?", m.currency AS "currency?",
-                      m.micros AS "micros?", r.answer AS "answer?",
+                      page.receipt_reference, l.member AS "member?", r.answer AS "answer?",
                       (page.kind = 10 AND (r.cell, r.seq) IS DISTINCT FROM (page.cell, page.seq))
                           AS "second_leg!"
                FROM page
@@ -146,21 +179,12 @@ impl HubSide {
                    LIMIT 1
                ) l ON true
                LEFT JOIN LATERAL (
-                   SELECT t.currency,
-                          sum(CASE WHEN t.payer = $1 THEN t.amount ELSE -t.amount END)::bigint
-                              AS micros
-                   FROM transfers t
-                   WHERE t.cell = page.cell AND t.seq = page.seq AND t.posted_at = page.posted_at
-                     AND NOT t.in_points AND t.payer <> t.payee AND (t.payer = $1 OR t.payee = $1)
-                   GROUP BY t.currency
-               ) m ON true
-               LEFT JOIN LATERAL (
                    SELECT q.answer, q.cell, q.seq FROM requests q
                    WHERE (page.refused OR page.kind IN (6, 9, 10))
                      AND q.partner_id = $1 AND q.request_id = page.request_id
                    LIMIT 1
                ) r ON true
-               ORDER BY page.posted_at, page.cell, page.seq, m.currency"#,
+               ORDER BY page.posted_at, page.cell, page.seq"#,
             self.partner.0,
             self.window.0,
             self.closed_at.to_sqlx() as _,
@@ -179,26 +203,35 @@ impl Row {
         Place { posted_at: self.posted_at.to_jiff(), cell: self.cell, seq: self.seq }
     }
 
-    fn read(self, window: WindowId, further: bool) -> Result<HubRow, StoreError> {
-        let money = match (self.currency, self.micros) {
-            (Some(currency), Some(micros)) => {
-                let currency = codes::currency(&currency, "transfers", "currency")?;
-                Some(Money { currency, micros: Micros(micros) })
-            }
-            _ => None,
-        };
-        Ok(HubRow {
+    /// Adds the operation to a page: once for each currency, of which the first has its points.
+    fn read(
+        self,
+        window: WindowId,
+        sums: BTreeMap<String, i64>,
+        page: &mut Vec<HubRow>,
+    ) -> Result<(), StoreError> {
+        let mut row = HubRow {
             request_id: RequestId(self.request_id),
             kind: codes::operation_kind(self.kind)?,
             refused: self.refused,
             window,
-            points: if further { Points::ZERO } else { Points(self.points) },
-            money,
+            points: Points(self.points),
+            money: None,
             posted_at: self.posted_at.to_jiff(),
             activity_at: self.activity_at.map(jiff_sqlx::Timestamp::to_jiff),
             receipt: self.receipt_reference,
             member: self.member,
             answer: self.answer,
-        })
+        };
+        for (currency, micros) in sums {
+            let currency = codes::currency(&currency, "transfers", "currency")?;
+            if row.money.is_some() {
+                page.push(row.clone());
+                row.points = Points::ZERO;
+            }
+            row.money = Some(Money { currency, micros: Micros(micros) });
+        }
+        page.push(row);
+        Ok(())
     }
 }

@@ -1,4 +1,7 @@
-//! Lines: the partner's own operations, page by page.
+//! Lines: the partner's own operations, page by page. What they moved is read beside them and summed up
+//! here: the database would sum each operation's few transfers apart, at the price of a plan for each.
+
+use std::collections::{BTreeMap, HashMap};
 
 use entente_ledger::{Micros, PartnerId, RequestId, TermsVersion, WindowId};
 use jiff::Timestamp;
@@ -23,7 +26,7 @@ impl After {
     }
 }
 
-/// A row of a page: an operation, and one of its movements if it has any.
+/// A row of a page: an operation.
 struct Row {
     cell: i16,
     seq: i64,
@@ -34,13 +37,31 @@ struct Row {
     receipt_reference: String,
     prior_period: bool,
     link_token: Option<uuid::Uuid>,
-    kind: Option<i16>,
-    side: Option<i32>,
-    counterparty: Option<i32>,
-    currency: Option<String>,
-    points: Option<i64>,
-    micros: Option<i64>,
-    price: Option<i64>,
+}
+
+/// A transfer of an operation of a page.
+struct Transfer {
+    cell: i16,
+    seq: i64,
+    kind: i16,
+    payer: i32,
+    payee: i32,
+    currency: String,
+    in_points: bool,
+    amount: i64,
+    price_micros: i64,
+}
+
+/// Kind, side (1 pays, 2 receives, 3 neither), counterparty, currency: lines of an operation are in this order.
+type Key = (i16, i32, i32, String);
+
+/// What transfers of one key come to.
+#[derive(Debug, Default, Clone, Copy)]
+struct Sum {
+    points: i64,
+    micros: i64,
+    /// The prices of the points; `None` before the first.
+    prices: Option<(i64, i64)>,
 }
 
 /// The lines of the next operations, and where the page after them begins, if there may be one.
@@ -51,9 +72,17 @@ pub(super) async fn page(
     (after, page_size): (After, u16),
 ) -> Result<(Vec<Line>, Option<After>), StoreError> {
     let rows = rows(pool, (partner, window), (opened_at, closed_at), (after, page_size)).await?;
-    let last = rows.last().map(Row::place);
-    let lines = rows.into_iter().filter_map(|row| line(row).transpose());
-    Ok((lines.collect::<Result<_, _>>()?, last))
+    let Some(last) = rows.last().map(Row::place) else { return Ok((Vec::new(), None)) };
+    let mut moved = moved(pool, partner, (after.posted_at, last.posted_at), &rows).await?;
+    let mut lines = Vec::with_capacity(rows.len());
+    for row in rows {
+        let sums = moved.remove(&(row.cell, row.seq)).unwrap_or_default();
+        for ((kind, side, counterparty, currency), sum) in sums {
+            let movement = (kind, side, counterparty, currency, sum.points, sum.micros);
+            lines.push(row.line(Movement::try_from(movement)?, sum.price()));
+        }
+    }
+    Ok((lines, Some(last)))
 }
 
 async fn rows(
@@ -75,9 +104,7 @@ async fn rows(
            SELECT page.cell, page.seq, page.posted_at AS "posted_at: jiff_sqlx::Timestamp",
                   page.request_id, page.activity_at AS "activity_at: jiff_sqlx::Timestamp",
                   page.terms_version, page.receipt_reference, page.prior_period,
-                  l.link_token AS "link_token?", m.kind AS "kind?", m.side AS "side?",
-                  m.counterparty AS "counterparty?", m.currency AS "currency?",
-                  m.points AS "points?", m.micros AS "micros?", m.price AS "price?"
+                  l.link_token AS "link_token?"
            FROM page
            LEFT JOIN LATERAL (
                SELECT n.link_token FROM links n
@@ -93,27 +120,7 @@ async fn rows(
                  AND c.linked_at <= page.posted_at
                LIMIT 1
            ) l ON true
-           LEFT JOIN LATERAL (
-               SELECT t.kind, s.side, s.counterparty, t.currency,
-                      sum(CASE WHEN t.in_points THEN t.amount ELSE 0 END)::bigint AS points,
-                      sum(CASE WHEN NOT t.in_points THEN t.amount
-                               WHEN t.payer = $1 AND t.payee = $1 THEN t.amount * t.price_micros
-                               ELSE 0 END)::bigint AS micros,
-                      CASE WHEN min(s.price) = max(s.price) THEN nullif(min(s.price), 0) END AS price
-               FROM transfers t
-               CROSS JOIN LATERAL (
-                   SELECT CASE WHEN t.payer = t.payee THEN 3 WHEN t.payer = $1 THEN 1
-                               WHEN t.payee = $1 THEN 2 ELSE 3 END AS side,
-                          CASE WHEN t.payer = $1 THEN t.payee WHEN t.payee = $1 THEN t.payer
-                               ELSE $1 END AS counterparty,
-                          CASE WHEN t.in_points THEN t.price_micros END AS price
-               ) s
-               WHERE t.cell = page.cell AND t.seq = page.seq AND t.posted_at = page.posted_at
-                 AND (t.payer = $1 OR t.payee = $1 OR t.issuer = $1 OR t.credit_kind = 5)
-                 AND (t.kind <> 12 OR t.payer = $1) AND t.kind <> 13
-               GROUP BY t.kind, s.side, s.counterparty, t.currency
-           ) m ON true
-           ORDER BY page.posted_at, page.cell, page.seq, m.kind, m.side, m.counterparty, m.currency"#,
+           ORDER BY page.posted_at, page.cell, page.seq"#,
         partner.0,
         window.0,
         opened_at.to_sqlx() as _,
@@ -126,34 +133,99 @@ async fn rows(
     Ok(rows.fetch_all(pool).await?)
 }
 
+/// What the operations of a page moved for the partner, by place. They were posted between two times,
+/// so that other months are not looked into.
+async fn moved(
+    pool: &PgPool,
+    partner: PartnerId,
+    (from, until): (Timestamp, Timestamp),
+    page: &[Row],
+) -> Result<HashMap<(i16, i64), BTreeMap<Key, Sum>>, StoreError> {
+    let (cells, seqs): (Vec<i16>, Vec<i64>) = page.iter().map(|row| (row.cell, row.seq)).unzip();
+    let transfers = sqlx::query_as!(
+        Transfer,
+        r#"SELECT t.cell, t.seq, t.kind, t.payer, t.payee, t.currency, t.in_points, t.amount,
+                  t.price_micros
+           FROM UNNEST($1::smallint[], $2::bigint[]) AS page (cell, seq)
+           JOIN transfers t ON t.cell = page.cell AND t.seq = page.seq
+           WHERE t.posted_at BETWEEN $3 AND $4
+             AND (t.payer = $5 OR t.payee = $5 OR t.issuer = $5 OR t.credit_kind = 5)
+             AND (t.kind <> 12 OR t.payer = $5) AND t.kind <> 13"#,
+        &cells,
+        &seqs,
+        from.to_sqlx() as _,
+        until.to_sqlx() as _,
+        partner.0
+    );
+    let mut moved: HashMap<_, BTreeMap<Key, Sum>> = HashMap::with_capacity(page.len());
+    for transfer in transfers.fetch_all(pool).await? {
+        let (cell, seq, own) = (transfer.cell, transfer.seq, transfer.is_memo_of(partner.0));
+        let moves = (transfer.in_points, transfer.amount, transfer.price_micros);
+        let sums = moved.entry((cell, seq)).or_default();
+        let sum = sums.entry(transfer.key(partner.0)).or_default();
+        let overflow = || StoreError::inconsistent("transfers", "amount", seq);
+        sum.add(own, moves).ok_or_else(overflow)?;
+    }
+    Ok(moved)
+}
+
+impl Transfer {
+    fn is_memo_of(&self, partner: i32) -> bool {
+        self.payer == partner && self.payee == partner
+    }
+
+    fn key(self, partner: i32) -> Key {
+        let (side, counterparty) = match (self.payer, self.payee) {
+            (payer, payee) if payer == payee => (3, partner),
+            (payer, payee) if payer == partner => (1, payee),
+            (payer, payee) if payee == partner => (2, payer),
+            _ => (3, partner),
+        };
+        (self.kind, side, counterparty, self.currency)
+    }
+}
+
+impl Sum {
+    /// Adds a transfer: in points, how much, at which price. Points of the partner's own memos come with
+    /// what they would have cost.
+    fn add(&mut self, own: bool, (in_points, amount, price): (bool, i64, i64)) -> Option<()> {
+        if in_points {
+            self.points = self.points.checked_add(amount)?;
+            let (least, most) = self.prices.unwrap_or((price, price));
+            self.prices = Some((least.min(price), most.max(price)));
+        }
+        let micros = match (in_points, own) {
+            (false, _) => amount,
+            (true, true) => amount.checked_mul(price)?,
+            (true, false) => 0,
+        };
+        self.micros = self.micros.checked_add(micros)?;
+        Some(())
+    }
+
+    /// The price of a point, where all of them have one.
+    fn price(self) -> Option<Micros> {
+        let (least, most) = self.prices?;
+        (least == most && least != 0).then_some(Micros(least))
+    }
+}
+
 impl Row {
     fn place(&self) -> After {
         After { posted_at: self.posted_at.to_jiff(), cell: self.cell, seq: self.seq }
     }
 
-    /// What the row's operation moved; `None` when nothing.
-    fn movement(&mut self) -> Result<Option<Movement>, StoreError> {
-        let (Some(kind), Some(side), Some(counterparty), Some(currency)) =
-            (self.kind, self.side, self.counterparty, self.currency.take())
-        else {
-            return Ok(None);
-        };
-        let (points, micros) = (self.points.unwrap_or_default(), self.micros.unwrap_or_default());
-        Movement::try_from((kind, side, counterparty, currency, points, micros)).map(Some)
+    fn line(&self, movement: Movement, price: Option<Micros>) -> Line {
+        Line {
+            request_id: RequestId(self.request_id),
+            posted_at: self.posted_at.to_jiff(),
+            activity_at: self.activity_at.map(jiff_sqlx::Timestamp::to_jiff),
+            link_token: self.link_token,
+            receipt_reference: self.receipt_reference.clone(),
+            terms_version: self.terms_version.map(TermsVersion),
+            prior_period: self.prior_period,
+            price,
+            movement,
+        }
     }
-}
-
-fn line(mut row: Row) -> Result<Option<Line>, StoreError> {
-    let Some(movement) = row.movement()? else { return Ok(None) };
-    Ok(Some(Line {
-        request_id: RequestId(row.request_id),
-        posted_at: row.posted_at.to_jiff(),
-        activity_at: row.activity_at.map(jiff_sqlx::Timestamp::to_jiff),
-        link_token: row.link_token,
-        receipt_reference: row.receipt_reference,
-        terms_version: row.terms_version.map(TermsVersion),
-        prior_period: row.prior_period,
-        price: row.price.map(Micros),
-        movement,
-    }))
 }
