@@ -16,15 +16,18 @@ use entente_client::{
     },
     new_request_id,
 };
-use entente_hub::control::apply_journal;
-use entente_ledger::MemberId;
+use entente_hub::{
+    control::apply_journal, ledger::OpenError, parse::member_reference, personal::Vault,
+};
+use entente_ledger::{MemberId, PartnerId};
 use entente_store::erasing::{self, Erasure};
 use entente_testkit::{
-    TestHub,
+    Database, TestHub,
     cast::{HARBOR, ROVER, attach, burn, earn, enrol},
 };
 use futures::{StreamExt, stream};
 use serde_json::Value;
+use sqlx::PgPool;
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
 use crate::{
@@ -332,5 +335,64 @@ async fn a_journal_erases_again_whom_a_restored_database_still_knows() {
         .unwrap();
     assert_eq!(left, 0);
     pool.close().await;
+    hub.close().await;
+}
+
+/// How many of them the holder of the key finds in a database.
+async fn known(owner: &PgPool, vault: &Vault, references: &[String]) -> i64 {
+    let lookup = |reference: &String| {
+        let reference = member_reference(reference).unwrap();
+        vault.lookup(PartnerId(1), &reference).0.to_vec()
+    };
+    let lookups: Vec<Vec<u8>> = references.iter().map(lookup).collect();
+    let known = "SELECT count(*) FROM links JOIN member_keys ON member_keys.member_id = sealed_for
+        WHERE lookup = ANY ($1)";
+    sqlx::query_scalar(known).bind(lookups).fetch_one(owner).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dump_from_before_an_erasure_forgets_by_the_journal_even_before_who_has_the_key() {
+    let hub = TestHub::with_cast().await;
+    let (harbor, operators) = (hub.partner(HARBOR).await, hub.operator().await);
+    let references = &planted()[..12];
+    for reference in references {
+        link(&harbor, HARBOR, reference).await;
+        harbor.earn(earn(reference, cents(100), "EUR")).await.unwrap();
+    }
+    let vault = Vault::open(&hub.trust_domain().folder().join("keys")).unwrap();
+    let backups = tempfile::tempdir().unwrap();
+    let file = backups.path().join("backup.sql");
+    hub.database().dump(&file);
+    let (erased, kept) = references.split_at(8);
+    for reference in erased {
+        operators.erase_member(erasure(HARBOR, reference)).await.expect("an erasure");
+    }
+    let owner = hub.database().owner_pool().await;
+    let journal = erasing::journal(&owner, None, 100).await.unwrap();
+    owner.close().await;
+    hub.close().await;
+
+    let restored = Database::restored(&file).await;
+    let owner = restored.owner_pool().await;
+    assert_eq!(known(&owner, &vault, erased).await, 8, "the backup knows them");
+    let applied = apply_journal(&owner, &journal).await.unwrap();
+    assert_eq!((applied.erased, applied.known), (8, 0));
+    assert_eq!(known(&owner, &vault, erased).await, 0, "nobody finds them, nor opens what is left");
+    assert_eq!(known(&owner, &vault, kept).await, 4, "and the others are there");
+    let keys: &[&[u8]] = &[b"", b"lookup"];
+    assert_eq!(found(&dump(&owner).await, references, keys), Vec::<String>::new());
+    owner.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_by_another_key_than_the_ledgers_does_not_start() {
+    let hub = TestHub::with_cast().await;
+    let keys = tempfile::tempdir().unwrap();
+    let folder = keys.path().join("keys");
+    let early = hub.another_by_keys(&folder).await.expect("nothing is sealed yet");
+    early.drain().await;
+    enrol(&hub.partner(HARBOR).await, "guest").await;
+    let refused = hub.another_by_keys(&folder).await.err().expect("a key that opens nothing");
+    assert!(matches!(refused, OpenError::PersonalData), "{refused}");
     hub.close().await;
 }

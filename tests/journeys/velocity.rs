@@ -21,6 +21,8 @@ use entente_testkit::{
 
 use crate::{
     events::{caught_up, since},
+    linking::link,
+    merging::merge,
     steps::{at, authorize, everywhere, has, reverse, void},
     streaming::Stream,
     wire::Wire,
@@ -114,6 +116,21 @@ async fn lines_of_a_stream_are_counted_and_refused_as_calls_are() {
     assert_eq!(rests, [None, Some("40".to_owned()), None, Some("0".to_owned())]);
     assert_eq!(has(&hub.partner(ROVER).await, "guest").await, (1_100, 0, 0));
     drop(stream);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_counted_of_a_member_is_counted_of_whom_it_was_merged_into() {
+    let limits = Limits { member_points_earned_per_day: Some(MEMBER_A_DAY), ..Limits::default() };
+    let hub = with_limits(limits).await;
+    let (harbor, rover) = (hub.partner(HARBOR).await, hub.partner(ROVER).await);
+    link(&harbor, HARBOR, "host").await;
+    link(&rover, ROVER, "rider").await;
+    rover.earn(earn("rider", 60_000_000, "USD")).await.unwrap();
+    merge(&harbor, &rover, ("host", "rider")).await;
+    let refusal = refused(rover.earn(earn("rider", 41_000_000, "USD")).await);
+    assert_eq!(told(&refusal)[..2], ["member_points_earned_per_day", "40"]);
+    rover.earn(earn("rider", 40_000_000, "USD")).await.unwrap();
     hub.close().await;
 }
 

@@ -10,6 +10,7 @@ use entente_hub::{
         WorkerSettings,
     },
     hub::Addresses,
+    ledger::OpenError,
     security::bootstrap,
 };
 use entente_identity::{
@@ -194,6 +195,14 @@ impl TestHub {
         Box::pin(serve(&self.database, self.certificates.path(), &self.given)).await
     }
 
+    /// Tries to start a hub on the same ledger with keys of its own.
+    ///
+    /// # Errors
+    /// As opening a ledger has.
+    pub async fn another_by_keys(&self, keys: &Path) -> Result<Hub, OpenError> {
+        Box::pin(try_serve(&self.database, (self.certificates.path(), keys), &self.given)).await
+    }
+
     /// The running hub.
     ///
     /// # Panics
@@ -257,6 +266,16 @@ impl Drop for TestHub {
 }
 
 async fn serve(database: &Database, certificates: &Path, given: &Given) -> Hub {
+    let keys = certificates.join("keys");
+    let served = try_serve(database, (certificates, &keys), given).await;
+    served.expect("the ledger opens")
+}
+
+async fn try_serve(
+    database: &Database,
+    (certificates, keys): (&Path, &Path),
+    given: &Given,
+) -> Result<Hub, OpenError> {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let config = Config {
         partner_listen: any,
@@ -264,7 +283,7 @@ async fn serve(database: &Database, certificates: &Path, given: &Given) -> Hub {
         plain_listen: any,
         database_url: Some(DatabaseUrl::new(database.runtime_url())),
         certificates: certificates.to_owned(),
-        keys: certificates.join("keys"),
+        keys: keys.to_owned(),
         workers: WorkerSettings {
             sweep_every_ms: 200,
             months_every_ms: 1_000,
@@ -278,8 +297,8 @@ async fn serve(database: &Database, certificates: &Path, given: &Given) -> Hub {
         linking: given.linking.clone(),
         ..Config::default()
     };
-    let ledger = Ledger::open(&config).await.expect("the ledger opens");
-    Hub::start(&config, ledger.services()).await.expect("the hub starts")
+    let ledger = Ledger::open(&config).await?;
+    Ok(Hub::start(&config, ledger.services()).await.expect("the hub starts"))
 }
 
 /// Makes the operators, and registers everybody's keys, as the database's owner.

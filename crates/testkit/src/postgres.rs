@@ -3,7 +3,7 @@
 //! The server is started by the first test that asks for it. A watchdog stops it and removes its directory when the
 //! program ends, however it ends.
 
-use std::{env, fmt::Display, path::Path, time::Duration};
+use std::{env, ffi::OsStr, fmt::Display, path::Path, process::Command, time::Duration};
 
 use entente_embedded::{Embedded, Options};
 use entente_store::{LedgerOptions, RUNTIME_ROLE};
@@ -89,6 +89,27 @@ impl Database {
         }
     }
 
+    /// Writes it to a file, as a backup does.
+    ///
+    /// # Panics
+    /// Where the server's own `pg_dump` cannot.
+    pub fn dump(&self, file: &Path) {
+        run("pg_dump", &[OsStr::new("--file"), file.as_ref(), self.owner_url.as_ref()]);
+    }
+
+    /// A database as a dump of another one has it.
+    ///
+    /// # Panics
+    /// As [`Database::fresh`], and where the server's own `psql` cannot.
+    pub async fn restored(file: &Path) -> Self {
+        let database = Self::empty().await;
+        let stop = OsStr::new("--set=ON_ERROR_STOP=1");
+        let quiet = OsStr::new("--quiet");
+        let from = OsStr::new("--file");
+        run("psql", &[quiet, stop, from, file.as_ref(), database.owner_url.as_ref()]);
+        database
+    }
+
     /// Its name on the server.
     pub fn name(&self) -> &str {
         &self.name
@@ -170,6 +191,14 @@ async fn serve() -> Embedded {
     let close = format!("ALTER DATABASE {TEMPLATE} ALLOW_CONNECTIONS false IS_TEMPLATE true");
     or_panic(&close, execute(&server.url("postgres"), &close).await);
     server
+}
+
+/// Runs a program that comes with the server.
+fn run(program: &str, arguments: &[&OsStr]) {
+    let path = SERVER.get().expect("a database was made").program(program);
+    let output = or_panic(program, Command::new(path).args(arguments).output());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program}: {said}");
 }
 
 async fn pool(url: &str) -> PgPool {
