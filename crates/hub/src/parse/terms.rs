@@ -46,7 +46,7 @@ impl Violations {
         let exchange_out = self.exchange_rate(&path("exchange_out"), wire.exchange_out.as_ref());
         let gifts = self.gifts(&path("gifts"), wire.gifts.as_ref());
         let limits = self.limits(&path("limits"), wire.limits.as_ref());
-        if wire.prepaid && funding != Some(Funding::AtIssue) {
+        if wire.prepaid && funding.is_some_and(|funding| funding != Funding::AtIssue) {
             self.add(path("prepaid"), "false, where points are not paid for at issue");
         }
         Some(Agreement {
