@@ -61,6 +61,7 @@ pub(super) fn named(
     columns
 }
 
+/// A lot that is wanted for two reasons comes twice, which is cheaper than to sort them out.
 pub(super) async fn load(
     connection: &mut PgConnection,
     loaded: &mut LoadedMembers,
@@ -71,29 +72,36 @@ pub(super) async fn load(
     let holds = named(needs, |needs| needs.holds.iter().copied().collect());
     let rows = sqlx::query_as!(
         Row,
-        r#"WITH wanted AS (
-               SELECT l.cell, l.member_id, l.opened_by, l.ordinal
-               FROM UNNEST($1::smallint[], $2::uuid[]) AS k (cell, member_id)
-               JOIN lots l USING (cell, member_id)
-               WHERE l.open
-               UNION
-               SELECT l.cell, l.member_id, l.opened_by, l.ordinal
+        r#"SELECT l.member_id AS "member_id!", l.opened_by AS "opened_by!", l.ordinal AS "ordinal!",
+                  l.issuer AS "issuer!", l.funding AS "funding!",
+                  l.terms_version AS "terms_version!", l.currency AS "currency!",
+                  l.expires_at AS "expires_at!: jiff_sqlx::Timestamp",
+                  l.remaining AS "remaining!", l.held AS "held!", l.expired AS "expired!",
+                  l.category, l.spend_micros, l.spend_reversed_micros,
+                  l.activity_at AS "activity_at: jiff_sqlx::Timestamp", l.points_earned,
+                  l.points_clawed, l.origin AS "origin!", l.announced AS "announced!",
+                  l.from_cell, l.from_opened_by, l.from_ordinal, l.merged_from
+           FROM UNNEST($1::smallint[], $2::uuid[]) AS k (cell, member_id)
+           JOIN lots l USING (cell, member_id)
+           WHERE l.open
+           UNION ALL
+           SELECT l.member_id, l.opened_by, l.ordinal, l.issuer, l.funding, l.terms_version,
+                  l.currency, l.expires_at, l.remaining, l.held, l.expired, l.category,
+                  l.spend_micros, l.spend_reversed_micros, l.activity_at, l.points_earned,
+                  l.points_clawed, l.origin, l.announced, l.from_cell, l.from_opened_by,
+                  l.from_ordinal, l.merged_from
+           FROM (
+               SELECT k.cell, k.member_id, k.opened_by, NULL::smallint AS ordinal
                FROM UNNEST($3::smallint[], $4::uuid[], $5::bigint[])
                    AS k (cell, member_id, opened_by)
-               JOIN lots l USING (cell, member_id, opened_by)
-               UNION
+               UNION ALL
                SELECT g.cell, g.member_id, g.lot_opened_by, g.lot_ordinal
                FROM UNNEST($6::smallint[], $7::uuid[], $8::bigint[])
                    AS k (cell, member_id, authorized_by)
                JOIN hold_legs g USING (cell, member_id, authorized_by)
-           )
-           SELECT l.member_id, l.opened_by, l.ordinal, l.issuer, l.funding, l.terms_version,
-                  l.currency, l.expires_at AS "expires_at: jiff_sqlx::Timestamp", l.remaining,
-                  l.held, l.expired, l.category, l.spend_micros, l.spend_reversed_micros,
-                  l.activity_at AS "activity_at: jiff_sqlx::Timestamp", l.points_earned,
-                  l.points_clawed, l.origin, l.announced, l.from_cell, l.from_opened_by,
-                  l.from_ordinal, l.merged_from
-           FROM wanted JOIN lots l USING (cell, member_id, opened_by, ordinal)"#,
+           ) k
+           JOIN lots l USING (cell, member_id, opened_by)
+           WHERE k.ordinal IS NULL OR k.ordinal = l.ordinal"#,
         cells,
         ids,
         &earns.0,
