@@ -86,6 +86,11 @@ impl FromStr for Who {
 }
 
 impl Connection {
+    /// Whether a partner calls, and not an operator.
+    pub(crate) fn is_partner(&self) -> bool {
+        matches!(&self.who, Some(Who(Identity::Partner(_))))
+    }
+
     /// Connects.
     pub(crate) async fn client(&self) -> anyhow::Result<Client> {
         Ok(Client::connect(self.options()?).await?)

@@ -26,13 +26,14 @@ pub(super) async fn run(args: ShowArgs) -> anyhow::Result<()> {
     let client = args.connection.client().await?;
     let break_id = full(&client, &args.name).await?;
     let answer = client.get_break(GetBreakRequest { break_id }).await?;
-    args.connection.output.show(&json(&answer), |_| text(&answer))
+    let partner = args.connection.is_partner();
+    args.connection.output.show(&json(&answer), |_| text(&answer, partner))
 }
 
-fn text(answer: &GetBreakResponse) -> String {
+fn text(answer: &GetBreakResponse, partner: bool) -> String {
     let found = answer.found.clone().unwrap_or_default();
     let mut parts = vec![heading(&found, answer), sides(&found), life(&answer.steps)];
-    parts.extend(next(&found, answer.superseded));
+    parts.extend(next(&found, answer.superseded, partner));
     parts.join("\n\n")
 }
 
@@ -107,15 +108,17 @@ fn life(steps: &[BreakStep]) -> String {
     table.text("nobody has done anything with it")
 }
 
-/// What can be done next.
-fn next(found: &Break, superseded: bool) -> Option<String> {
+/// What can be done next, by operators or by the partner itself.
+fn next(found: &Break, superseded: bool, partner: bool) -> Option<String> {
     if superseded {
         return Some("a later record superseded its report: no step follows".to_owned());
     }
     let name = short(found);
     let steps: &[&str] = match found.state() {
+        BreakState::Open if partner => return None,
         BreakState::Open => &["assign"],
         BreakState::Assigned => &["agree", "reject", "comment"],
+        BreakState::Agreed if partner => &["comment"],
         BreakState::Agreed => &["adjust", "write-off", "comment"],
         BreakState::Rejected => &["comment"],
         BreakState::Adjusted | BreakState::WrittenOff | BreakState::Unspecified => return None,
