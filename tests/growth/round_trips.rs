@@ -185,23 +185,7 @@ async fn limits_cost_four_more_however_many_are_limited() {
     let limited = Agreement { limits: Some(limits), ..cast::agreement(HARBOR) };
     cast::onboard(&operator, HARBOR, limited).await;
     cast::onboard(&operator, GROCER, cast::agreement(GROCER)).await;
-    let clients = [hub.partner(HARBOR).await, hub.partner(HARBOR).await];
-    for member in 0..MEMBERS {
-        cast::enrol(&clients[0], &format!("guest-{member}")).await;
-    }
-    let grocer = hub.partner(GROCER).await;
-    cast::enrol(&grocer, "guest-0").await;
-    let start = Measured::read(&hub).await;
-    send(grocer, Kind::Earn, 0).await.unwrap();
-    let unlimited = Measured::read(&hub).await;
-    send(clients[0].clone(), Kind::Earn, 0).await.unwrap();
-    let before = Measured::read(&hub).await;
-    let one = before.since(unlimited).round_trips;
-    assert_eq!(one, unlimited.since(start).round_trips + 4);
-    send_together(&hub, &clients, Kind::Earn).await.unwrap();
-    let many = Measured::read(&hub).await.since(before);
-    assert_eq!(many.round_trips, many.batches * one, "{many:?}");
-    hub.close().await;
+    costs_four_more(hub).await;
 }
 
 /// Two reads, of the float and of its blocks, and two writes, of blocks and of what was drawn.
@@ -220,6 +204,11 @@ async fn floats_cost_four_more_however_many_draw() {
         is_reserve: false,
     };
     Box::pin(operator.buy_block(block)).await.unwrap();
+    costs_four_more(hub).await;
+}
+
+/// Of two partners, a batch of the first waits four times more than one of the second, whatever its size.
+async fn costs_four_more(hub: TestHub) {
     let clients = [hub.partner(HARBOR).await, hub.partner(HARBOR).await];
     for member in 0..MEMBERS {
         cast::enrol(&clients[0], &format!("guest-{member}")).await;

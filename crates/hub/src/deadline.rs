@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use axum::{extract::Request, response::Response};
+use entente_store::StoreError;
 use http::HeaderMap;
 use tokio::time::Instant;
 
@@ -30,6 +31,14 @@ pub(crate) async fn given_up_after<T, E: From<RpcError>>(
 ) -> Result<T, E> {
     let done = tokio::time::timeout(limit, work).await;
     done.unwrap_or_else(|_| Err(RpcError::from(Refused::overloaded()).into()))
+}
+
+/// What the database answers within a time; one that says nothing for longer is out of reach.
+pub(crate) async fn answered_within<T>(
+    limit: Duration,
+    asked: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    tokio::time::timeout(limit, asked).await.map_err(|_| sqlx::Error::PoolTimedOut)?
 }
 
 /// When the caller stops waiting. A command whose deadline has passed is not worth deciding. It

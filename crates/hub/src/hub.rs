@@ -1,6 +1,6 @@
 //! The hub: binds its listeners, serves what it is given, and drains.
 
-use std::{future::Future, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{fmt, future::Future, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::{
@@ -52,6 +52,32 @@ pub struct Addresses {
     pub operators: SocketAddr,
     /// Where liveness, readiness and metrics are.
     pub plain: SocketAddr,
+}
+
+/// A line for each listener: its name, and its URL.
+impl fmt::Display for Addresses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "partners   https://{}", self.partners)?;
+        writeln!(f, "operators  https://{}", self.operators)?;
+        write!(f, "plain      http://{}", self.plain)
+    }
+}
+
+impl Addresses {
+    /// How many lines they are written in.
+    pub const LINES: usize = 3;
+
+    /// Reads what they are written as; `None` where it is not that.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let mut lines = text.lines();
+        let mut address = |name: &str| {
+            let (_, address) = lines.next()?.strip_prefix(name)?.split_once("://")?;
+            address.parse().ok()
+        };
+        let partners = address("partners")?;
+        Some(Self { partners, operators: address("operators")?, plain: address("plain")? })
+    }
 }
 
 /// Ends what the services run behind the calls, such as the posting pipeline.

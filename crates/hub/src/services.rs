@@ -72,8 +72,8 @@ impl Services {
         }
     }
 
-    /// The same services, asking for no tokens: to measure what they cost. No build that serves has
-    /// this feature.
+    /// The same services, asking for no tokens: to measure what they cost, and to test what lies
+    /// before them. No build that serves has this feature.
     #[cfg(feature = "unguarded")]
     #[must_use]
     pub fn unguarded(mut self) -> Self {
@@ -106,15 +106,6 @@ impl ServicesBuilder {
     #[must_use]
     pub fn guarded(mut self, guard: Guard) -> Self {
         self.door = Door::Guarded(guard);
-        self
-    }
-
-    /// Asks for no tokens: to measure what they cost, and to test what lies before them. No build
-    /// that serves has this feature.
-    #[cfg(feature = "unguarded")]
-    #[must_use]
-    pub fn unguarded(mut self) -> Self {
-        self.door = Door::Unguarded;
         self
     }
 

@@ -1,7 +1,6 @@
 //! The hub that is measured: this program again, in a process of its own, with nothing from our
 //! environment. It drains when we close its input, which also happens when we are killed.
 
-use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -80,17 +79,10 @@ impl HubProcess {
 
 /// Reads what `serve` says that it bound.
 async fn addresses(mut lines: Lines<BufReader<ChildStdout>>) -> anyhow::Result<Addresses> {
-    let mut address = async |name: &str| {
-        let line = lines.next_line().await?.context("the hub did not start; see above")?;
-        let parsed = line
-            .strip_prefix(name)
-            .and_then(|rest| rest.split_once("://"))
-            .and_then(|(_, address)| address.parse::<SocketAddr>().ok());
-        parsed.with_context(|| format!("the hub says {line:?}"))
-    };
-    Ok(Addresses {
-        partners: address("partners").await?,
-        operators: address("operators").await?,
-        plain: address("plain").await?,
-    })
+    let mut told = String::new();
+    for _ in 0..Addresses::LINES {
+        told += &lines.next_line().await?.context("the hub did not start; see above")?;
+        told.push('\n');
+    }
+    Addresses::read(&told).with_context(|| format!("the hub says {told:?}"))
 }

@@ -108,11 +108,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     } else {
         hub::start(&config).await?
     };
-    let addresses = hub.addresses();
-    say(&format!(
-        "partners   https://{}\noperators  https://{}\nplain      http://{}",
-        addresses.partners, addresses.operators, addresses.plain,
-    ))?;
+    say(&hub.addresses().to_string())?;
     let stopped = async {
         if args.until_input_ends {
             tokio::select! {

@@ -2,7 +2,6 @@
 
 use std::{
     fs::{self, File},
-    net::SocketAddr,
     path::PathBuf,
     process::Stdio,
     time::Duration,
@@ -113,17 +112,10 @@ impl Recipe {
 
 /// Reads what `serve` says that it bound.
 async fn addresses(mut lines: Lines<BufReader<ChildStdout>>) -> Result<Addresses> {
-    let mut address = async |name: &str| {
-        let line = lines.next_line().await?.context("the hub did not start")?;
-        let parsed = line
-            .strip_prefix(name)
-            .and_then(|rest| rest.split_once("://"))
-            .and_then(|(_, address)| address.parse::<SocketAddr>().ok());
-        parsed.with_context(|| format!("the hub says {line:?}"))
-    };
-    Ok(Addresses {
-        partners: address("partners").await?,
-        operators: address("operators").await?,
-        plain: address("plain").await?,
-    })
+    let mut told = String::new();
+    for _ in 0..Addresses::LINES {
+        told += &lines.next_line().await?.context("the hub did not start")?;
+        told.push('\n');
+    }
+    Addresses::read(&told).with_context(|| format!("the hub says {told:?}"))
 }

@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     catalogue::CatalogueCache,
+    deadline::answered_within,
     error::{Refused, RpcError},
     feed,
     fingerprint::Fingerprint,
@@ -55,8 +56,7 @@ type Links = HashMap<(PartnerId, Lookup), ResolvedLink>;
 /// posted, or the commit's outcome is unknown; either way the same commands may be run again. A
 /// database that does not answer is given up, with its connection.
 pub(super) async fn run(context: &Context, commands: &[Queued]) -> Result<Vec<Answer>, StoreError> {
-    let posted = tokio::time::timeout(context.within, post(context, commands)).await;
-    posted.map_err(|_| sqlx::Error::PoolTimedOut)?
+    answered_within(context.within, post(context, commands)).await
 }
 
 async fn post(context: &Context, commands: &[Queued]) -> Result<Vec<Answer>, StoreError> {

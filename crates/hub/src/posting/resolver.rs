@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     config::PostingLimits,
+    deadline::answered_within,
     error::{Refused, RpcError},
 };
 use entente_api::error::ErrorReason;
@@ -195,8 +196,7 @@ struct Reads {
 
 impl Reads {
     async fn within(&self, questions: &[Question]) -> Result<Found, StoreError> {
-        let found = tokio::time::timeout(self.within, read(&self.pool, questions)).await;
-        found.map_err(|_| sqlx::Error::PoolTimedOut)?
+        answered_within(self.within, read(&self.pool, questions)).await
     }
 }
 

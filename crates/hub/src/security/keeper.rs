@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use tokio::{sync::watch, time::Instant};
 
 use super::{Guard, Signer, SignerError, time_of_day};
-use crate::{error::chain, workers::Worker};
+use crate::{deadline::answered_within, error::chain, workers::Worker};
 
 /// How often keys are looked after and what has ended is forgotten.
 const TIDY_EVERY: Duration = Duration::from_mins(1);
@@ -72,8 +72,7 @@ impl Worker for Keeper {
     }
 
     async fn round(&mut self, _: &watch::Receiver<bool>) -> Result<(), StoreError> {
-        let looked = tokio::time::timeout(LOOK, self.guard.look()).await;
-        looked.map_err(|_| sqlx::Error::PoolTimedOut)??;
+        answered_within(LOOK, self.guard.look()).await?;
         let due = self.tidied.is_none_or(|tidied| tidied.elapsed() >= TIDY_EVERY);
         if due || !self.can_sign() {
             self.tidied = Some(Instant::now());

@@ -150,7 +150,6 @@ impl Stage {
     pub(crate) fn services(&self) -> Services {
         let (ready, finished) = (Arc::clone(&self.ready), Arc::clone(&self.finished));
         Services::builder()
-            .unguarded()
             .with(LedgerServiceServer::new(Telltale(Arc::clone(&self.seen))))
             .build(
                 Arc::new(move || {
@@ -159,6 +158,7 @@ impl Stage {
                 }),
                 Box::pin(async move { finished.store(true, Ordering::SeqCst) }),
             )
+            .unguarded()
     }
 
     pub(crate) async fn hub(&self, limits: Limits) -> Hub {

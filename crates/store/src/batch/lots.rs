@@ -81,27 +81,21 @@ pub(super) async fn load(
                   l.activity_at AS "activity_at: jiff_sqlx::Timestamp", l.points_earned,
                   l.points_clawed, l.origin AS "origin!", l.announced AS "announced!",
                   l.from_cell, l.from_opened_by, l.from_ordinal, l.merged_from
-           FROM UNNEST($1::smallint[], $2::uuid[]) AS k (cell, member_id)
-           JOIN lots l USING (cell, member_id)
-           WHERE l.open
-           UNION ALL
-           SELECT l.member_id, l.opened_by, l.ordinal, l.issuer, l.funding, l.terms_version,
-                  l.currency, l.expires_at, l.remaining, l.held, l.expired, l.category,
-                  l.spend_micros, l.spend_reversed_micros, l.activity_at, l.points_earned,
-                  l.points_clawed, l.origin, l.announced, l.from_cell, l.from_opened_by,
-                  l.from_ordinal, l.merged_from
            FROM (
-               SELECT k.cell, k.member_id, k.opened_by, NULL::smallint AS ordinal
-               FROM UNNEST($3::smallint[], $4::uuid[], $5::bigint[])
-                   AS k (cell, member_id, opened_by)
+               SELECT l.* FROM UNNEST($1::smallint[], $2::uuid[]) AS k (cell, member_id)
+               JOIN lots l USING (cell, member_id)
+               WHERE l.open
                UNION ALL
-               SELECT g.cell, g.member_id, g.lot_opened_by, g.lot_ordinal
-               FROM UNNEST($6::smallint[], $7::uuid[], $8::bigint[])
+               SELECT l.* FROM UNNEST($3::smallint[], $4::uuid[], $5::bigint[])
+                   AS k (cell, member_id, opened_by)
+               JOIN lots l USING (cell, member_id, opened_by)
+               UNION ALL
+               SELECT l.* FROM UNNEST($6::smallint[], $7::uuid[], $8::bigint[])
                    AS k (cell, member_id, authorized_by)
                JOIN hold_legs g USING (cell, member_id, authorized_by)
-           ) k
-           JOIN lots l USING (cell, member_id, opened_by)
-           WHERE k.ordinal IS NULL OR k.ordinal = l.ordinal"#,
+               JOIN lots l ON l.cell = g.cell AND l.member_id = g.member_id
+                    AND l.opened_by = g.lot_opened_by AND l.ordinal = g.lot_ordinal
+           ) l"#,
         cells,
         ids,
         &earns.0,
