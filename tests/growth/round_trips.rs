@@ -131,7 +131,10 @@ async fn a_batch_of_many_waits_for_the_database_as_often_as_a_batch_of_one() {
         let many = Measured::read(&hub).await.since(after_one);
         assert_eq!(many.commands, AT_ONCE, "{kind:?}");
         assert!(many.batches * 10 <= AT_ONCE, "{kind:?}: large batches, {many:?}");
-        assert_eq!(many.round_trips, many.batches * one.round_trips, "{kind:?}: {many:?}");
+        // The first authorization met no member with a hold; a batch that does asks for holds, once.
+        let asks = if matches!(kind, Kind::Authorize) { many.batches } else { 0 };
+        let least = many.batches * one.round_trips;
+        assert!((least..=least + asks).contains(&many.round_trips), "{kind:?}: {many:?}");
     }
     hub.close().await;
     what_is_told_costs_one_more_however_much_it_is().await;

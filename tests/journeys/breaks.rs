@@ -22,23 +22,23 @@ use crate::{
     proposals::{approval, propose, refusal},
     published::assert_refused,
     reconciling::{WINDOW, example, file, header, reconcile},
-    steps::{close, reason},
+    steps::{close, reason, tampering_is_found},
 };
 
 const STATE: ErrorReason = ErrorReason::BreakState;
 const UNLIKE: ErrorReason = ErrorReason::AdjustmentUnlikeBreak;
 
 /// What Rover's file of E8 was found to differ in, and whoever follows it up.
-struct Breaks {
-    hub: TestHub,
-    operators: Operators,
-    rover: Client,
-    report: String,
+pub(crate) struct Breaks {
+    pub(crate) hub: TestHub,
+    pub(crate) operators: Operators,
+    pub(crate) rover: Client,
+    pub(crate) report: String,
 }
 
 impl Breaks {
     /// Seven: the fourth has a rate and no points, the fifth has no amount, the last points and money.
-    async fn found() -> Self {
+    pub(crate) async fn found() -> Self {
         let hub = example().await;
         let (operators, rover) = (hub.operator().await, hub.partner(ROVER).await);
         let (report, breaks) = reconcile(&rover, header(1), file()).await.unwrap();
@@ -46,11 +46,11 @@ impl Breaks {
         Self { hub, operators, rover, report: report.reconciliation }
     }
 
-    fn id(&self, number: i32) -> String {
+    pub(crate) fn id(&self, number: i32) -> String {
         format!("{}/{number}", self.report)
     }
 
-    fn step(&self, number: i32, to: BreakState) -> StepBreakRequest {
+    pub(crate) fn step(&self, number: i32, to: BreakState) -> StepBreakRequest {
         StepBreakRequest {
             request_id: new_request_id(),
             break_id: self.id(number),
@@ -60,25 +60,30 @@ impl Breaks {
         }
     }
 
-    fn assign(&self, number: i32, assignee: &str) -> StepBreakRequest {
+    pub(crate) fn assign(&self, number: i32, assignee: &str) -> StepBreakRequest {
         StepBreakRequest {
             assignee: assignee.to_owned(),
             ..self.step(number, BreakState::Assigned)
         }
     }
 
-    fn adjusted(&self, number: i32, adjustment: &str) -> StepBreakRequest {
+    pub(crate) fn adjusted(&self, number: i32, adjustment: &str) -> StepBreakRequest {
         let adjustment = adjustment.to_owned();
         StepBreakRequest { adjustment, ..self.step(number, BreakState::Adjusted) }
     }
 
     /// Somebody looked into it, and both sides agree.
-    async fn agree(&self, number: i32) {
+    pub(crate) async fn agree(&self, number: i32) {
         self.operators.step_break(self.assign(number, "ana")).await.unwrap();
         self.rover.step_break(self.step(number, BreakState::Agreed)).await.unwrap();
     }
 
-    fn adjust(&self, number: i32, (payer, payee): (&str, &str), micros: i64) -> AdjustRequest {
+    pub(crate) fn adjust(
+        &self,
+        number: i32,
+        (payer, payee): (&str, &str),
+        micros: i64,
+    ) -> AdjustRequest {
         AdjustRequest {
             request_id: new_request_id(),
             window: WINDOW.to_owned(),
@@ -91,17 +96,17 @@ impl Breaks {
         }
     }
 
-    fn write_off(&self, number: i32) -> WriteOffRequest {
+    pub(crate) fn write_off(&self, number: i32) -> WriteOffRequest {
         let (break_id, reason) = (self.id(number), "two cents".to_owned());
         WriteOffRequest { request_id: String::new(), break_id, reason }
     }
 
-    async fn get(&self, client: &Client, number: i32) -> GetBreakResponse {
+    pub(crate) async fn get(&self, client: &Client, number: i32) -> GetBreakResponse {
         client.get_break(GetBreakRequest { break_id: self.id(number) }).await.unwrap()
     }
 }
 
-fn refused<T: std::fmt::Debug>(answer: Result<T, Error>) -> Refusal {
+pub(crate) fn refused<T: std::fmt::Debug>(answer: Result<T, Error>) -> Refusal {
     answer.expect_err("a refusal").refusal().expect("a refusal").clone()
 }
 
@@ -264,11 +269,7 @@ async fn the_check_names_what_is_tampered_with(on: &Breaks) {
             "the adjustment of break 7",
         ),
     ] {
-        sqlx::query(tampering).execute(&pool).await.unwrap();
-        let verdicts = entente_store::check::run(&pool).await.unwrap();
-        let told: Vec<_> = verdicts.iter().flat_map(|verdict| &verdict.offenders).collect();
-        assert!(told.iter().any(|offender| offender.contains(said)), "{said}: {told:?}");
-        sqlx::query(undone).execute(&pool).await.unwrap();
+        tampering_is_found(&pool, (tampering, undone), said).await;
     }
 }
 

@@ -4,6 +4,7 @@ use entente_client::{
     Client,
     api::{
         error::ErrorReason,
+        member::EraseMemberRequest,
         settlement::{
             AdjustRequest, AgreeStatementRequest, AmountKind, AnswerDisputeRequest, Dispute,
             DisputeCode, DisputeLinesRequest, DisputedLine, GetWindowRequest, ListDisputesRequest,
@@ -19,12 +20,13 @@ use entente_testkit::{
 use jiff::Timestamp;
 
 use crate::{
+    dump::dump,
     obligations::state,
     steps::{cents, close, reason, until},
 };
 
 /// A dispute of one line.
-fn objection(operation: &str, kind: AmountKind, currency: &str) -> DisputeLinesRequest {
+pub(crate) fn objection(operation: &str, kind: AmountKind, currency: &str) -> DisputeLinesRequest {
     DisputeLinesRequest {
         request_id: new_request_id(),
         window: "2026-03".to_owned(),
@@ -36,10 +38,11 @@ fn objection(operation: &str, kind: AmountKind, currency: &str) -> DisputeLinesR
         }],
         code: DisputeCode::Price.into(),
         evidence: "the terms of March say .0090\nas agreed on the 2nd".to_owned(),
+        totals: Vec::new(),
     }
 }
 
-fn answer(dispute: &str, adjustment: &str) -> AnswerDisputeRequest {
+pub(crate) fn answer(dispute: &str, adjustment: &str) -> AnswerDisputeRequest {
     AnswerDisputeRequest {
         request_id: new_request_id(),
         dispute: dispute.to_owned(),
@@ -48,12 +51,12 @@ fn answer(dispute: &str, adjustment: &str) -> AnswerDisputeRequest {
     }
 }
 
-async fn standing(client: &Client) -> StatementState {
+pub(crate) async fn standing(client: &Client) -> StatementState {
     let request = GetWindowRequest { window: "2026-03".to_owned(), partner: HARBOR.to_owned() };
     client.get_window(request).await.unwrap().standings[0].state()
 }
 
-async fn disputes(client: &Client) -> Vec<Dispute> {
+pub(crate) async fn disputes(client: &Client) -> Vec<Dispute> {
     let request = ListDisputesRequest { window: "2026-03".to_owned(), partner: String::new() };
     client.list_disputes(request).await.unwrap().disputes
 }
@@ -125,6 +128,56 @@ async fn a_dispute_holds_the_window_open_until_operators_answer_it() {
         (told[0].answered_by.as_str(), told[0].adjustment.as_str()),
         ("hub", adjustment.as_str())
     );
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_write_in_a_dispute_is_sealed_and_goes_with_an_erased_member() {
+    let (hub, earned, _) = with_an_earn().await;
+    let (operator, harbor) = (hub.operator().await, hub.partner(HARBOR).await);
+    let pool = hub.database().owner_pool().await;
+    let request = objection(&earned, AmountKind::Issue, "EUR");
+    let words = request.evidence.clone();
+    let open = DisputeLinesRequest { request_id: new_request_id(), ..request.clone() };
+    for request in [&request, &open] {
+        let made = harbor.dispute_lines(request.clone()).await.unwrap().dispute.unwrap();
+        assert_eq!(made.evidence, "", "requests keep what they answer");
+    }
+    operator.answer_dispute(answer(&request.request_id, "")).await.unwrap();
+    let told = disputes(&harbor).await;
+    assert!(told.iter().all(|dispute| dispute.evidence == words), "{told:?}");
+    let answers: Vec<_> = told.iter().map(|dispute| dispute.answer.as_str()).collect();
+    assert!(answers.contains(&"looked into") && answers.contains(&""), "{answers:?}");
+    let dump = dump(&pool).await;
+    for said in [words.lines().next().unwrap(), "looked into"].map(str::as_bytes) {
+        assert!(!dump.windows(said.len()).any(|found| found == said), "in the dump");
+    }
+
+    let erase = EraseMemberRequest {
+        request_id: new_request_id(),
+        partner: HARBOR.to_owned(),
+        member_reference: "guest".to_owned(),
+    };
+    operator.erase_member(erase).await.unwrap();
+    operator.answer_dispute(answer(&open.request_id, "")).await.unwrap();
+    let again = DisputeLinesRequest { request_id: new_request_id(), ..request };
+    let refused = harbor.dispute_lines(again).await.unwrap_err();
+    assert_eq!(reason(&refused), ErrorReason::StatementState, "all is answered");
+    let told = disputes(&operator).await;
+    let said = |dispute: &Dispute| (dispute.evidence.clone(), dispute.answer.clone());
+    let nothing = vec![(String::new(), String::new()); 2];
+    assert_eq!(told.iter().map(said).collect::<Vec<_>>(), nothing);
+    assert!(told.iter().all(|dispute| dispute.lines[0].request_id == earned));
+
+    // Words that are there nevertheless are found.
+    let planted = "UPDATE disputes SET sealed = '\\x01' WHERE dispute_id IN
+        (SELECT dispute_id FROM disputes LIMIT 1)";
+    sqlx::query(planted).execute(&pool).await.unwrap();
+    let verdicts = entente_store::check::run(&pool).await.unwrap();
+    let mut found = verdicts.iter().flat_map(|verdict| &verdict.offenders);
+    assert!(found.any(|offender| offender.ends_with("what a dispute says")), "{verdicts:?}");
+    sqlx::query("UPDATE disputes SET sealed = NULL").execute(&pool).await.unwrap();
+    pool.close().await;
     hub.close().await;
 }
 

@@ -52,7 +52,7 @@ pub(crate) fn erasure(partner: &str, reference: &str) -> EraseMemberRequest {
     }
 }
 
-async fn erase(operators: &Operators, reference: &str) -> (i64, i64) {
+pub(crate) async fn erase(operators: &Operators, reference: &str) -> (i64, i64) {
     let erased = operators.erase_member(erasure(HARBOR, reference)).await.expect("an erasure");
     (erased.links_removed, erased.points_expired)
 }
@@ -257,6 +257,70 @@ async fn nobody_is_erased_while_points_are_held_and_nobody_twice() {
     }
     let unknown = operators.erase_member(erasure(HARBOR, "nobody")).await.expect_err("nobody");
     assert_eq!(reason(&unknown), R::MemberUnknown);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_of_an_erased_member_is_named_by_the_check() {
+    let hub = TestHub::with_cast().await;
+    let (harbor, operators) = (hub.partner(HARBOR).await, hub.operator().await);
+    for reference in ["guest", "other"] {
+        link(&harbor, HARBOR, reference).await;
+    }
+    harbor.earn(earn("guest", cents(10_000), "EUR")).await.unwrap();
+    create(&harbor, "other", ROVER).await;
+    erase(&operators, "guest").await;
+    let pool = hub.database().owner_pool().await;
+    let found = async || -> Vec<String> {
+        let verdicts = entente_store::check::run(&pool).await.unwrap();
+        let nobody_elses = verdicts.into_iter().filter(|verdict| verdict.number == 9);
+        nobody_elses.flat_map(|verdict| verdict.offenders).collect()
+    };
+    assert_eq!(found().await, Vec::<String>::new());
+    let key = "INSERT INTO member_keys (cell, member_id, wrapped)
+        SELECT cell, member_id, decode(repeat('00', 60), 'hex') FROM erasures";
+    let no_key = "DELETE FROM member_keys USING erasures
+        WHERE member_keys.member_id = erasures.member_id";
+    for (planted, removed, said) in [
+        (key, no_key, "a key"),
+        (
+            "UPDATE links SET member_id = (SELECT member_id FROM erasures)",
+            "UPDATE links SET member_id = sealed_for",
+            "a link",
+        ),
+        (
+            "UPDATE links SET sealed_for = (SELECT member_id FROM erasures)",
+            "UPDATE links SET sealed_for = member_id",
+            "a reference that was sealed for it",
+        ),
+        (
+            "UPDATE consents SET member_id = (SELECT member_id FROM erasures)",
+            "UPDATE consents SET member_id = sealed_for",
+            "a consent",
+        ),
+        (
+            "UPDATE consents SET sealed_for = (SELECT member_id FROM erasures)",
+            "UPDATE consents SET sealed_for = member_id",
+            "a consent that was sealed for it",
+        ),
+        (
+            "UPDATE link_codes SET member_id = (SELECT member_id FROM erasures)",
+            "UPDATE link_codes SET member_id = (SELECT member_id FROM links)",
+            "a code",
+        ),
+        (
+            "UPDATE proposals SET sealed = '\\x01' WHERE member_id IS NOT NULL",
+            "UPDATE proposals SET sealed = NULL WHERE member_id IS NOT NULL",
+            "what an act says of it",
+        ),
+    ] {
+        sqlx::query(planted).execute(&pool).await.unwrap();
+        let said = format!("is erased, there is still {said}");
+        assert!(found().await.iter().any(|offender| offender.ends_with(&said)), "{said}");
+        sqlx::query(removed).execute(&pool).await.unwrap();
+    }
+    assert_eq!(found().await, Vec::<String>::new());
+    pool.close().await;
     hub.close().await;
 }
 

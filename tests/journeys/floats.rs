@@ -1,7 +1,7 @@
 //! Floats: a prepaid partner issues what it bought ahead, block by block, and not a point more.
 
 use entente_client::{
-    Client, Error, Operators,
+    Client, Error, Operators, Refusal,
     api::{
         error::ErrorReason,
         event::event::What,
@@ -28,8 +28,10 @@ use crate::{
     events::{caught_up, since},
     steps::{
         at, cents, close, everywhere, exposure, gross, gross_rows, has, net_rows, nets, position,
-        reason, refund_spend, reverse,
+        reason, refund_spend, reverse, tampering_is_found,
     },
+    streaming::Stream,
+    wire::Wire,
 };
 
 /// One point per 1.00, bought ahead.
@@ -100,8 +102,11 @@ fn left(float: &GetFloatResponse) -> Vec<i64> {
 
 fn assert_exhausted<T: std::fmt::Debug>(outcome: Result<T, Error>, left: i64, asked: i64) {
     let error = outcome.unwrap_err();
-    assert_eq!(reason(&error), ErrorReason::FloatExhausted);
-    let refusal = error.refusal().unwrap();
+    exhausted(error.refusal().unwrap(), left, asked);
+}
+
+fn exhausted(refusal: &Refusal, left: i64, asked: i64) {
+    assert_eq!(refusal.reason, ErrorReason::FloatExhausted);
     assert_eq!(refusal.code, tonic::Code::ResourceExhausted);
     assert_eq!(refusal.metadata["left"], left.to_string());
     assert_eq!(refusal.metadata["asked"], asked.to_string());
@@ -209,6 +214,52 @@ async fn a_reversed_earn_returns_to_its_blocks_though_the_next_was_begun() {
     hub.close().await;
 }
 
+/// Sends lines of so many points over one stream; what each line is answered: `None` for points issued, or
+/// what was left of the float.
+async fn streamed(hub: &TestHub, lines: &[EarnRequest], expected: &[Option<i64>]) {
+    let wire = Wire::partner(hub, HARBOR).await;
+    let mut stream = Stream::open(wire.channel()).await.unwrap();
+    for (sequence, line) in (1..).zip(lines) {
+        assert!(stream.send(sequence, line.clone()).await);
+    }
+    for (line, expected) in lines.iter().zip(expected) {
+        let (_, id, became) = stream.next().await.unwrap();
+        assert_eq!(id, line.request_id);
+        let asked = line.spend.as_ref().unwrap().micros / cents(100);
+        match (became, expected) {
+            (Ok(earned), None) => assert_eq!(earned.operation.unwrap().points, asked),
+            (Err(refusal), Some(left)) => exhausted(&refusal, *left, asked),
+            (became, _) => panic!("{asked} points: {became:?}"),
+        }
+    }
+    drop(stream.lines);
+    assert!(stream.outcomes.message().await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_float_that_ends_in_the_middle_of_a_stream_refuses_that_line_and_not_a_smaller_one() {
+    let hub = with_prepaid(prepaid()).await;
+    let (harbor, operator) = (hub.partner(HARBOR).await, hub.operator().await);
+    stocked(&operator).await;
+    let lines = [1_200, 1_000, 400, 250, 51, 50, 1].map(of);
+    let expected = [None, None, Some(300), None, Some(50), None, Some(0)];
+    streamed(&hub, &lines, &expected).await;
+    assert_eq!(left(&float(&harbor, "").await.unwrap()), [0, 0, 0]);
+    assert_eq!(has(&harbor, "guest").await, (2_500, 0, 0), "what was bought, and not a point more");
+    let drawn = exposure(&operator, HARBOR, "EUR").await;
+    assert_eq!(drawn, cents(2_650), "a stream issues without a price");
+
+    // The same lines again are answered the same, whatever was bought or returned meanwhile.
+    buy(&operator, block(1_000, 8_000)).await;
+    harbor.reverse(reverse(&lines[3].request_id)).await.unwrap();
+    streamed(&hub, &lines, &expected).await;
+    let more = [of(1_251), of(1_250)];
+    streamed(&hub, &more, &[Some(1_250), None]).await;
+    assert_eq!(has(&harbor, "guest").await, (3_500, 0, 0));
+    assert_eq!(left(&float(&harbor, "").await.unwrap()), [0, 0, 0, 0]);
+    hub.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn earns_through_two_hubs_at_once_never_overdraw() {
     let hub = with_prepaid(prepaid()).await;
@@ -243,13 +294,13 @@ async fn earns_through_two_hubs_at_once_never_overdraw() {
     there.reverse(reverse(&kept.unwrap().request_id)).await.unwrap();
     here.earn(earn("member-0", cents(12_000), "EUR")).await.unwrap();
     assert_eq!(left(&float(&operator, HARBOR).await.unwrap()), [0, 0, 0]);
-    tampering_is_found(&hub).await;
+    the_check_names_what_is_tampered_with(&hub).await;
     other.drain().await;
     hub.close().await;
 }
 
 /// What somebody does to a float in the database is told by the check.
-async fn tampering_is_found(hub: &TestHub) {
+async fn the_check_names_what_is_tampered_with(hub: &TestHub) {
     let pool = hub.database().owner_pool().await;
     for (done, undone, said) in [
         (
@@ -273,12 +324,7 @@ async fn tampering_is_found(hub: &TestHub) {
             "block 3 of partner 1 costs",
         ),
     ] {
-        sqlx::query(done).execute(&pool).await.unwrap();
-        let verdicts = entente_store::check::run(&pool).await.unwrap();
-        let found = verdicts.iter().flat_map(|verdict| &verdict.offenders);
-        let found: Vec<_> = found.collect();
-        assert!(found.iter().any(|offender| offender.contains(said)), "{said}: {found:?}");
-        sqlx::query(undone).execute(&pool).await.unwrap();
+        tampering_is_found(&pool, (done, undone), said).await;
     }
     pool.close().await;
 }

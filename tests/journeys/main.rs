@@ -2,16 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod archiving;
 mod authorization;
 mod breaks;
 mod calendar;
 mod caps;
+mod carrying;
 mod certificates;
 mod clawback;
 mod closing;
 mod control_refusals;
+mod converting;
 mod credentials;
 mod days;
+mod disputed_totals;
 mod disputes;
 mod dump;
 mod earning;
@@ -30,6 +34,7 @@ mod linking;
 mod linking_attacks;
 mod linking_codes;
 mod malformed;
+mod many_lots;
 mod measured;
 mod merging;
 mod merging_ends;

@@ -6,9 +6,10 @@ use std::{collections::BTreeMap, fs, path::Path};
 use entente_client::{Refusal, api::error::ErrorReason};
 
 /// Reasons that no partner's or operator's input brings about, and the tests that meet them.
-const MET_ELSEWHERE: [(&str, &str); 4] = [
+const MET_ELSEWHERE: [(&str, &str); 5] = [
     ("SHUTTING_DOWN", "crates/hub/tests/control"),
     ("OVERLOADED", "crates/hub/tests/control"),
+    ("CLOCKS_APART", "crates/cli/tests/faults"),
     ("DEADLINE_PASSED", "crates/hub/tests/edge"),
     ("INTERNAL", "crates/hub/tests/edge"),
 ];

@@ -23,7 +23,7 @@ use entente_testkit::{
 use jiff::Timestamp;
 
 pub(crate) const WINDOW: &str = "2026-03";
-const PRICE: i64 = 12_000;
+pub(crate) const PRICE: i64 = 12_000;
 
 fn time(text: &str) -> Timestamp {
     text.parse().expect("a time")
@@ -71,7 +71,7 @@ async fn close(operator: &Client, name: &str) {
     operator.close_window(request).await.expect("a close");
 }
 
-fn line(row: i64, receipt: &str, points: i64, price: i64) -> RecordLine {
+pub(crate) fn line(row: i64, receipt: &str, points: i64, price: i64) -> RecordLine {
     RecordLine {
         row,
         receipt_reference: receipt.to_owned(),
@@ -158,7 +158,7 @@ fn told(breaks: &[Break]) -> Vec<(BreakKind, &str, i64, i64)> {
     breaks.iter().map(|b| (b.kind(), receipt(b), b.points, micros(b))).collect()
 }
 
-fn receipt(found: &Break) -> &str {
+pub(crate) fn receipt(found: &Break) -> &str {
     let line = found.line.as_ref().map(|line| line.receipt_reference.as_str());
     let hub = found.hub.as_ref().map(|hub| hub.receipt_reference.as_str());
     line.or(hub).unwrap_or_default()

@@ -25,8 +25,7 @@ use entente_client::{
         proposal::{Act, ApproveRequest, ProposeRequest, RejectRequest, act},
         settlement::{
             AgreeStatementRequest, AmountKind, AnswerDisputeRequest, AssignPaymentRequest,
-            CloseWindowRequest, DisputeCode, DisputeLinesRequest, DisputedLine, Netting,
-            RecordPaymentRequest,
+            CloseWindowRequest, DisputeCode, DisputeLinesRequest, Netting, RecordPaymentRequest,
         },
     },
     new_request_id,
@@ -46,6 +45,8 @@ use prost_types::FileDescriptorSet;
 
 use crate::{
     breaks::fields_of_steps,
+    disputed_totals::day_total,
+    disputes::objection,
     merging::merge,
     obligations::arrangement,
     payments::{HUBS, statement},
@@ -504,15 +505,10 @@ fn writes_of_clearing(earned: &str) -> Vec<Write> {
     let (id, window) = (new_request_id, || "paid".to_owned());
     let agree =
         AgreeStatementRequest { request_id: id(), window: window(), partner: GROCER.to_owned() };
-    let (request_id, currency) = (earned.to_owned(), "EUR".to_owned());
-    let line = DisputedLine { request_id, kind: AmountKind::Issue.into(), currency };
     let dispute = DisputeLinesRequest {
-        request_id: id(),
         window: window(),
         partner: HARBOR.to_owned(),
-        lines: vec![line],
-        code: DisputeCode::Points.into(),
-        evidence: "listed".to_owned(),
+        ..objection(earned, AmountKind::Issue, "EUR")
     };
     let answer = AnswerDisputeRequest {
         request_id: id(),
@@ -539,8 +535,9 @@ fn writes_of_clearing(earned: &str) -> Vec<Write> {
                 ("window", |r| r.window = "open".into()),
                 ("partner", |r| r.partner = GROCER.into()),
                 ("lines", |r| r.lines[0].currency = "USD".into()),
-                ("code", |r| r.code = DisputeCode::Price.into()),
+                ("code", |r| r.code = DisputeCode::Points.into()),
                 ("evidence", |r| r.evidence = "not listed".into()),
+                ("totals", |r| r.totals.push(day_total("2026-03-01"))),
             ],
         ),
         write(

@@ -25,6 +25,7 @@ use entente_testkit::{
     cast::{self, GROCER, HARBOR, ROVER, agreement_in, earn, enrol},
 };
 use jiff::Timestamp;
+use sqlx::{AssertSqlSafe, PgPool};
 
 /// Payer, payee, kind, points, micros.
 pub(crate) type GrossRow = (String, String, AmountKind, i64, i64);
@@ -230,4 +231,20 @@ pub(crate) async fn swept(hub: &TestHub) {
 fn sorted<T: Ord>(mut rows: Vec<T>) -> Vec<T> {
     rows.sort();
     rows
+}
+
+/// What somebody does to the database is told by the check. It is undone again.
+pub(crate) async fn tampering_is_found(
+    pool: &PgPool,
+    (done, undone): (impl Into<String>, impl Into<String>),
+    said: &str,
+) {
+    let run = async |statement: String| {
+        sqlx::query(AssertSqlSafe(statement)).execute(pool).await.unwrap();
+    };
+    run(done.into()).await;
+    let verdicts = entente_store::check::run(pool).await.unwrap();
+    let told: Vec<_> = verdicts.iter().flat_map(|verdict| &verdict.offenders).collect();
+    assert!(told.iter().any(|offender| offender.contains(said)), "{said}: {told:?}");
+    run(undone.into()).await;
 }

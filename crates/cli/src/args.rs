@@ -3,8 +3,8 @@
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    audit, breaks, check, config, earn, erasures, key, ledger, member, migrate, operator, partner,
-    pki, proposal, reconcile, report, serve, settle, terms, watch, webhook,
+    archive, audit, breaks, check, config, earn, erasures, key, ledger, member, migrate, operator,
+    partner, pki, proposal, reconcile, report, serve, settle, terms, watch, webhook,
 };
 use crate::{bench, demo};
 
@@ -116,6 +116,9 @@ pub(crate) enum Command {
     /// Keep the journal of erased members, and apply it to a database that was restored.
     #[command(subcommand)]
     Erasures(erasures::ErasuresCommand),
+    /// Take old months out of the ledger, into files, and bring them back.
+    #[command(subcommand)]
+    Archive(archive::ArchiveCommand),
     /// Read the ledger's kind and clock; move the clock of a simulation.
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),

@@ -9,6 +9,7 @@ mod commands;
 mod connect;
 mod database;
 mod demo;
+mod descriptors;
 mod exit;
 mod home;
 mod hub;

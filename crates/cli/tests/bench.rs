@@ -1,10 +1,11 @@
-//! `entente bench`, for a second of each scenario: what it tells is there, and really happened.
+//! `entente bench`, for a second of each scenario on a ledger with some history: what it tells is there, and
+//! really happened.
 
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-const SMALL: [&str; 21] = [
+const SMALL: [&str; 23] = [
     "bench",
     "--seconds",
     "1",
@@ -12,6 +13,8 @@ const SMALL: [&str; 21] = [
     "0",
     "--members",
     "24",
+    "--history",
+    "3000",
     "--partners",
     "3",
     "--connections",
@@ -62,6 +65,9 @@ fn what_a_bench_tells_really_happened() {
         assert_eq!(scenario["unknown_outcomes"], 0, "{name}: {report:#}");
         assert!(scenario["latency_us"]["p50"].is_u64(), "{name}: {report:#}");
     }
+    // Copied, closed, and verified with all the rest.
+    assert_eq!(report["history"], 3_000, "{report:#}");
+    assert!(report["database_bytes"].as_u64() > Some(3_000 * 500), "{report:#}");
     let (told, found) = (&report["ledger"]["acknowledged"], &report["ledger"]["found"]);
     for amount in ["issued", "redeemed"] {
         assert_eq!(told[amount], found[amount], "{amount}: {report:#}");

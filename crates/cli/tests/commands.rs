@@ -111,6 +111,7 @@ fn a_script_reads_answers_and_exit_codes() {
     served.earns();
     served.reconciles(ops);
     served.explains();
+    served.floats();
     served.checks();
     served.away();
     served.stop();
@@ -321,6 +322,67 @@ impl Served {
         let reports = self.printed("harbor-hotels", &["breaks", "reports"], "table");
         assert!(reports.contains(&report[..8]), "{reports}");
         assert_eq!(self.run("rover-rides", &["breaks", "show", id]).0, 3, "another's");
+    }
+
+    /// A prepaid partner buys a block and a reserve, by two operators, and sees what it has.
+    fn floats(&self) {
+        let (ops, other) = ("operator/ops", "operator/ops-2");
+        let (spa, from) = ("lotus-spa", "2026-04-01");
+        self.done(ops, &["partner", "create", spa, "Lotus Spa"]);
+        let file = self.home.join("lotus-spa.toml");
+        let terms = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let terms = terms.join("../../examples/terms/harbor-hotels.toml");
+        let terms = fs::read_to_string(terms).expect("terms");
+        fs::write(&file, format!("prepaid = true\n{terms}")).expect("a file");
+        let path = file.to_str().expect("a path in UTF-8");
+        let approved = |proposed: &Value| {
+            let id = proposed["proposal"].as_str().expect("an id");
+            self.done(other, &["proposal", "approve", id])
+        };
+        let publish = ["terms", "publish", spa, path, "--from", from, "--reason", "a new brand"];
+        let applied = approved(&self.done(ops, &publish));
+        assert_eq!(applied["applied"]["publish_terms"]["version"], 1, "{applied}");
+        let nothing = self.done(ops, &["settle", "float", spa]);
+        assert_eq!((&nothing["floats"], &nothing["blocks"]), (&json!([]), &json!([])));
+
+        let buy = ["settle", "buy", spa, "1000000", "0.0060", "EUR", "--reason", "for April"];
+        let proposed = self.done(ops, &buy);
+        assert_eq!(proposed["state"], "open");
+        let asked = json!({ "partner": spa, "currency": "EUR", "points": 1_000_000,
+                            "price_micros": 6_000, "is_reserve": false });
+        let id = proposed["proposal"].as_str().expect("an id");
+        let shown = self.done(other, &["proposal", "show", id]);
+        assert_eq!(shown["act"]["buy_block"], asked, "{shown:#}");
+        let bought = approved(&proposed)["applied"]["buy_block"].clone();
+        assert_eq!(bought["block"]["block"], 1, "{bought:#}");
+        assert_eq!(bought["cost"]["micros"], json!(6_000_000_000_i64));
+        let reserve =
+            ["settle", "buy", spa, "50000", "0.0075", "EUR", "--reserve", "--reason", "x"];
+        approved(&self.done(ops, &reserve));
+        let own = self.done(ops, &["settle", "float", spa]);
+        let float = &own["floats"][0];
+        assert_eq!(
+            [&float["points_left"], &float["level"], &float["reserve_left"]],
+            [&json!(1_000_000), &json!(1_000_000), &json!(50_000)],
+            "{own:#}"
+        );
+        assert_eq!(float["worth"]["micros"], json!(6_375_000_000_i64));
+        let blocks = own["blocks"].as_array().expect("blocks");
+        let told = blocks.iter().map(|block| {
+            let price = block["price"]["micros"].clone();
+            json!([block["block"], block["is_reserve"], price, block["points_left"]])
+        });
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [json!([2, true, 7_500, 50_000]), json!([1, false, 6_000, 1_000_000])]
+        );
+        assert_eq!(own["exposures"].as_array().map(Vec::len), Some(1), "{own:#}");
+        let all = self.done(ops, &["settle", "float"]);
+        assert_eq!((&all["floats"][0]["partner"], &all["blocks"]), (&json!(spa), &json!([])));
+        let table = self.printed(ops, &["settle", "float", spa], "table");
+        assert!(table.contains("1,000,000") && table.contains("reserve"), "{table}");
+        assert_eq!(self.run("rover-rides", &["settle", "float", spa]).0, 3, "another's");
+        assert_eq!(self.run(ops, &["settle", "buy", spa, "1", "x", "EUR", "--reason", "x"]).0, 1);
     }
 
     fn printed(&self, who: &str, arguments: &[&str], format: &str) -> String {

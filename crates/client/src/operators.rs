@@ -11,7 +11,8 @@ use entente_api::proposal::{
 };
 use entente_api::settlement::{
     AdjustRequest, AdjustResponse, ArrangeSettlementRequest, ArrangeSettlementResponse,
-    Arrangement, BuyBlockRequest, BuyBlockResponse, WriteOffRequest, WriteOffResponse,
+    Arrangement, BuyBlockRequest, BuyBlockResponse, ConvertCurrencyRequest,
+    ConvertCurrencyResponse, WriteOffRequest, WriteOffResponse,
 };
 use tonic::Code;
 use uuid::Uuid;
@@ -127,6 +128,24 @@ impl Operators {
         match answer(&told) {
             Some(Answer::BuyBlock(answer)) => {
                 Ok(BuyBlockResponse { replayed: told.replayed, ..answer.clone() })
+            }
+            _ => Err(another_answer()),
+        }
+    }
+
+    /// Books what a bank exchanged for the hub's pool.
+    ///
+    /// # Errors
+    /// As [`Operators::enact`].
+    pub async fn convert_currency(
+        &self,
+        mut request: ConvertCurrencyRequest,
+    ) -> Result<ConvertCurrencyResponse, Error> {
+        let request_id = std::mem::take(&mut request.request_id);
+        let told = Box::pin(self.enact(request_id, OneAct::ConvertCurrency(request))).await?;
+        match answer(&told) {
+            Some(Answer::ConvertCurrency(answer)) => {
+                Ok(ConvertCurrencyResponse { replayed: told.replayed, ..answer.clone() })
             }
             _ => Err(another_answer()),
         }

@@ -106,6 +106,7 @@ pub(crate) fn classify(status: &Status) -> Failure {
     let refusal = Refusal::from_status(status);
     match refusal.reason {
         ErrorReason::Overloaded
+        | ErrorReason::ClocksApart
         | ErrorReason::ShuttingDown
         | ErrorReason::TooManyStreams
         | ErrorReason::StreamUnread => Failure::NotDone(refusal),

@@ -160,12 +160,17 @@ calls! { ClearingServiceClient:
     answer_dispute(settlement::AnswerDisputeRequest) -> settlement::AnswerDisputeResponse;
     /// Lists the disputes about a window.
     list_disputes(settlement::ListDisputesRequest) -> settlement::ListDisputesResponse;
+    /// Lists the operations behind a disputed total.
+    list_disputed_operations(settlement::ListDisputedOperationsRequest)
+        -> settlement::ListDisputedOperationsResponse;
     /// Lists what is to be paid for a window.
     list_obligations(settlement::ListObligationsRequest) -> settlement::ListObligationsResponse;
     /// Writes what is left to be paid for a window as a pain.001.
     export_obligations(settlement::ExportObligationsRequest) -> settlement::ExportObligationsResponse;
     /// Lists entries of bank statements.
     list_bank_entries(settlement::ListBankEntriesRequest) -> settlement::ListBankEntriesResponse;
+    /// Lists what was converted between pools.
+    list_conversions(settlement::ListConversionsRequest) -> settlement::ListConversionsResponse;
     /// Decides about an entry that waits.
     assign_payment(settlement::AssignPaymentRequest) -> settlement::AssignPaymentResponse;
 }

@@ -153,6 +153,7 @@ fn is_passing(refusal: &Refusal) -> bool {
         refusal.reason,
         ErrorReason::ShuttingDown
             | ErrorReason::Overloaded
+            | ErrorReason::ClocksApart
             | ErrorReason::TooManyStreams
             | ErrorReason::StreamUnread
             | ErrorReason::DeadlinePassed

@@ -135,18 +135,18 @@ impl Hub {
 
         let in_force = InForce::new(loaded);
         let door = services.door;
-        let start = async |address, role, routes| {
+        let start = |address, role, routes| {
             let tls = (in_force.of(role), services.open.clone());
-            let started = Edge::start(address, role, routes, tls, (&config.limits, &door)).await;
+            let started = Edge::start(address, role, routes, tls, (&config.limits, &door));
             started.map_err(cannot_listen(address))
         };
         let (partners, operators) = (services.partners, services.operators);
-        let partners = start(config.partner_listen, Role::Partner, partners).await?;
-        let operators = start(config.operator_listen, Role::Operator, operators).await?;
+        let partners = start(config.partner_listen, Role::Partner, partners)?;
+        let operators = start(config.operator_listen, Role::Operator, operators)?;
 
         let (reload, asked) = mpsc::channel(RELOADS);
         let (open, events) = (services.open.clone(), services.certificate_events);
-        let reloading = Reloading::new(loader, in_force.clone(), open, events, asked);
+        let reloading = Reloading::new(loader, in_force.clone(), open, events, asked, door.clone());
         let reloading = tokio::spawn(reloading.run());
         let denying = tokio::spawn(cut_denied(door, services.open.clone()));
         let health = tokio::spawn(keep_health(services.health, services.names, readiness));

@@ -24,7 +24,7 @@ use entente_api::{
     },
 };
 use entente_identity::pki::{DomainDirectory, PkiError};
-use entente_store::{LedgerKind, StoreError};
+use entente_store::{LedgerKind, StoreError, settlement::WindowPools};
 use jiff::SignedDuration;
 use sqlx::PgPool;
 
@@ -57,7 +57,7 @@ use crate::{
 /// Connections for control writes and reads.
 const CONNECTIONS: u32 = 20;
 
-/// Connections for what is read of whole windows, whose plans follow the statistics.
+/// Connections for what is added up over whole windows, and as many for their pages.
 const WINDOW_CONNECTIONS: u32 = 10;
 
 /// Connections for pages of events.
@@ -70,7 +70,7 @@ const DRAIN: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Ledger {
     pool: PgPool,
-    windows: PgPool,
+    windows: WindowPools,
     catalogue: Arc<CatalogueCache>,
     page_tokens: Arc<PageTokens>,
     vault: Arc<Vault>,
@@ -119,7 +119,10 @@ impl Ledger {
         let url = config.database_url()?;
         let pool = entente_store::connect_by_key(url.reveal(), CONNECTIONS).await?;
         let kind = prepared(&pool).await?;
-        let windows = entente_store::connect(url.reveal(), WINDOW_CONNECTIONS).await?;
+        let windows = WindowPools {
+            totals: entente_store::connect(url.reveal(), WINDOW_CONNECTIONS).await?,
+            pages: entente_store::connect_in_order(url.reveal(), WINDOW_CONNECTIONS).await?,
+        };
         // The pipeline has connections of its own: no read can keep a writer waiting.
         let own = entente_store::connect_by_key(url.reveal(), connections(config)).await?;
         let catalogue = CatalogueCache::load(own.clone()).await?;
@@ -134,7 +137,7 @@ impl Ledger {
         let vault = Arc::new(Vault::open(&config.keys)?);
         opens(&vault, &pool).await?;
         let linking = Arc::new(linking(config, pool.clone(), issuer.guard(), &vault)?);
-        let sweeps = Posting::sweeps(&own, &catalogue, &heads);
+        let sweeps = Posting::sweeps(&own, &catalogue, &heads, &config.posting);
         let workers = Workers::new()
             .with(Months::new(own.clone(), config.workers.months_every()))
             .with(TermsInForce::new(
@@ -178,7 +181,8 @@ impl Ledger {
         let Self { pool, windows, catalogue, page_tokens, posting, tasks, feed, desk, .. } = self;
         let (workers, limits, issuer) = (self.workers, self.limits, self.issuer);
         let (linking, vault) = (self.linking, self.vault);
-        let builder = Services::builder().guarded(issuer.guard().clone());
+        let guard = issuer.guard().clone();
+        let builder = Services::builder().guarded(guard.clone());
         let known = || Arc::clone(&catalogue);
         let controls = Controls::new(pool.clone(), known(), Arc::clone(&vault));
         let members = Members {
@@ -222,7 +226,7 @@ impl Ledger {
         };
         let builder = with_identity(builder, issuer, &controls, &pool);
         let lists = (known(), Arc::clone(&page_tokens));
-        let reads = (pool.clone(), windows.clone());
+        let reads = (pool.clone(), windows.pages.clone());
         let writes = (&controls, known(), vault);
         let builder = with_reconciliation(builder, reads, writes, (&limits, &page_tokens));
         let builder = with_settlement(builder, &controls, windows, lists);
@@ -239,7 +243,7 @@ impl Ledger {
             .with(AuditServiceServer::new(audit))
             .with(LedgerServiceServer::new(clock))
             .telling(audit::certificates(pool.clone()))
-            .build(ready(pool), ended(workers, tasks))
+            .build(ready(pool, guard), ended(workers, tasks))
     }
 }
 
@@ -279,11 +283,12 @@ fn with_identity(
 fn with_settlement(
     builder: ServicesBuilder,
     controls: &Controls,
-    windows: PgPool,
+    windows: WindowPools,
     (catalogue, page_tokens): (Arc<CatalogueCache>, Arc<PageTokens>),
 ) -> ServicesBuilder {
-    let settlements = Settlements::new(windows.clone(), Arc::clone(&catalogue));
-    let reports = Reports::new(windows, settlements.clone());
+    let (names, vault) = (Arc::clone(&catalogue), Arc::clone(controls.vault()));
+    let settlements = Settlements::new(windows.clone(), names, vault);
+    let reports = Reports::new(windows.totals, settlements.clone());
     let reports = Reporting { reports, catalogue: Arc::clone(&catalogue) };
     let clearing = Clearing {
         controls: controls.clone(),
@@ -349,11 +354,14 @@ fn connections(config: &Config) -> u32 {
 }
 
 /// Whether the database answers, and takes writes: one that only reads is a standby, or full of its
-/// owner's caution.
-fn ready(pool: PgPool) -> ReadyCheck {
+/// owner's caution; and whether its clock and the hub's agree.
+fn ready(pool: PgPool, guard: Guard) -> ReadyCheck {
     Arc::new(move || {
-        let pool = pool.clone();
+        let (pool, guard) = (pool.clone(), guard.clone());
         Box::pin(async move {
+            if guard.agrees().is_err() {
+                return false;
+            }
             let writes = sqlx::query_scalar!(
                 r#"SELECT current_setting('transaction_read_only') = 'off' AS "writes!""#
             );

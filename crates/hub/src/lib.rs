@@ -4,6 +4,7 @@ mod audit;
 pub mod authorization;
 pub mod caller;
 pub mod catalogue;
+mod clocks;
 pub mod config;
 pub mod control;
 pub mod deadline;

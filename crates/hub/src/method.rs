@@ -149,6 +149,8 @@ writes! {
     StepBreak = 67: settlement::StepBreakRequest => StepBreakResponse;
     /// Sell points ahead to a prepaid partner.
     BuyBlock = 68: settlement::BuyBlockRequest => BuyBlockResponse;
+    /// Book what a bank exchanged for the hub's pool.
+    ConvertCurrency = 73: settlement::ConvertCurrencyRequest => ConvertCurrencyResponse;
     /// Add an endpoint for events.
     RegisterWebhook = 70: event::RegisterWebhookRequest => RegisterWebhookResponse;
     /// Remove one.
@@ -197,6 +199,7 @@ impl Method {
             | Self::Adjust
             | Self::WriteOff
             | Self::BuyBlock
+            | Self::ConvertCurrency
             | Self::RegisterWebhook
             | Self::DeleteWebhook
             | Self::ReplayDelivery

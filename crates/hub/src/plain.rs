@@ -40,7 +40,9 @@ impl Readiness {
         }
         match tokio::time::timeout(READY_WITHIN, (self.check)()).await {
             Ok(true) => None,
-            Ok(false) | Err(_) => Some("the database is out of reach, or takes no writes"),
+            Ok(false) | Err(_) => {
+                Some("the database is out of reach, takes no writes, or disagrees about the time")
+            }
         }
     }
 }

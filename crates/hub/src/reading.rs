@@ -10,10 +10,10 @@ use entente_api::{
     points::EarnResponse,
     types,
 };
-use entente_ledger::{Lot, Overflow, PartnerId, Points, Seq};
-use entente_loyalty::{Floats, Member, Partner, PartnerCode, State};
+use entente_ledger::{Overflow, PartnerId, Points, Seq, Wallet};
+use entente_loyalty::{Floats, Partner, PartnerCode, State};
 use entente_store::{
-    ResolvedLink, StoreError,
+    ResolvedLink, StoreError, archive,
     batch::{MemberNeeds, Snapshot},
     linking::find_link,
     member::{self, LinkedTo, ListedOperation, OperationPlace},
@@ -75,6 +75,12 @@ impl Reading {
             let link = link.ok_or_else(member_unknown)?;
             let catalogue = cache.at_least(snapshot.catalogue_epoch).await?;
             let partner = catalogue.partner(partner).ok_or_else(Refused::unauthenticated)?;
+            // A member may have thousands of lots: the database adds them up, unless some are due.
+            let wallet = snapshot.settled_wallet(link.cell, link.member).await?;
+            if let Some(wallet) = wallet {
+                let expiring = snapshot.expiring(link.cell, link.member).await?;
+                return told(partner, &link, wallet, expiring.into_iter());
+            }
             let needs = MemberNeeds { everything_open: true, ..MemberNeeds::default() };
             let needs = BTreeMap::from([((link.cell, link.member), needs)]);
             let state = State {
@@ -162,6 +168,11 @@ impl Reading {
         page(&listed, size.into())
     }
 
+    /// The time before which no operation is listed, because they are archived.
+    pub async fn archived_before(&self) -> Result<Option<Timestamp>, StoreError> {
+        archive::kept_from(&self.pool).await
+    }
+
     async fn list(
         &self,
         partner: PartnerId,
@@ -195,19 +206,35 @@ fn balance(
     }
     state.bring_to(link.member, Seq(1), now).map_err(RpcError::internal)?;
     let member = &state.members[&link.member];
+    let lots = member.lots.values().filter(|lot| lot.remaining.is_positive());
+    let expiring = lots.map(|lot| (lot.expires_at, lot.issuer, lot.remaining));
+    told(partner, link, member.wallet, expiring)
+}
+
+fn told(
+    partner: &Partner,
+    link: &ResolvedLink,
+    wallet: Wallet,
+    expiring: impl Iterator<Item = (Timestamp, PartnerId, Points)>,
+) -> Result<GetBalanceResponse, RpcError> {
     Ok(GetBalanceResponse {
-        balances: Some(wire_balances(member.wallet)),
-        expiries: expiries(partner, member).map_err(RpcError::internal)?,
+        balances: Some(wire_balances(wallet)),
+        expiries: expiries(partner, expiring).map_err(RpcError::internal)?,
         member_token: link.link_token.to_string(),
     })
 }
 
 /// Points by UTC month of expiry, and in each the partner's own before those of all others.
-fn expiries(partner: &Partner, member: &Member) -> Result<Vec<ExpiringPoints>, Overflow> {
+fn expiries(
+    partner: &Partner,
+    expiring: impl Iterator<Item = (Timestamp, PartnerId, Points)>,
+) -> Result<Vec<ExpiringPoints>, Overflow> {
     let mut months = BTreeMap::<(i16, i8, bool), Points>::new();
-    for lot in member.lots.values().filter(|lot| lot.remaining.is_positive()) {
-        let points = months.entry(kind(partner, lot)).or_default();
-        *points = points.plus(lot.remaining)?;
+    for (expires_at, issuer, remaining) in expiring {
+        let expiry = Offset::UTC.to_datetime(expires_at);
+        let kind = (expiry.year(), expiry.month(), issuer != partner.id);
+        let points = months.entry(kind).or_default();
+        *points = points.plus(remaining)?;
     }
     let expiring = months.into_iter().map(|((year, month, others), points)| {
         let issuer = if others { COALITION } else { partner.code.as_str() };
@@ -215,11 +242,6 @@ fn expiries(partner: &Partner, member: &Member) -> Result<Vec<ExpiringPoints>, O
         ExpiringPoints { month, issuer: issuer.to_owned(), points: points.0 }
     });
     Ok(expiring.collect())
-}
-
-fn kind(partner: &Partner, lot: &Lot) -> (i16, i8, bool) {
-    let expiry = Offset::UTC.to_datetime(lot.expires_at);
-    (expiry.year(), expiry.month(), lot.issuer != partner.id)
 }
 
 /// The operations of a page; one more than its size says that there is another page.

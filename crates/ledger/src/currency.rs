@@ -30,10 +30,15 @@ impl Currency {
         known.and_then(iso_currency::Currency::exponent).map_or(2, u32::from).min(6)
     }
 
+    /// The least that can be paid: a cent, a yen, a fils.
+    pub fn smallest(self) -> Result<Micros, Overflow> {
+        let decimals = 6_u32.checked_sub(self.exponent()).ok_or(Overflow)?;
+        10_i64.checked_pow(decimals).map(Micros).ok_or(Overflow)
+    }
+
     /// The amount rounded to what can be paid, half away from zero.
     pub fn rounded(self, amount: Micros) -> Result<Micros, Overflow> {
-        let decimals = 6_u32.checked_sub(self.exponent()).ok_or(Overflow)?;
-        let unit = 10_i64.checked_pow(decimals).ok_or(Overflow)?;
+        let Micros(unit) = self.smallest()?;
         let units = half_away_div(i128::from(amount.0), i128::from(unit))?;
         units.checked_mul(unit).map(Micros).ok_or(Overflow)
     }

@@ -36,6 +36,14 @@ pub enum AmountKind {
     Adjustment,
     /// Points that a partner bought ahead, in a block of its float.
     Prepaid,
+    /// What the pool gave of a currency for another.
+    CurrencySold,
+    /// What the pool got of a currency for another, by the reference rate.
+    CurrencyBought,
+    /// What it got less than by that rate.
+    ConversionLoss,
+    /// What it got more than by that rate.
+    ConversionGain,
 }
 
 /// What a transfer moves.

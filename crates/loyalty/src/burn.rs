@@ -88,10 +88,15 @@ fn priced(
     }
 }
 
-/// A member's lots that can be burned, by earliest expiry, then oldest, with their free points.
+/// A member's lots that can be burned, by earliest expiry, then oldest, with their free points: as far
+/// as they are loaded without a gap.
 pub(crate) fn order(member: &Member, now: Timestamp) -> Result<Vec<(LotId, Points)>, Refusal> {
     let mut order = Vec::new();
+    let until = member.lots_until;
     for lot in member.lots.values().filter(|lot| !lot.is_due(now)) {
+        if until.is_some_and(|until| (lot.expires_at, lot.id) > until) {
+            continue;
+        }
         let free = lot.free()?;
         if free.is_positive() {
             order.push((lot.expires_at, lot.id, free));
@@ -133,6 +138,9 @@ pub(crate) fn legs(draft: &Draft<'_>, points: Points) -> Result<Vec<HoldLeg>, Re
             captured: Points::ZERO,
             refunded: Points::ZERO,
         });
+    }
+    if rest.is_positive() {
+        draft.knows_all_lots()?;
     }
     if rest > others {
         let available = points.minus(rest)?.plus(others)?;

@@ -269,7 +269,7 @@ impl Book {
     pub(crate) fn sweep(&mut self) -> Vec<Decision> {
         let (now, before) = (self.now, self.decisions.len());
         let catalogue = self.catalogue.clone();
-        let mut state = self.load(&catalogue, &[]);
+        let mut state = self.load(&catalogue, &[], None);
         for member in [GUEST, FRIEND, COUSIN, ELDER] {
             let expired = state.bring_to(member, self.next(), now).expect("in range");
             self.decisions.extend(expired);
@@ -278,10 +278,26 @@ impl Book {
         self.decisions[before..].to_vec()
     }
 
-    /// Posts commands as one batch: loaded once, decided in order, written once.
+    /// Posts commands as one batch: loaded once, decided in order, written once. As the hub does, it first
+    /// loads no more than the next lots in burn order, here very few, and all where these do not suffice.
     pub(crate) fn post_batch(&mut self, commands: &[Command]) -> Vec<Result<Decision, Refusal>> {
+        let before = self.decisions.len();
+        let outcomes = self.attempt(commands, Some(2));
+        if !outcomes.contains(&Err(Refusal::LotsNotLoaded)) {
+            return outcomes;
+        }
+        self.decisions.truncate(before);
+        self.attempt(commands, None)
+    }
+
+    /// Writes nothing where more lots are to be loaded.
+    fn attempt(
+        &mut self,
+        commands: &[Command],
+        next_lots: Option<usize>,
+    ) -> Vec<Result<Decision, Refusal>> {
         let catalogue = self.catalogue.clone();
-        let mut state = self.load(&catalogue, commands);
+        let mut state = self.load(&catalogue, commands, next_lots);
         let mut outcomes = Vec::new();
         for command in commands {
             for member in state.concerned(command) {
@@ -306,7 +322,9 @@ impl Book {
                 }
             }
         }
-        self.write(state);
+        if !outcomes.contains(&Err(Refusal::LotsNotLoaded)) {
+            self.write(state);
+        }
         outcomes
     }
 
@@ -314,8 +332,13 @@ impl Book {
         Seq(1).after(self.decisions.len()).expect("few")
     }
 
-    /// Open rows, and those that commands name.
-    fn load<'a>(&self, catalogue: &'a Catalogue, commands: &[Command]) -> State<'a> {
+    /// Open rows, and those that commands name; of lots, so many of the next ones, or all.
+    fn load<'a>(
+        &self,
+        catalogue: &'a Catalogue,
+        commands: &[Command],
+        next_lots: Option<usize>,
+    ) -> State<'a> {
         let mut members = HashMap::new();
         for (id, row) in &self.members {
             let mut member = row.clone();
@@ -332,7 +355,13 @@ impl Book {
                 .chain(legs.map(|leg| leg.lot))
                 .chain(self.lots_of_merges(row, commands))
                 .collect();
-            member.lots.retain(|id, lot| lot.remaining.is_positive() || lots.contains(id));
+            member.lots_until = next_lots.and_then(|count| self.until(row, commands, count));
+            let until = member.lots_until;
+            let is_next =
+                |id: &LotId, lot: &Lot| until.is_none_or(|until| (lot.expires_at, *id) <= until);
+            member.lots.retain(|id, lot| {
+                lot.remaining.is_positive() && is_next(id, lot) || lots.contains(id)
+            });
             member.holds.retain(|id, hold| hold.state == HoldState::Open || holds.contains(id));
             member.debts.retain(|_, debt| debt.points.is_positive());
             member.earned_in_year = self.earned_in_year(row);
@@ -349,6 +378,28 @@ impl Book {
             counted: self.counted.clone(),
             changed_counted: BTreeSet::new(),
         }
+    }
+
+    /// The last of so many open lots in burn order; none where there are fewer, and where the store loads
+    /// all: for merges, where something is due, for debts.
+    fn until(
+        &self,
+        row: &Member,
+        commands: &[Command],
+        count: usize,
+    ) -> Option<(Timestamp, LotId)> {
+        let merges = |command: &Command| {
+            matches!(command.action, Action::Merge { .. } | Action::Unmerge { .. })
+        };
+        let whole = row.forward.is_some()
+            || !row.absorbed.is_empty()
+            || row.wallet.debt.is_positive()
+            || row.next_due_at().is_some_and(|due| due <= self.now)
+            || commands.iter().any(merges);
+        let open = row.lots.values().filter(|lot| lot.remaining.is_positive());
+        let mut order: Vec<_> = open.map(|lot| (lot.expires_at, lot.id)).collect();
+        order.sort_unstable();
+        order.get(count.checked_sub(1)?).copied().filter(|_| !whole)
     }
 
     /// What the store loads of a member for merges, open or not: lots that points of named lots were

@@ -204,6 +204,11 @@ impl<'d> Draft<'d> {
         burn::order(self.member, self.now())
     }
 
+    /// Whether the member has no open lots but those in burn order, where these do not suffice.
+    pub(crate) fn knows_all_lots(&self) -> Result<(), Refusal> {
+        self.member.lots_until.map_or(Ok(()), |_| Err(Refusal::LotsNotLoaded))
+    }
+
     /// Free points come into a lot.
     pub(crate) fn add_free(&mut self, lot: LotId, points: Points) -> Result<(), Refusal> {
         let lot = self.lot_mut(lot)?;

@@ -14,6 +14,10 @@ pub enum Refusal {
         /// The number of the published reason.
         reason: i32,
     },
+    /// Nobody is answered it: more of the member's open lots are to be loaded, and the batch decided
+    /// again.
+    #[error("more of the member's lots are to be loaded")]
+    LotsNotLoaded,
     /// Operators suspended the partner. Not kept. Cure: the same id, once resumed.
     #[error("the partner is suspended")]
     PartnerSuspended,

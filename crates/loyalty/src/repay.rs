@@ -25,6 +25,10 @@ pub(crate) fn repay(draft: &mut Draft<'_>) -> Result<(), Refusal> {
         }
         draft.keep_debt(debt)?;
     }
+    let wallet = draft.wallet();
+    if wallet.debt.is_positive() && wallet.available.is_positive() {
+        draft.knows_all_lots()?;
+    }
     Ok(())
 }
 

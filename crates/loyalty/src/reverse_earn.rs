@@ -140,6 +140,9 @@ fn claw(draft: &mut Draft<'_>, refund: &Refund<'_>) -> Result<(), Refusal> {
             rest = rest.minus(take(draft, terms, id, rest)?)?;
         }
     }
+    if rest.is_positive() {
+        draft.knows_all_lots()?;
+    }
     owe(draft, refund, rest)?;
     give_issue_money_back(draft, refund)
 }

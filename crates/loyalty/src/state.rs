@@ -64,8 +64,11 @@ pub struct Member {
     pub cell: Cell,
     /// What it has.
     pub wallet: Wallet,
-    /// Every open lot, and the closed ones that commands name.
+    /// The open lots that come first in burn order, and those that commands name, open or not.
     pub lots: BTreeMap<LotId, Lot>,
+    /// Up to which lot in burn order, by its expiry and id, every open one is loaded; `None` when all
+    /// are. Beyond it there may be others than those that commands name.
+    pub lots_until: Option<(Timestamp, LotId)>,
     /// Every open hold, and the ended ones that commands name.
     pub holds: BTreeMap<Seq, Hold>,
     /// Every debt with points left, oldest first.
@@ -111,6 +114,7 @@ impl Member {
             cell,
             wallet: Wallet::default(),
             lots: BTreeMap::new(),
+            lots_until: None,
             holds: BTreeMap::new(),
             debts: BTreeMap::new(),
             earned_in_year: BTreeMap::new(),

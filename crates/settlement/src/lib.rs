@@ -9,6 +9,7 @@
 mod arrangement;
 mod calendar;
 mod close;
+mod conversion;
 pub mod iso20022;
 mod money;
 mod nets;
@@ -22,6 +23,7 @@ mod totals;
 pub use arrangement::{Arrangement, Schedule};
 pub use calendar::{Calendar, CutOff, Cycle, NoSuchDay};
 pub use close::{Closing, Obligation, close};
+pub use conversion::{Conversion, InvalidConversion, MAX_CONVERTED, Rate};
 pub use money::{Money, payable, read_decimal, write_exact};
 pub use nets::{BilateralNet, Nets, Party, bilateral_nets, exact_nets, rounded_nets};
 pub use netting::{Netting, Owed, comes_to, owed};

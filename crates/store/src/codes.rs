@@ -73,7 +73,11 @@ codes!(
     Gift = 12,
     Merge = 13,
     Adjustment = 14,
-    Prepaid = 15
+    Prepaid = 15,
+    CurrencySold = 16,
+    CurrencyBought = 17,
+    ConversionLoss = 18,
+    ConversionGain = 19
 );
 codes!(
     meter_code,
@@ -186,7 +190,7 @@ mod tests {
         for code in 1..=14 {
             assert_eq!(operation_kind(code).map(operation_kind_code).ok(), Some(code));
         }
-        for code in 1..=14 {
+        for code in 1..=19 {
             assert_eq!(amount_kind(code).map(amount_kind_code).ok(), Some(code));
         }
         for code in 1..=4 {
@@ -198,6 +202,6 @@ mod tests {
         for code in 1..=6 {
             assert_eq!(break_state(code).map(break_state_code).ok(), Some(code));
         }
-        assert!(operation_kind(0).is_err() && amount_kind(16).is_err() && funding(3).is_err());
+        assert!(operation_kind(0).is_err() && amount_kind(20).is_err() && funding(3).is_err());
     }
 }

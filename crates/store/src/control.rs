@@ -26,6 +26,7 @@ pub struct Control<H = Heads> {
     batch: Batch,
     ledger: LedgerKind,
     now: Timestamp,
+    database: Timestamp,
     heads: H,
 }
 
@@ -78,9 +79,10 @@ impl Control<Heads> {
         let (live, closes_at) = open_window(batch.connection(), first.window).await?;
         let (testing, _) = open_window(batch.connection(), first.testing_window).await?;
         let window = Windows { live, testing };
-        let (ledger, clock) = clock::read(batch.connection()).await?;
-        let now = heads.iter().map(|head| head.last_time).fold(clock, Timestamp::max);
-        Ok(Self { batch, ledger, now, heads: Heads { locked: heads, window, closes_at } })
+        let (ledger, clock) = clock::read_both(batch.connection()).await?;
+        let now = heads.iter().map(|head| head.last_time).fold(clock.ledger, Timestamp::max);
+        let heads = Heads { locked: heads, window, closes_at };
+        Ok(Self { batch, ledger, now, database: clock.database, heads })
     }
 
     /// The open window of partners that are settled.
@@ -162,8 +164,9 @@ impl Control<NoHeads> {
     /// Begins a transaction that locks no head: for writes that no batch depends on.
     pub async fn begin_without_heads(pool: &PgPool) -> Result<Self, StoreError> {
         let mut batch = Batch::begin(pool).await?;
-        let (ledger, now) = clock::read(batch.connection()).await?;
-        Ok(Self { batch, ledger, now, heads: NoHeads(()) })
+        let (ledger, clock) = clock::read_both(batch.connection()).await?;
+        let (now, database) = (clock.ledger, clock.database);
+        Ok(Self { batch, ledger, now, database, heads: NoHeads(()) })
     }
 
     /// The transaction as a batch, for the few writes that move points: they lock their members' heads,
@@ -183,6 +186,11 @@ impl<H> Control<H> {
     /// never before the last batch of one.
     pub const fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// The database's own clock at the beginning, also in a simulation.
+    pub const fn database_time(&self) -> Timestamp {
+        self.database
     }
 
     /// What kind of ledger it is.

@@ -7,7 +7,7 @@ use jiff_sqlx::ToSqlx;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use crate::StoreError;
+use crate::{StoreError, settlement::disputes};
 
 /// A line of the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +114,7 @@ pub async fn erase(
         &ids
     );
     said.execute(&mut *connection).await?;
+    disputes::forget(&mut *connection, &ids).await?;
     let noted = sqlx::query!(
         "INSERT INTO erasures (cell, member_id, erased_at, request_id)
          SELECT cell, member_id, $3, $4 FROM UNNEST($1::smallint[], $2::uuid[]) AS m (cell, member_id)

@@ -1,5 +1,7 @@
 //! What can go wrong between the ledger and its database. Refusals are not here: they are values.
 
+use jiff::SignedDuration;
+
 /// A fault of the database, or of what is in it. Its text never leaves the hub.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -15,6 +17,19 @@ pub enum StoreError {
     /// The calendar closes the open window before anything else is posted: close it, and run again.
     #[error("the open window is past its cut-off")]
     CutOffDue,
+    /// The database's clock and that of whoever asks are too far apart: one of them is wrong, and nobody
+    /// knows which.
+    #[error("the database's clock and this machine's are {} s apart", apart.as_secs())]
+    ClocksApart {
+        /// How far the database's is ahead.
+        apart: SignedDuration,
+    },
+    /// Some of the operations that would be read are archived: an answer without them would be wrong.
+    #[error("operations before {before} are archived")]
+    Archived {
+        /// The earliest time from which all of them are there.
+        before: jiff::Timestamp,
+    },
     /// A row says something that the ledger never writes.
     #[error("{table}.{column} of {row} is inconsistent")]
     Inconsistent {
@@ -61,7 +76,10 @@ impl StoreError {
             },
             // One command made it, or met it: its neighbors are not to suffer.
             Self::Inconsistent { .. } => Cure::OneByOne,
-            Self::Migrate(_) | Self::Ledger(_) => Cure::GiveUp,
+            Self::ClocksApart { .. }
+            | Self::Archived { .. }
+            | Self::Migrate(_)
+            | Self::Ledger(_) => Cure::GiveUp,
         }
     }
 

@@ -139,6 +139,12 @@ pub async fn records(
                       to_jsonb(o) || jsonb_build_object('partner', p.code)
                FROM m JOIN operations o USING (cell, member_id)
                LEFT JOIN partners p USING (partner_id)
+               UNION ALL
+               -- Operations of these months are in the files that the digests name.
+               SELECT 10, 'archived_month', (a.month - date '2000-01-01')::bigint, 0,
+                      jsonb_build_object('month', to_char(a.month, 'YYYY-MM'), 'table', a.name,
+                                         'sha256', encode(a.sha256, 'hex'))
+               FROM archived_tables a
            ) AS records
            ORDER BY part, number, place, data::text OFFSET $3 LIMIT $4"#,
         &cells,

@@ -1,6 +1,13 @@
 //! Making a ledger, and opening one.
 
-use std::{str::FromStr, time::Duration};
+use std::{
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use jiff_sqlx::ToSqlx;
@@ -67,11 +74,15 @@ pub async fn connect(url: &str, max_connections: u32) -> Result<PgPool, StoreErr
 /// A pool for statements that name their rows by key, as those of a batch do: whatever the
 /// statistics say, they go by the index. A generic plan is made once, perhaps while the tables are
 /// all but empty and to scan them is cheap; it would be kept while they grow, until somebody gathers
-/// statistics.
+/// statistics. Pages cost next to nothing there, so that a few descents of an index do not seem
+/// dearer than to read all of one that is small as yet; where it seems empty even that is not enough,
+/// and a batch's lookups are lateral, each of its key.
 pub async fn connect_by_key(url: &str, max_connections: u32) -> Result<PgPool, StoreError> {
     let options = PgConnectOptions::from_str(url)?;
     let by_key = ["enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"];
-    pool(options.options(by_key.map(|setting| (setting, "off"))), max_connections).await
+    let options = options.options(by_key.map(|setting| (setting, "off")));
+    let options = options.options(["random_page_cost", "seq_page_cost"].map(|cost| (cost, "0.01")));
+    pool(options, max_connections).await
 }
 
 /// A pool for statements that read a page in the order of an index: a sort would read all that is
@@ -91,19 +102,14 @@ async fn pool(options: PgConnectOptions, max_connections: u32) -> Result<PgPool,
         ("timezone", "UTC"),
         ("plan_cache_mode", "force_generic_plan"),
     ]);
+    let silence = Arc::new(Silence { made: Instant::now(), heard_at: AtomicU64::new(0) });
     let pool = PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(Duration::from_secs(5))
         .test_before_acquire(false)
-        .before_acquire(|connection, meta| {
-            Box::pin(async move {
-                // A connection that was rolled back a moment ago needs no question more.
-                if meta.idle_for < RESTED {
-                    return Ok(true);
-                }
-                let lives = tokio::time::timeout(LIVES_WITHIN, connection.ping()).await;
-                Ok(lives.is_ok_and(|answer| answer.is_ok()))
-            })
+        .before_acquire(move |connection, meta| {
+            let silence = Arc::clone(&silence);
+            Box::pin(async move { Ok(silence.is_broken_by(connection, meta.idle_for).await) })
         })
         .after_release(|connection, _| {
             Box::pin(async move {
@@ -118,6 +124,39 @@ async fn pool(options: PgConnectOptions, max_connections: u32) -> Result<PgPool,
         .connect_with(options)
         .await?;
     Ok(pool)
+}
+
+/// When a pool's connections last said nothing.
+#[derive(Debug)]
+struct Silence {
+    made: Instant,
+    /// When one was found silent, in milliseconds since the pool was made.
+    heard_at: AtomicU64,
+}
+
+impl Silence {
+    /// Whether a connection that has rested for so long still lives. When one says nothing, those that
+    /// have rested since then have most likely lost the same network: each would have to be waited for in
+    /// turn, and a new one costs little.
+    async fn is_broken_by(&self, connection: &mut PgConnection, rested: Duration) -> bool {
+        // A connection that was rolled back a moment ago needs no question more.
+        if rested < RESTED {
+            return true;
+        }
+        let rests_since = millis(self.made.elapsed().saturating_sub(rested));
+        if rests_since < self.heard_at.load(Ordering::Relaxed) {
+            return false;
+        }
+        let answer = tokio::time::timeout(LIVES_WITHIN, connection.ping()).await;
+        if answer.is_err() {
+            self.heard_at.fetch_max(millis(self.made.elapsed()), Ordering::Relaxed);
+        }
+        answer.is_ok_and(|answer| answer.is_ok())
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Brings the tables' files up to date, as the owner, so that what is measured next does not pay

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod archive;
 pub mod batch;
 pub mod catalogue;
 pub mod check;
@@ -10,6 +11,7 @@ pub mod erasing;
 mod error;
 pub mod exporting;
 pub mod feed;
+pub mod history;
 mod ledger;
 pub mod linking;
 pub mod member;

@@ -90,13 +90,18 @@ pub(crate) async fn earlier(
                   r.answer AS "answer!", r.cell, r.seq, r.member_id, r.authorized_by,
                   NULL AS receipt
            FROM UNNEST($1::integer[], $2::uuid[]) AS k (partner_id, request_id)
-           JOIN requests r USING (partner_id, request_id)
+           CROSS JOIN LATERAL (
+               SELECT * FROM requests r
+               WHERE r.partner_id = k.partner_id AND r.request_id = k.request_id OFFSET 0
+           ) r
            UNION ALL
            SELECT r.partner_id, r.request_id, r.method, '', false, '', NULL, NULL, NULL, NULL,
                   r.receipt
            FROM UNNEST($3::integer[], $4::text[]) AS k (partner_id, receipt)
-           JOIN requests r USING (partner_id, receipt)
-           WHERE r.receipt IS NOT NULL"#,
+           CROSS JOIN LATERAL (
+               SELECT * FROM requests r
+               WHERE r.partner_id = k.partner_id AND r.receipt = k.receipt OFFSET 0
+           ) r"#,
         &partners,
         &ids,
         &credited_by,
@@ -162,7 +167,10 @@ pub async fn resolve_links(
         r#"SELECT l.partner_id, l.lookup, l.cell, l.member_id, l.link_token,
                   l.burns_others_from AS "burns_others_from: jiff_sqlx::Timestamp"
            FROM UNNEST($1::integer[], $2::bytea[]) AS k (partner_id, lookup)
-           JOIN links l USING (partner_id, lookup)"#,
+           CROSS JOIN LATERAL (
+               SELECT * FROM links l
+               WHERE l.partner_id = k.partner_id AND l.lookup = k.lookup OFFSET 0
+           ) l"#,
         &partners,
         &references
     )
@@ -211,7 +219,10 @@ pub async fn resolve_originals(
                   l.lookup AS "lookup?", l.link_token AS "link_token?",
                   c.cells AS "cells?", c.members AS "members?"
          FROM UNNEST($1::integer[], $2::uuid[]) AS k (partner_id, request_id)
-         JOIN requests r USING (partner_id, request_id)
+         CROSS JOIN LATERAL (
+               SELECT * FROM requests r
+               WHERE r.partner_id = k.partner_id AND r.request_id = k.request_id OFFSET 0
+           ) r
          LEFT JOIN LATERAL (
                WITH RECURSIVE chain AS (
                    SELECT f.into_cell, f.into_member_id, 1 AS hops FROM forwards f
@@ -219,16 +230,24 @@ pub async fn resolve_originals(
                    UNION ALL
                    SELECT f.into_cell, f.into_member_id, chain.hops + 1
                    FROM chain
-                   JOIN forwards f ON f.cell = chain.into_cell
-                        AND f.member_id = chain.into_member_id
+                   CROSS JOIN LATERAL (
+                       SELECT * FROM forwards f
+                       WHERE f.cell = chain.into_cell
+                           AND f.member_id = chain.into_member_id OFFSET 0
+                   ) f
                    WHERE chain.hops < 20
                )
                SELECT array_agg(into_cell ORDER BY hops) AS cells,
                       array_agg(into_member_id ORDER BY hops) AS members
                FROM chain
            ) c ON true
-           LEFT JOIN links l ON l.partner_id = r.partner_id
-                AND l.member_id = COALESCE(c.members[cardinality(c.members)], r.member_id)
+           -- By member: while the table is all but empty, all links of the partner seem as cheap to read.
+           LEFT JOIN LATERAL (
+               SELECT * FROM links l
+               WHERE l.partner_id + 0 = r.partner_id
+                   AND l.member_id = COALESCE(c.members[cardinality(c.members)], r.member_id)
+               OFFSET 0
+           ) l ON true
          WHERE r.cell IS NOT NULL AND r.member_id IS NOT NULL"#,
         &partners,
         &ids

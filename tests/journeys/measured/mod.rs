@@ -2,10 +2,11 @@
 //! as `docs/benchmarks.md` says, and never in a run of all tests.
 
 mod fill;
+mod own_hub;
 mod record;
 
 use std::{
-    env, fs,
+    env,
     io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -28,6 +29,7 @@ use serde_json::Value;
 
 use crate::steps::{at, close};
 use fill::Filling;
+use own_hub::OwnHub;
 
 /// The window.
 const NAME: &str = "2026-03-02";
@@ -79,17 +81,20 @@ async fn a_window_of_millions_is_closed_told_and_reconciled() {
     let planted = record::write(&filling, (&file, &side)).await;
     say(&format!("planted {planted:?}"));
     sort_and_join(work.path());
-    reset_peak();
-    let (before, begun) = (memory("VmRSS:"), Instant::now());
-    let domain = hub.trust_domain();
-    let address = format!("https://{}", hub.partner_address());
+    let own = OwnHub::start(&hub);
+    let (domain, address) = (hub.trust_domain(), own.partners());
+    let (before, times) = (own.memory("VmRSS:"), processor_times(&own));
+    let begun = Instant::now();
     let found = tokio::task::spawn_blocking(move || reconcile(&file, &address, &domain));
     let found = found.await.unwrap();
+    let (took, after) = (begun.elapsed(), processor_times(&own));
     say(&format!(
-        "reconciled in {:?}; memory of this process, which the hub is in: {before} MiB before, at most {} MiB",
-        begun.elapsed(),
-        memory("VmHWM:")
+        "reconciled in {took:?}; the hub's memory: {before} MiB before, at most {} MiB; processor time: hub {:.2} s, command {:.2} s",
+        own.memory("VmHWM:"),
+        (after.0 - times.0) / 100.0,
+        (after.1 - times.1) / 100.0,
     ));
+    drop(own);
     assert_eq!(found, planted, "all that was planted is found, and nothing is invented");
     hub.close_unverified().await;
 }
@@ -158,14 +163,9 @@ fn sort_and_join(folder: &Path) {
     say(&format!("sort and join of the same two files in {:?}", begun.elapsed()));
 }
 
-/// Lets the greatest memory of this process be measured from now on.
-fn reset_peak() {
-    fs::write("/proc/self/clear_refs", "5").unwrap();
-}
-
-/// What `/proc` says of this process, in MiB.
-fn memory(name: &str) -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-    line.trim().strip_suffix(" kB").unwrap().trim().parse::<u64>().unwrap() / 1_024
+/// Hundredths of a second: the hub's, and those of the commands that were run.
+fn processor_times(hub: &OwnHub) -> (f64, f64) {
+    let times = [hub.processor_time(), own_hub::processor_time_of_commands()];
+    let [hub, commands] = times.map(|hundredths| f64::from(u32::try_from(hundredths).unwrap()));
+    (hub, commands)
 }

@@ -45,6 +45,11 @@ pub(crate) struct BenchArgs {
     /// Partners.
     #[arg(long, default_value_t = 4)]
     pub(crate) partners: usize,
+    /// Operations that the ledger has before anything is measured: earns and burns of these members, in
+    /// closed windows. About a kilobyte each.
+    #[arg(long, value_name = "OPERATIONS", default_value_t = 0)]
+    #[arg(value_parser = clap::value_parser!(u64).range(..=1_000_000_000))]
+    pub(crate) history: u64,
     /// How often each member is met.
     #[arg(long, default_value = "zipf")]
     pub(crate) popularity: Popularity,
@@ -225,6 +230,7 @@ impl BenchArgs {
             "lines": self.lines,
             "members": self.members,
             "partners": self.partners,
+            "history": self.history,
             "popularity": match self.popularity {
                 Popularity::Uniform => "uniform",
                 Popularity::Zipf => "zipf",

@@ -24,7 +24,7 @@ const SIDE_BY_SIDE: usize = 16;
 pub(crate) const CURRENCY: &str = "EUR";
 
 /// What is bought.
-const CATEGORY: &str = "room";
+pub(crate) const CATEGORY: &str = "room";
 
 /// A partner's code.
 pub(crate) fn code(partner: usize) -> String {
@@ -163,19 +163,7 @@ async fn enrol_one(
     member: usize,
 ) -> Result<Told, Error> {
     let member_reference = reference(member);
-    let consent = MemberSigner::consent("bench-1");
-    partners[home].link(new_request_id(), &member_reference, &consent).await?;
-    let next = (home + 1) % partners.len();
-    if next != home {
-        let attach = AttachReferenceRequest {
-            request_id: new_request_id(),
-            partner: code(home),
-            member_reference: member_reference.clone(),
-            target_partner: code(next),
-            target_member_reference: member_reference.clone(),
-        };
-        operator.attach_reference(attach).await?;
-    }
+    introduce((operator, partners), home, &member_reference).await?;
     let earn = EarnRequest {
         request_id: new_request_id(),
         member_reference,
@@ -185,6 +173,28 @@ async fn enrol_one(
     };
     let answer = partners[home].earn(earn).await?;
     Ok(Told::Earned(answer.operation.map_or(0, |operation| operation.points)))
+}
+
+/// Links a new member to its partner and to the next one.
+pub(crate) async fn introduce(
+    (operator, partners): (&Operators, &[Client]),
+    home: usize,
+    member_reference: &str,
+) -> Result<(), Error> {
+    let consent = MemberSigner::consent("bench-1");
+    partners[home].link(new_request_id(), member_reference, &consent).await?;
+    let next = (home + 1) % partners.len();
+    if next != home {
+        let attach = AttachReferenceRequest {
+            request_id: new_request_id(),
+            partner: code(home),
+            member_reference: member_reference.to_owned(),
+            target_partner: code(next),
+            target_member_reference: member_reference.to_owned(),
+        };
+        operator.attach_reference(attach).await?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

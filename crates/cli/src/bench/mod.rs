@@ -4,6 +4,7 @@
 
 mod args;
 mod coalition;
+mod history;
 mod hub;
 mod lane;
 mod machine;
@@ -56,7 +57,7 @@ async fn measure(args: &BenchArgs, stage: &Stage, progress: Progress) -> anyhow:
         pgbench::run(args, stage, meter, progress).await?
     };
     let mut scenarios: Vec<Measured> = Vec::new();
-    let mut all = Seen::of_first_earns(stage.first_earns());
+    let mut all = Seen::of_before(stage.acknowledged());
     for scenario in args.scenarios() {
         if scenario == Scenario::HotCapped {
             coalition::cap(stage.operator()).await?;
@@ -80,7 +81,8 @@ async fn measure(args: &BenchArgs, stage: &Stage, progress: Progress) -> anyhow:
     let capped = args.scenarios().contains(&Scenario::HotCapped);
     let verified = verify::verify(stage, &all, u64::from(capped)).await?;
     let machine = machine::Machine::here(stage);
-    Ok(Report { settings: args.settings(), machine, pgbench, scenarios, verified })
+    let (settings, past) = (args.settings(), stage.past().clone());
+    Ok(Report { settings, machine, past, pgbench, scenarios, verified })
 }
 
 /// Plays a scenario once, warm-up included; what is measured begins after the warm-up. `rate` is what

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::args::Scenario;
+use super::history::Past;
 use super::machine::Machine;
 use super::meter::Readings;
 use super::pgbench::Yardstick;
@@ -47,6 +48,8 @@ pub(crate) struct Report {
     pub(crate) settings: Value,
     /// Where.
     pub(crate) machine: Machine,
+    /// What was there before.
+    pub(crate) past: Past,
     /// The yardstick.
     pub(crate) pgbench: Option<Yardstick>,
     /// What was measured.
@@ -89,6 +92,8 @@ impl Report {
             "hub_rss_mib": all.hub_rss_mib.map(tenth),
             "roundtrips_per_batch": all.round_trips_per_batch().map(tenth),
             "batch_size_mean": all.batch_size_mean().map(tenth),
+            "history": self.past.operations,
+            "database_bytes": (self.past.operations > 0).then_some(self.past.database_bytes),
             "good": self.is_good(),
             "scenarios": scenarios.collect::<serde_json::Map<_, _>>(),
             "pgbench": self.pgbench.map(|pgbench| pgbench.json()),
@@ -100,7 +105,18 @@ impl Report {
 
     /// For people.
     pub(crate) fn text(&self) -> String {
-        let mut parts = vec![dim(&self.machine.text()), self.rates(), self.insides()];
+        let mut parts = vec![dim(&self.machine.text())];
+        if self.past.operations > 0 {
+            let (operations, bytes) = (self.past.operations, self.past.database_bytes);
+            let each = bytes / operations;
+            let text = format!(
+                "{} operations of history, {} MiB, {each} bytes each",
+                count(operations),
+                bytes >> 20
+            );
+            parts.push(dim(&text));
+        }
+        parts.extend([self.rates(), self.insides()]);
         parts.extend(self.troubles());
         let mark = good(self.is_good(), if self.is_good() { "good" } else { "BROKEN" });
         parts.push(format!("{}  {mark}\n{}", bold("What the ledger holds"), self.verified.text()));

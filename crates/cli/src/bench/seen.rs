@@ -63,7 +63,7 @@ impl Seen {
     }
 
     /// What was acknowledged before anything was measured.
-    pub(crate) fn of_first_earns(acknowledged: Acknowledged) -> Self {
+    pub(crate) fn of_before(acknowledged: Acknowledged) -> Self {
         Self { acknowledged, ..Self::new(Duration::ZERO) }
     }
 
@@ -147,7 +147,8 @@ impl Acknowledged {
         self.operations += 1;
     }
 
-    fn add(&mut self, other: Self) {
+    /// Adds what was counted elsewhere.
+    pub(crate) fn add(&mut self, other: Self) {
         self.operations += other.operations;
         self.issued += other.issued;
         self.redeemed += other.redeemed;

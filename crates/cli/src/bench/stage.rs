@@ -14,6 +14,7 @@ use entente_identity::pki::{DomainDirectory, Overwrite};
 
 use super::args::BenchArgs;
 use super::coalition::{self, Members};
+use super::history::{self, Past};
 use super::hub::HubProcess;
 use super::seen::Acknowledged;
 use crate::demo::progress::Progress;
@@ -51,6 +52,7 @@ pub(crate) struct Stage {
     hot: Vec<Connection>,
     members: Members,
     first_earns: Acknowledged,
+    past: Past,
 }
 
 impl Folder {
@@ -148,7 +150,12 @@ impl Stage {
         let partners = connections.iter().take(args.partners);
         let partners: Vec<Client> = partners.map(|one| one.client.clone()).collect();
         let first_earns = coalition::enrol((&operator, &partners), members, progress).await?;
-        Ok(Self { folder, hub, database, operator, connections, hot, members, first_earns })
+        let mut past = Past::default();
+        if args.history > 0 {
+            progress.step(format!("{} operations of history", args.history));
+            past = history::fill((&operator, &partners), (&owner, args.history), progress).await?;
+        }
+        Ok(Self { folder, hub, database, operator, connections, hot, members, first_earns, past })
     }
 
     /// Where everything lies.
@@ -186,9 +193,16 @@ impl Stage {
         self.members
     }
 
-    /// What was acknowledged while members were enrolled.
-    pub(crate) const fn first_earns(&self) -> Acknowledged {
-        self.first_earns
+    /// What was acknowledged before anything is measured.
+    pub(crate) fn acknowledged(&self) -> Acknowledged {
+        let mut all = self.first_earns;
+        all.add(self.past.acknowledged);
+        all
+    }
+
+    /// What was there before.
+    pub(crate) const fn past(&self) -> &Past {
+        &self.past
     }
 
     /// The database, as its owner.

@@ -1,5 +1,6 @@
 //! One file for each subcommand.
 
+pub(crate) mod archive;
 pub(crate) mod audit;
 pub(crate) mod breaks;
 pub(crate) mod check;
@@ -47,6 +48,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Key(command) => key::run(command).await,
         Command::Audit(args) => audit::run(args).await,
         Command::Erasures(command) => erasures::run(command).await,
+        Command::Archive(command) => Box::pin(archive::run(command)).await,
         Command::Ledger(command) => ledger::run(command).await,
         Command::Check(args) => check::run(args).await,
         Command::Bench(args) => bench::run(args).await,

@@ -153,7 +153,15 @@ async fn pool(args: PoolArgs) -> anyhow::Result<()> {
     let answer = client.get_pool_coverage(GetPoolCoverageRequest {}).await?;
     let json: Vec<Value> = answer.pools.iter().map(pool_json).collect();
     args.connection.output.show(&json, |_| {
-        let mut table = Table::new(&["pool", ">holds", ">for points", ">would cost", ">covered"]);
+        let mut table = Table::new(&[
+            "pool",
+            ">holds",
+            ">for points",
+            ">would cost",
+            ">covered",
+            ">open on fx",
+            ">gained by conversions",
+        ]);
         for pool in &answer.pools {
             table.row([
                 pool.currency.clone(),
@@ -161,6 +169,8 @@ async fn pool(args: PoolArgs) -> anyhow::Result<()> {
                 points(pool.points),
                 in_unit(&pool.currency, pool.liability_micros),
                 covered(pool),
+                in_unit(&pool.currency, pool.fx_micros),
+                in_unit(&pool.currency, pool.fx_difference_micros),
             ]);
         }
         table.text("no pool holds anything")
@@ -279,6 +289,8 @@ fn pool_json(pool: &PoolCoverage) -> Value {
         "balance_micros": pool.balance_micros,
         "liability_micros": pool.liability_micros,
         "points": pool.points,
+        "fx_micros": pool.fx_micros,
+        "fx_difference_micros": pool.fx_difference_micros,
     })
 }
 

@@ -11,6 +11,7 @@ use entente_hub::security::bootstrap;
 use entente_identity::{Identity, Name, pki::DomainDirectory};
 
 use crate::database;
+use crate::descriptors;
 use crate::home::Home;
 use crate::hub;
 use crate::output::{say, warn};
@@ -86,6 +87,7 @@ impl HubArgs {
 
 /// Runs the command.
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
+    descriptors::take_all();
     let mut config = args.hub.load()?;
     let mut database = None;
     if args.embedded {

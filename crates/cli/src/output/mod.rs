@@ -63,6 +63,13 @@ pub(crate) fn say(line: &str) -> io::Result<()> {
     ended(writeln!(anstream::stdout().lock(), "{line}"))
 }
 
+/// Prints JSON as it is made, whatever its length: it is nowhere as a whole, and has no colors to take out.
+pub(crate) fn say_json(value: &impl Serialize) -> io::Result<()> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let written = serde_json::to_writer_pretty(&mut out, value).map_err(io::Error::from);
+    ended(written.and_then(|()| writeln!(out)).and_then(|()| out.flush()))
+}
+
 /// Prints a line to the standard error.
 pub(crate) fn warn(line: &str) {
     // Nobody is left to be told.

@@ -35,6 +35,10 @@ pub(crate) fn amount_kind(number: i32) -> &'static str {
         AmountKind::Gift => "gift",
         AmountKind::Adjustment => "adjustment",
         AmountKind::Prepaid => "prepaid",
+        AmountKind::CurrencySold => "currency sold",
+        AmountKind::CurrencyBought => "currency bought",
+        AmountKind::ConversionLoss => "conversion loss",
+        AmountKind::ConversionGain => "conversion gain",
         AmountKind::Unspecified => "?",
     }
 }
@@ -113,6 +117,7 @@ pub(crate) fn act_kind(number: i32) -> &'static str {
         ActKind::Adjust => "adjust",
         ActKind::WriteOff => "write off",
         ActKind::BuyBlock => "buy a block",
+        ActKind::ConvertCurrency => "convert currency",
         ActKind::EraseMember => "erase a member",
         ActKind::Unspecified => "?",
     }

@@ -1,6 +1,7 @@
 //! A hub in a process of its own: the real binary, killed as processes are killed.
 
 use std::{
+    ffi::OsString,
     fs::{self, File},
     path::PathBuf,
     process::Stdio,
@@ -9,6 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use entente_hub::hub::Addresses;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines},
     net::TcpStream,
@@ -27,6 +29,8 @@ pub(crate) struct Recipe {
     pub(crate) keys: PathBuf,
     /// Configuration besides, in TOML.
     pub(crate) configuration: String,
+    /// Of its process, besides.
+    pub(crate) environment: Vec<(&'static str, OsString)>,
     /// Where configuration and log lie.
     pub(crate) folder: PathBuf,
 }
@@ -57,6 +61,7 @@ impl HubProcess {
             .arg(&recipe.keys)
             .env_clear()
             .env("ENTENTE_DATABASE_URL", &recipe.database_url)
+            .envs(recipe.environment.iter().cloned())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -77,6 +82,12 @@ impl HubProcess {
         Ok(())
     }
 
+    /// Has it load its certificates again.
+    pub(crate) fn reload(&self) -> Result<()> {
+        let id = self.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        Ok(kill_process(id.context("it runs")?, Signal::HUP)?)
+    }
+
     /// Its process.
     pub(crate) fn id(&self) -> Option<u32> {
         self.child.id()
@@ -87,6 +98,21 @@ impl HubProcess {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id()?)).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         line.trim().trim_end_matches(" kB").parse().ok()
+    }
+
+    /// What it has used of processors, in hundredths of a second; `None` where the system does not tell.
+    pub(crate) fn processor_time(&self) -> Option<u64> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id()?)).ok()?;
+        // After the name, which is in parentheses: utime and stime are the 12th and 13th.
+        let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        let ticks = |at: usize| fields.get(at)?.parse::<u64>().ok();
+        Some(ticks(11)? + ticks(12)?)
+    }
+
+    /// How many files and connections it has open.
+    pub(crate) fn descriptors(&self) -> Result<usize> {
+        let id = self.id().context("it runs")?;
+        Ok(fs::read_dir(format!("/proc/{id}/fd"))?.count())
     }
 
     /// The status that a path of the plain listener answers.

@@ -1,5 +1,6 @@
-//! Ten times as many callers as a hub can serve: what it cannot take it puts off at once, what it takes
-//! it serves, its memory stays, and a partner that does not flood does not notice.
+//! Ten times as many callers as a hub can serve: what it cannot take it puts off, what it takes it serves,
+//! its memory stays, and a partner that does not flood does not notice. Once by callers who come again
+//! when they are told to, once by callers who come again at once.
 
 use std::{
     sync::{
@@ -10,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use entente_client::{Client, api::error::ErrorReason};
+use entente_client::{Client, Error, api::error::ErrorReason};
 use entente_testkit::cast::{self, HARBOR, earn, enrol};
 use tokio::task::JoinSet;
 
@@ -32,7 +33,16 @@ const QUEUES: &str = "[posting]\nqueue = 128\nbatch = 64\n";
 /// Over as many members the flood is spread.
 const MEMBERS: usize = 40;
 
-/// What flooders see.
+/// What flooders do when they are put off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manners {
+    /// They wait for as long as RetryInfo says.
+    Polite,
+    /// They send the next request at once.
+    Rude,
+}
+
+/// What flooders see, and what it cost the hub.
 #[derive(Debug, Default)]
 struct Seen {
     posted: AtomicU64,
@@ -40,6 +50,8 @@ struct Seen {
     wrong: Mutex<Vec<String>>,
     /// How long it took to be put off.
     put_off: Mutex<Vec<Duration>>,
+    /// Milliseconds of processors.
+    cost: AtomicU64,
 }
 
 /// One partner floods, another calls as it always does.
@@ -57,52 +69,57 @@ pub(crate) async fn ten_times_what_a_hub_can_serve(world: &World) -> Result<Row>
     }
     let time = world.settings.flood;
     // The first flood warms up what memory holds anyway.
-    let peak = flood(&clients[..1], BUSY, time).await?;
+    let peak = flood(&mut stage, &clients[..1], (BUSY, Manners::Rude), time).await?;
     let before = stage.hub().memory_kib();
     let honest = Honest::start(rover);
-    let flooded = flood(&clients, BUSY * TIMES, time).await?;
+    let polite = flood(&mut stage, &clients, (BUSY * TIMES, Manners::Polite), time).await?;
+    let rude = flood(&mut stage, &clients, (BUSY * TIMES, Manners::Rude), time).await?;
     let (honest_calls, honest_put_off) = honest.stop().await?;
     let after = stage.hub().memory_kib();
     let moment = Instant::now();
     harbor.earn(earn("guest-0", 1_000_000, "EUR")).await.context("it is over")?;
     let back_after = vec![moment.elapsed()];
-    let (in_peak, in_flood) = (peak.posted(), flooded.posted());
-    let delays = flooded.delays();
-    ensure!(!delays.is_empty(), "nobody was put off");
+    ensure!(polite.delays().len() + rude.delays().len() > 0, "nobody was put off");
     let pool = verify::pool(&stage.ledger.owner_url).await?;
     verify::invariants(&pool).await?;
     pool.close().await;
     stage.end().await?;
-    let rate = |count: u64| count / time.as_secs().max(1);
     let mib =
         |kib: Option<u64>| kib.map_or_else(|| "?".to_owned(), |kib| (kib / 1_024).to_string());
     let seen = format!(
-        "{} a second with {BUSY} callers, {} with {TIMES} times as many ({} %); {} put off, median {} ms; \
+        "{} a second with {BUSY} callers; with {TIMES} times as many: {}, {}; \
          a partner that does not flood made {honest_calls} calls, {honest_put_off} put off; memory {} to {} MiB",
-        rate(in_peak),
-        rate(in_flood),
-        in_flood * 100 / in_peak.max(1),
-        delays.len(),
-        delays[delays.len() / 2].as_millis(),
+        peak.posted() / time.as_secs().max(1),
+        polite.told("who wait as they are told", &peak),
+        rude.told("who come again at once", &peak),
         mib(before),
         mib(after),
     );
-    let done = format!("{} callers for {} s, queues of 128", BUSY * TIMES, time.as_secs());
-    let operations = in_peak + in_flood + honest_calls + 1;
-    let unknown = flooded.unknown.load(Ordering::Relaxed);
+    let done = format!("{} callers for {} s, twice, queues of 128", BUSY * TIMES, time.as_secs());
+    let operations = peak.posted() + polite.posted() + rude.posted() + honest_calls + 1;
+    let unknown = [&peak, &polite, &rude].iter().map(|seen| get(&seen.unknown)).sum();
     Ok(Row { done, operations, unknown, back_after, seen })
 }
 
 /// So many callers, each sending its next request when the last is answered, however.
-async fn flood(clients: &[Client], callers: usize, time: Duration) -> Result<Arc<Seen>> {
+async fn flood(
+    stage: &mut Stage<'_>,
+    clients: &[Client],
+    (callers, manners): (usize, Manners),
+    time: Duration,
+) -> Result<Arc<Seen>> {
     let (seen, end) = (Arc::new(Seen::default()), Instant::now() + time);
+    let before = stage.hub().processor_time();
     let mut flooding = JoinSet::new();
     for caller in 0..callers {
         let (client, seen) = (clients[caller % clients.len()].clone(), Arc::clone(&seen));
         let member = format!("guest-{}", caller % MEMBERS);
         flooding.spawn(async move {
             while Instant::now() < end {
-                seen.call(&client, &member).await;
+                let told = seen.call(&client, &member).await;
+                if manners == Manners::Polite {
+                    tokio::time::sleep_until((Instant::now() + told).min(end).into()).await;
+                }
             }
         });
     }
@@ -111,15 +128,19 @@ async fn flood(clients: &[Client], callers: usize, time: Duration) -> Result<Arc
     }
     let wrong = locked(&seen.wrong).join("; ");
     ensure!(wrong.is_empty(), "{wrong}");
+    if let (Some(before), Some(after)) = (before, stage.hub().processor_time()) {
+        seen.cost.store((after - before) * 10, Ordering::Relaxed);
+    }
     Ok(seen)
 }
 
 impl Seen {
-    async fn call(&self, client: &Client, member: &str) {
+    /// Calls once; how long to wait before the next.
+    async fn call(&self, client: &Client, member: &str) -> Duration {
         let sent = Instant::now();
         let Err(error) = client.earn(earn(member, 1_000_000, "EUR")).await else {
             self.posted.fetch_add(1, Ordering::Relaxed);
-            return;
+            return Duration::ZERO;
         };
         match judged(&error) {
             Outcome::Open(Doubt::PutOff) => locked(&self.put_off).push(sent.elapsed()),
@@ -128,10 +149,11 @@ impl Seen {
             }
             other => locked(&self.wrong).push(format!("{other:?}")),
         }
+        retry_after(&error)
     }
 
     fn posted(&self) -> u64 {
-        self.posted.load(Ordering::Relaxed)
+        get(&self.posted)
     }
 
     /// How long it took to be put off, the shortest first.
@@ -140,6 +162,30 @@ impl Seen {
         delays.sort_unstable();
         delays
     }
+
+    /// Compared with as many callers as can be served, each of whose calls cost what it cost there.
+    fn told(&self, who: &str, peak: &Self) -> String {
+        let (posted, delays) = (self.posted(), self.delays());
+        let micros = |millis: u64, calls: u64| millis * 1_000 / calls.max(1);
+        let each = micros(get(&peak.cost), peak.posted());
+        let refusals = get(&self.cost).saturating_sub(posted * each / 1_000);
+        let count = u64::try_from(delays.len()).unwrap_or(u64::MAX);
+        format!(
+            "{} % of it by callers {who}, {count} put off after {} ms (median), each for {} µs of the hub's \
+             processors where a call takes {each}",
+            posted * 100 / peak.posted().max(1),
+            delays.get(delays.len() / 2).copied().unwrap_or_default().as_millis(),
+            micros(refusals, count),
+        )
+    }
+}
+
+fn retry_after(error: &Error) -> Duration {
+    error.refusal().and_then(|refusal| refusal.retry_after).unwrap_or_default()
+}
+
+fn get(count: &AtomicU64) -> u64 {
+    count.load(Ordering::Relaxed)
 }
 
 fn locked<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -93,7 +93,7 @@ pub(crate) async fn asked(client: &Client, request_id: &str) -> Option<Outcome> 
 pub(crate) fn judged(error: &Error) -> Outcome {
     match error {
         Error::Refused(refusal) => match refusal.reason {
-            ErrorReason::Overloaded | ErrorReason::ShuttingDown
+            ErrorReason::Overloaded | ErrorReason::ShuttingDown | ErrorReason::ClocksApart
                 if refusal.retry_after.is_some() && refusal.code == Code::Unavailable =>
             {
                 Outcome::Open(Doubt::PutOff)

@@ -23,6 +23,8 @@ pub(crate) struct Settings {
     pub(crate) operations: u64,
     /// How many connections that say nothing attack the edge.
     pub(crate) attackers: usize,
+    /// How many handshakes that never end are under way at a time.
+    pub(crate) handshakes: usize,
 }
 
 impl Settings {
@@ -39,6 +41,7 @@ impl Settings {
             flood: Duration::from_secs(given("FLOOD_SECONDS").unwrap_or(4)),
             operations: given("OPERATIONS").unwrap_or(3_000),
             attackers: number("ATTACKERS", 300),
+            handshakes: number("HANDSHAKES", 2_500),
         }
     }
 

@@ -1,6 +1,6 @@
 //! One scenario's hub: a ledger of its own, the real binary, a network before it, perhaps one behind it.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{ffi::OsString, net::SocketAddr, time::Duration};
 
 use anyhow::{Context as _, Result};
 use entente_client::{Client, Operators, Options, Retry};
@@ -51,15 +51,29 @@ pub(crate) struct Stage<'w> {
 impl<'w> Stage<'w> {
     /// A hub with the whole cast, configured further.
     pub(crate) async fn build(world: &'w World, configuration: &str) -> Result<Self> {
-        Box::pin(Self::over(world, configuration, false)).await
+        Box::pin(Self::over(world, configuration, false, Vec::new())).await
+    }
+
+    /// The same, in a process with an environment.
+    pub(crate) async fn with_environment(
+        world: &'w World,
+        configuration: &str,
+        environment: Vec<(&'static str, OsString)>,
+    ) -> Result<Self> {
+        Box::pin(Self::over(world, configuration, false, environment)).await
     }
 
     /// The same, with a network between hub and database.
     pub(crate) async fn with_network_behind(world: &'w World, configuration: &str) -> Result<Self> {
-        Box::pin(Self::over(world, configuration, true)).await
+        Box::pin(Self::over(world, configuration, true, Vec::new())).await
     }
 
-    async fn over(world: &'w World, configuration: &str, behind: bool) -> Result<Self> {
+    async fn over(
+        world: &'w World,
+        configuration: &str,
+        behind: bool,
+        environment: Vec<(&'static str, OsString)>,
+    ) -> Result<Self> {
         let ledger = world.ledger().await?;
         let port = world.cluster.server().port();
         let back = if behind { Some(Network::to(local(port)).await) } else { None };
@@ -72,6 +86,7 @@ impl<'w> Stage<'w> {
             certificates: world.certificates(),
             keys: world.folder().join("keys"),
             configuration: configuration.to_owned(),
+            environment,
             folder: world.folder().join(&ledger.database),
         };
         let hub = HubProcess::start(&recipe).await?;

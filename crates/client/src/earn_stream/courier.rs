@@ -226,7 +226,10 @@ impl Courier {
             return Ok(Err(Error::Refused(Box::new(refusal))));
         };
         match refusal.reason {
-            ErrorReason::Overloaded | ErrorReason::ShuttingDown | ErrorReason::DeadlinePassed => {
+            ErrorReason::Overloaded
+            | ErrorReason::ClocksApart
+            | ErrorReason::ShuttingDown
+            | ErrorReason::DeadlinePassed => {
                 line.put_off += 1;
             }
             ErrorReason::Internal => line.put_off = self.resume.line_attempts,

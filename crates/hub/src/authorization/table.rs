@@ -175,11 +175,13 @@ table! {
         DisputeLines: unary, Both, Named, with(SettlementAgree);
         AnswerDispute: unary, Operators, Anyones, with(SettlementWrite);
         ListDisputes: unary, Both, Named, with(SettlementRead);
+        ListDisputedOperations: unary, Both, Named, with(SettlementRead);
         ListObligations: unary, Both, Named, with(SettlementRead);
         ExportObligations: unary, Operators, Anyones, with(SettlementRead);
         ImportBankStatement: duplex, Operators, Anyones, with(SettlementWrite);
         ListBankEntries: unary, Operators, Anyones, with(SettlementRead);
         AssignPayment: unary, Operators, Anyones, with(SettlementWrite);
+        ListConversions: unary, Operators, Anyones, with(SettlementRead);
     }
     "entente.settlement.v1.ReconciliationService" {
         Reconcile: duplex, Both, Named, with(SettlementRead);

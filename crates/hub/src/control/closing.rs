@@ -10,7 +10,7 @@ use entente_loyalty::Catalogue;
 use entente_settlement::{Arrangement, Calendar};
 use entente_store::{
     Notice, StoreError,
-    control::Control,
+    control::{Control, NoHeads},
     notices,
     settlement::{Close, Closed, Done, arrangement_in_force, close_window, window_by_name},
 };
@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use sqlx::PgPool;
 
 use super::{Controls, Ended, testing_apart};
-use crate::{catalogue::CatalogueCache, error::RpcError, notices::Anchor, thresholds};
+use crate::{catalogue::CatalogueCache, clocks, error::RpcError, notices::Anchor, thresholds};
 
 /// Who closes windows by the calendar.
 const CALENDAR: &str = "calendar";
@@ -46,14 +46,26 @@ pub(crate) async fn begin(pool: &PgPool, cache: &CatalogueCache) -> Result<Contr
     loop {
         match Control::begin(pool).await {
             Err(StoreError::CutOffDue) => close_due(pool, cache).await?,
-            begun => return begun,
+            begun => {
+                let control = begun?;
+                clocks::agree(control.database_time())?;
+                return Ok(control);
+            }
         }
     }
+}
+
+/// Begins a transaction that locks no head.
+pub(crate) async fn begin_without_heads(pool: &PgPool) -> Result<Control<NoHeads>, StoreError> {
+    let control = Control::begin_without_heads(pool).await?;
+    clocks::agree(control.database_time())?;
+    Ok(control)
 }
 
 /// Closes the open window if its cut-off is due: one, of those that are.
 pub(crate) async fn close_due(pool: &PgPool, cache: &CatalogueCache) -> Result<(), StoreError> {
     let mut control = Control::begin_closing(pool).await?;
+    clocks::agree(control.database_time())?;
     let due = control.closes_at().filter(|_| control.is_cut_off_due());
     let Some(due) = due else { return control.rollback().await };
     let arrangement = arrangement_in_force(control.connection()).await?.arrangement;

@@ -12,6 +12,7 @@ mod breaks;
 mod buying;
 mod clearing;
 mod closing;
+mod converting;
 mod disputing;
 mod erasing;
 mod events;
@@ -37,7 +38,8 @@ pub use banking::{AssignPayment, Imported};
 pub use breaks::{StepBreak, Toward, WriteOff};
 pub use buying::BuyBlock;
 pub use clearing::{AgreeStatement, ArrangeSettlement};
-pub(crate) use closing::{begin, close_due, zone};
+pub(crate) use closing::{begin, begin_without_heads, close_due, zone};
+pub use converting::ConvertCurrency;
 pub use disputing::{AnswerDispute, DisputeLines};
 pub use erasing::{Applied, EraseMember, Erased, apply_journal};
 pub use linking::{

@@ -213,7 +213,7 @@ impl Locks for Heads {
 
 impl Locks for NoHeads {
     async fn begin(pool: &PgPool, _: &CatalogueCache) -> Result<Control<Self>, StoreError> {
-        Control::begin_without_heads(pool).await
+        super::begin_without_heads(pool).await
     }
 
     async fn commit(control: Control<Self>) -> Result<(), StoreError> {

@@ -14,6 +14,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{
     connection::{ConnectInfo, Connection},
+    handshakes::Handshakes,
     open::{Connections, Fate},
     places::Places,
     tls::ListenerTls,
@@ -33,6 +34,7 @@ pub(crate) struct Acceptor {
     pub(crate) tls: watch::Receiver<Arc<ListenerTls>>,
     pub(crate) places: Places,
     pub(crate) handshake_timeout: Duration,
+    pub(crate) handshakes: Handshakes,
     pub(crate) open: Connections,
     pub(crate) kill: watch::Receiver<bool>,
     pub(crate) accepted: mpsc::Sender<io::Result<Connection>>,
@@ -43,6 +45,8 @@ pub(crate) struct Acceptor {
 enum Unfit {
     #[error("the handshake took too long")]
     Slow,
+    #[error("the handshake took longer than others could wait for a place")]
+    Dispensable,
     #[error("the handshake failed: {0}")]
     Handshake(#[from] io::Error),
     #[error("the certificate names nobody that this listener serves")]
@@ -55,18 +59,19 @@ enum Unfit {
 
 impl Acceptor {
     /// Accepts until stopped. A listener without free places leaves callers in the system's
-    /// backlog.
+    /// backlog, while handshakes that have had their time make room.
     pub(crate) async fn run(self, listener: TcpListener, mut stop: watch::Receiver<bool>) {
         let accepting = async {
             loop {
-                let place = self.places.any().await;
                 match listener.accept().await {
                     Ok((stream, peer)) => {
+                        let place = self.place().await;
                         tokio::spawn(self.clone().welcome(stream, peer, place));
                     }
                     Err(error) => {
                         tracing::warn!(%error, role = %self.role, "cannot accept a connection");
-                        tokio::time::sleep(PAUSE).await;
+                        let room = self.handshakes.end_one();
+                        let _ = tokio::time::timeout(PAUSE, room).await;
                     }
                 }
             }
@@ -74,6 +79,17 @@ impl Acceptor {
         tokio::select! {
             () = accepting => {}
             _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    /// A place for whoever has come: a free one, or that of a handshake which has had its time.
+    async fn place(&self) -> OwnedSemaphorePermit {
+        loop {
+            tokio::select! {
+                biased;
+                place = self.places.any() => return place,
+                () = self.handshakes.end_one() => {}
+            }
         }
     }
 
@@ -97,8 +113,14 @@ impl Acceptor {
         stream.set_nodelay(true)?;
         let tls = Arc::clone(&self.tls.borrow());
         let handshake = TlsAcceptor::from(Arc::clone(&tls.config)).accept(stream);
-        let finished = tokio::time::timeout(self.handshake_timeout, handshake).await;
-        let stream = finished.map_err(|_| Unfit::Slow)??;
+        let mut under_way = self.handshakes.begin(peer.ip());
+        let stream = tokio::select! {
+            finished = tokio::time::timeout(self.handshake_timeout, handshake) => {
+                finished.map_err(|_| Unfit::Slow)??
+            }
+            () = under_way.given_up() => return Err(Unfit::Dispensable),
+        };
+        drop(under_way);
         let info = self.identify(&tls, &stream, peer).ok_or(Unfit::Nobody)?;
         let place = self.places.give(place, info.caller.clone()).ok_or(Unfit::Share)?;
         let chain = stream.get_ref().1.peer_certificates().ok_or(Unfit::Nobody)?;
@@ -144,6 +166,7 @@ impl Unfit {
     const fn label(&self) -> &'static str {
         match self {
             Self::Slow => "timeout",
+            Self::Dispensable => "dispensable",
             Self::Handshake(_) => "handshake",
             Self::Nobody => "identity",
             Self::Outdated(_) => "outdated",

@@ -8,6 +8,7 @@ mod accept;
 mod body;
 mod connection;
 mod events;
+mod handshakes;
 mod open;
 mod places;
 mod serve;

@@ -8,7 +8,7 @@ use axum::{
     response::Response,
 };
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     sync::{mpsc, watch},
     task::JoinHandle,
 };
@@ -18,7 +18,10 @@ use tonic::{
     transport::{Server, server::Router},
 };
 
-use super::{accept::Acceptor, body, open::Connections, places::Places, tls::ListenerTls};
+use super::{
+    accept::Acceptor, body, handshakes::Handshakes, open::Connections, places::Places,
+    tls::ListenerTls,
+};
 use crate::{
     authorization::{self, Door},
     caller::Role,
@@ -29,6 +32,9 @@ use crate::{
 
 /// Connections that wait to be served; the server takes them at once.
 const ACCEPTED_QUEUE: usize = 64;
+
+/// Connections that the system keeps until they are accepted.
+const BACKLOG: u32 = 4_096;
 
 /// How long nothing has to be in flight before a drain ends though peers keep their connections.
 const QUIET: Duration = Duration::from_millis(500);
@@ -49,14 +55,14 @@ pub(crate) struct Edge {
 
 impl Edge {
     /// Binds an address and serves the routes to callers of one role.
-    pub(crate) async fn start(
+    pub(crate) fn start(
         address: SocketAddr,
         role: Role,
         routes: Routes,
         (tls, open): (watch::Receiver<Arc<ListenerTls>>, Connections),
         (limits, door): (&Limits, &Door),
     ) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
+        let listener = listen(address)?;
         let address = listener.local_addr()?;
         let ((stop, stopped), (kill, killed)) = (watch::channel(false), watch::channel(false));
         let (accepted, incoming) = mpsc::channel(ACCEPTED_QUEUE);
@@ -65,6 +71,8 @@ impl Edge {
             tls,
             places: Places::new(limits.connections, limits.connections_per_caller),
             handshake_timeout: limits.handshake_timeout(),
+            // A fifth is plenty for whoever is in earnest; much less would cost more than it saves.
+            handshakes: Handshakes::new(limits.handshake_timeout() / 5),
             open,
             kill: killed,
             accepted,
@@ -114,6 +122,16 @@ impl Drop for Edge {
         self.accepting.abort();
         self.serving.abort();
     }
+}
+
+/// Listens with room for many who come at once; a system may allow fewer.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // As any server does: the address is free again at once when the hub has ended.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// What each call goes through before it comes to its service. One layer: each more would box the

@@ -16,6 +16,7 @@ use std::{
 };
 
 use entente_api::error::ErrorReason;
+use jiff::{SignedDuration, Timestamp};
 use prost::Message;
 use tonic::Status;
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt, pb};
@@ -118,6 +119,14 @@ impl Refused {
         Self::new(ErrorReason::AssertionRefused, "the assertion is not accepted")
     }
 
+    /// For an assertion that is good but for its times. Who holds the key may know what time it is here:
+    /// most likely, the caller's clock is wrong.
+    #[must_use]
+    pub fn assertion_untimely(hub_time: Timestamp) -> Self {
+        let message = "the assertion's time is not now; compare your clock with the hub's";
+        Self::new(ErrorReason::AssertionRefused, message).with("hub_time", hub_time)
+    }
+
     /// For a token that is not good for a call.
     #[must_use]
     pub fn scope_missing(scope: Scope) -> Self {
@@ -144,6 +153,13 @@ impl Refused {
         Self::new(ErrorReason::Overloaded, "the hub is overloaded; send the same id again")
     }
 
+    /// For a hub whose clock and that of its database are too far apart, the database's ahead by so much.
+    #[must_use]
+    pub fn clocks_apart(apart: SignedDuration) -> Self {
+        let message = "the hub's clock and its database's disagree; send the same id again";
+        Self::new(ErrorReason::ClocksApart, message).with("seconds", apart.as_secs())
+    }
+
     /// For a reference that was linked to another member while the request was on its way.
     #[must_use]
     pub fn linked_anew() -> Self {
@@ -163,6 +179,13 @@ impl Refused {
         let message = "the deadline passed and the outcome is unknown; ask GetOperation or send \
                        the same id again";
         Self::new(ErrorReason::DeadlinePassed, message)
+    }
+
+    /// For a read that needs operations which are out of the ledger.
+    #[must_use]
+    pub fn archived(before: jiff::Timestamp) -> Self {
+        let message = "operations that this needs are archived; operators can bring them back";
+        Self::new(ErrorReason::Archived, message).with("before", before)
     }
 
     /// For a stream that nobody reads.

@@ -38,6 +38,7 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         R::NotAllowed | R::ScopeMissing | R::RoleMissing | R::OwnProposal => not_kept(Denied),
         R::ShuttingDown => again(Code::Unavailable, 1_000),
         R::Overloaded => again(Code::Unavailable, 250),
+        R::ClocksApart => again(Code::Unavailable, 5_000),
         R::TooManyStreams | R::StreamUnread => again(Code::ResourceExhausted, 1_000),
         R::DeadlinePassed => again(Code::DeadlineExceeded, 100),
         R::RequestIdReused => not_kept(AlreadyExists),
@@ -49,12 +50,13 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         R::BreakUnknown => not_kept(NotFound),
         R::PartnerSuspended | R::BurnHeldBack | R::LinkNotPending => A_MINUTE,
         #[rustfmt::skip]
-        R::WindowNotClosed | R::StatementState | R::AccountUnknown | R::BankStatementRefused |
+        R::WindowNotClosed | R::Archived | R::StatementState | R::AccountUnknown | R::BankStatementRefused |
         R::BreakState | R::AdjustmentUnlikeBreak | R::NotASimulation | R::ClockBackwards | R::EndpointNotAllowed => STATE,
         R::TooManyWebhooks | R::TooManyKeys => not_kept(Code::ResourceExhausted),
         R::PartnerExists | R::KeyTaken => kept(AlreadyExists),
         R::NetDebitCapExceeded | R::FloatExhausted => kept(Code::ResourceExhausted),
         R::TransferLimitReached | R::VelocityLimit | R::LinkTriesSpent => AN_HOUR,
+        #[rustfmt::skip]
         R::ReceiptCredited
         | R::ActivityInFuture
         | R::ActivityTooOld
@@ -91,10 +93,8 @@ pub const fn rule(reason: ErrorReason) -> Rule {
         | R::TermsInPast
         | R::TermsOverlap
         | R::ExchangeCycleGains
-        | R::FloatNotAgreed
-        | R::ReserveLeft
-        | R::PaymentExceedsObligation
-        | R::ObjectionOver
+        | R::FloatNotAgreed | R::ReserveLeft | R::ConversionBooked | R::PoolTooSmall
+        | R::PaymentExceedsObligation | R::ObjectionOver
         | R::ProposalNotOpen
         | R::ProposalExpired => kept(FailedPrecondition),
     }

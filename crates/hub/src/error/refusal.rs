@@ -47,6 +47,7 @@ impl Refused {
             }
             Refusal::Provoked { .. } => refused.with("sandbox", true),
             Refusal::NetDebitCapExceeded { .. }
+            | Refusal::LotsNotLoaded
             | Refusal::PartnerSuspended
             | Refusal::ActivityInFuture
             | Refusal::NoTermsInForce
@@ -73,6 +74,8 @@ impl Refused {
 fn reason(refusal: &Refusal) -> ErrorReason {
     match refusal {
         Refusal::Provoked { reason } => ErrorReason::try_from(*reason).unwrap_or_default(),
+        // It is decided again; nobody is told.
+        Refusal::LotsNotLoaded => ErrorReason::Overloaded,
         Refusal::PartnerSuspended => ErrorReason::PartnerSuspended,
         Refusal::ReceiptCredited { .. } => ErrorReason::ReceiptCredited,
         Refusal::ActivityInFuture => ErrorReason::ActivityInFuture,

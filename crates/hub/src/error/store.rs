@@ -7,6 +7,13 @@ use super::{Refused, RpcError, chain};
 
 impl From<StoreError> for RpcError {
     fn from(error: StoreError) -> Self {
+        if let StoreError::ClocksApart { apart } = error {
+            tracing::warn!(error = chain(&error), "nothing is done while clocks disagree");
+            return Refused::clocks_apart(apart).into();
+        }
+        if let StoreError::Archived { before } = error {
+            return Refused::archived(before).into();
+        }
         if is_unreachable(&error) || error.is_transient() {
             tracing::warn!(error = chain(&error), "the database failed");
             return Refused::overloaded().into();
@@ -28,15 +35,22 @@ pub(crate) fn is_unreachable(error: &StoreError) -> bool {
             }
         },
         StoreError::Claimed | StoreError::CutOffDue => true,
-        StoreError::Migrate(_) | StoreError::Inconsistent { .. } | StoreError::Ledger(_) => false,
+        StoreError::ClocksApart { .. }
+        | StoreError::Archived { .. }
+        | StoreError::Migrate(_)
+        | StoreError::Inconsistent { .. }
+        | StoreError::Ledger(_) => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use entente_api::error::ErrorReason;
+    use jiff::SignedDuration;
 
     use super::*;
+
+    const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
     #[test]
     fn a_database_out_of_reach_is_an_overload_and_a_bad_row_a_fault() {
@@ -44,7 +58,9 @@ mod tests {
             (StoreError::from(Error::PoolTimedOut), Some(ErrorReason::Overloaded)),
             (StoreError::from(Error::PoolClosed), Some(ErrorReason::Overloaded)),
             (StoreError::Claimed, Some(ErrorReason::Overloaded)),
+            (StoreError::Archived { before: jiff::Timestamp::MAX }, Some(ErrorReason::Archived)),
             (StoreError::CutOffDue, Some(ErrorReason::Overloaded)),
+            (StoreError::ClocksApart { apart: HOUR }, Some(ErrorReason::ClocksApart)),
             (StoreError::from(Error::Decode("a bad row".into())), None),
             (StoreError::inconsistent("cells", "seq", 3), None),
         ] {

@@ -17,10 +17,10 @@ use std::sync::Arc;
 use entente_api::event::EventKind;
 use entente_ledger::PartnerId;
 use entente_store::{
-    NoticeKind, StoreError,
+    NoticeKind, StoreError, archive,
     feed::{self, FeedHeads, Range},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use sqlx::PgPool;
 use tokio::sync::watch;
 
@@ -141,6 +141,7 @@ impl Feed {
             feed::notices(&self.pool, partner, &kinds.notices, range, PAGE).await?
         };
         let (start, limit) = (cursor, usize::from(PAGE));
+        self.whole(range, &heads).await?;
         let names = self.key.of(partner);
         let read = Read { names, start, heads: &heads, kinds, limit, operations, notices };
         Page::of(read).map_err(RpcError::internal)
@@ -161,7 +162,17 @@ impl Feed {
         let (from, up_to) = (cursor.floor(&heads), numbers(&heads));
         let range = Range { from, after: &cursor.seqs, up_to: &up_to };
         let count = feed::count(&self.pool, partner, range, COUNTED).await?;
+        self.whole(range, &heads).await?;
         Ok(Some((count, heads.now.duration_since(from.min(heads.now)))))
+    }
+
+    /// That nothing which was just read is archived. No month is before it is over.
+    async fn whole(&self, range: Range<'_>, heads: &FeedHeads) -> Result<(), StoreError> {
+        let month = |at: Timestamp| at.to_zoned(TimeZone::UTC).date().first_of_month();
+        if month(range.from) == month(heads.now) {
+            return Ok(());
+        }
+        archive::look_back(&self.pool, range.from, range.after).await
     }
 
     /// The place before everything that was posted at a time or later.

@@ -162,11 +162,14 @@ fn party(text: &str) -> Result<Option<PartnerCode>, Expected> {
 pub fn export(request: &ExportObligationsRequest) -> Result<(String, Option<Date>), Refused> {
     let mut violations = Violations::default();
     let window = violations.field("window", window_name(&request.window));
-    let on = violations.optional("on", &request.on, |day| {
-        let date = day.parse().ok().filter(|date: &Date| date.to_string() == day);
-        date.ok_or(Expected::Borrowed("a day: 2026-04-03"))
-    });
+    let on = violations.optional("on", &request.on, day);
     window.zip(on).ok_or_else(|| violations.refused())
+}
+
+/// A day, as it is written in one way alone.
+pub(super) fn day(text: &str) -> Result<Date, Expected> {
+    let date = text.parse().ok().filter(|date: &Date| date.to_string() == text);
+    date.ok_or(Expected::Borrowed("a day: 2026-04-03"))
 }
 
 /// A statement that somebody agrees to.

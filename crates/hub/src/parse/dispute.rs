@@ -2,16 +2,17 @@
 
 use entente_api::settlement::{
     AmountKind as ApiKind, AnswerDisputeRequest, DisputeCode, DisputeLinesRequest,
-    DisputedLine as ApiLine,
+    DisputedLine as ApiLine, DisputedTotal as ApiTotal, ListDisputedOperationsRequest,
 };
-use entente_ledger::{AmountKind, RequestId};
+use entente_ledger::{AmountKind, Currency, RequestId};
 use entente_loyalty::PartnerCode;
 use entente_store::settlement::disputes::DisputedLine;
+use jiff::civil::Date;
 
-use super::{Expected, Violations, partner_code, request_id, window_name};
-use crate::{control::AnswerDispute, error::Refused};
+use super::{Expected, Violations, clearing::day, partner_code, request_id, window_name};
+use crate::{control::AnswerDispute, error::Refused, settlement::HUB};
 
-/// How many lines a dispute is about at most.
+/// How many lines and totals a dispute is about at most.
 const MAX_LINES: usize = 100;
 const MAX_TEXT_CHARS: usize = 2_000;
 
@@ -26,10 +27,25 @@ pub struct Disputed {
     pub partner: Option<PartnerCode>,
     /// Which lines.
     pub lines: Vec<DisputedLine>,
+    /// Which totals of a day.
+    pub totals: Vec<Total>,
     /// What is wrong, by its number in the contract.
     pub code: i16,
     /// The partner's own words.
     pub evidence: String,
+}
+
+/// A total of a day, as a statement names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Total {
+    /// The other party; `None` is the hub.
+    pub counterparty: Option<PartnerCode>,
+    /// The UTC day of posting.
+    pub day: Date,
+    /// What for.
+    pub kind: AmountKind,
+    /// The currency.
+    pub currency: Currency,
 }
 
 /// A new dispute.
@@ -38,25 +54,39 @@ pub fn lines(request: &DisputeLinesRequest) -> Result<Disputed, Refused> {
     let id = violations.field("request_id", request_id(&request.request_id));
     let window = violations.field("window", window_name(&request.window));
     let partner = violations.optional("partner", &request.partner, partner_code);
-    if !(1..=MAX_LINES).contains(&request.lines.len()) {
-        violations.add("lines", format!("1 to {MAX_LINES} lines"));
+    if !(1..=MAX_LINES).contains(&request.lines.len().saturating_add(request.totals.len())) {
+        violations.add("lines", format!("1 to {MAX_LINES} lines and totals"));
         return Err(violations.refused());
     }
     let numbered = request.lines.iter().enumerate();
     let lines: Option<Vec<_>> =
         numbered.map(|(index, found)| line(&mut violations, index, found)).collect();
+    let numbered = request.totals.iter().enumerate();
+    let totals: Option<Vec<_>> =
+        numbered.map(|(index, found)| total(&mut violations, index, found)).collect();
     let code = match request.code() {
         DisputeCode::Unspecified => Err(Expected::Borrowed("a DisputeCode")),
         code => i16::try_from(i32::from(code)).map_err(|_| Expected::Borrowed("a DisputeCode")),
     };
     let code = violations.field("code", code);
     let evidence = violations.field("evidence", text(&request.evidence));
-    match (id, window, partner, lines, code.zip(evidence)) {
-        (Some(id), Some(window), Some(partner), Some(lines), Some((code, evidence))) => {
-            Ok(Disputed { id, window, partner, lines, code, evidence })
+    match (id, window, partner, lines.zip(totals), code.zip(evidence)) {
+        (Some(id), Some(window), Some(partner), Some(what), Some((code, evidence))) => {
+            let (lines, totals) = what;
+            Ok(Disputed { id, window, partner, lines, totals, code, evidence })
         }
         _ => Err(violations.refused()),
     }
+}
+
+/// Which total of which dispute.
+pub fn total_of(request: &ListDisputedOperationsRequest) -> Result<(RequestId, usize), Refused> {
+    let mut violations = Violations::default();
+    let dispute = violations.field("dispute", request_id(&request.dispute));
+    let total = usize::try_from(request.total).ok().filter(|place| *place < MAX_LINES);
+    let total = violations
+        .field("total", total.ok_or(Expected::Borrowed("the place of a total, from 0 to 99")));
+    dispute.zip(total).ok_or_else(|| violations.refused())
 }
 
 /// An answer, and who answers.
@@ -71,7 +101,7 @@ pub fn answer(
     let answer = violations.field("answer", text(&request.answer));
     match (id, dispute, adjustment, answer) {
         (Some(id), Some(dispute), Some(adjustment), Some(answer)) => {
-            Ok((id, AnswerDispute { dispute, adjustment, answer, actor }))
+            Ok((id, AnswerDispute { dispute, adjustment, answer, actor, vault: None }))
         }
         _ => Err(violations.refused()),
     }
@@ -86,6 +116,31 @@ fn line(violations: &mut Violations, index: usize, found: &ApiLine) -> Option<Di
     match (request_id, kind, currency) {
         (Some(request_id), Some(kind), Some(currency)) => {
             Some(DisputedLine { request_id, kind, currency })
+        }
+        _ => None,
+    }
+}
+
+fn total(violations: &mut Violations, index: usize, found: &ApiTotal) -> Option<Total> {
+    let at = |field: &str| format!("totals[{index}].{field}");
+    let counterparty = match found.counterparty.as_str() {
+        HUB => Some(None),
+        code => violations.field(&at("counterparty"), partner_code(code)).map(Some),
+    };
+    let day = violations.field(&at("day"), day(&found.day));
+    let kind = match found.kind() {
+        // Totals alone have these.
+        ApiKind::Rounding => Ok(AmountKind::Rounding),
+        ApiKind::Adjustment => Ok(AmountKind::Adjustment),
+        ApiKind::Prepaid => Ok(AmountKind::Prepaid),
+        other => kind(other),
+    };
+    let kind = violations.field(&at("kind"), kind);
+    let currency = found.currency.parse().map_err(|_| Expected::Borrowed("an ISO 4217 code"));
+    let currency = violations.field(&at("currency"), currency);
+    match (counterparty, day, kind.zip(currency)) {
+        (Some(counterparty), Some(day), Some((kind, currency))) => {
+            Some(Total { counterparty, day, kind, currency })
         }
         _ => None,
     }
@@ -111,8 +166,13 @@ fn kind(kind: ApiKind) -> Result<AmountKind, Expected> {
         ApiKind::Expired => AmountKind::Expired,
         ApiKind::IssueReinstated => AmountKind::IssueReinstated,
         ApiKind::Gift => AmountKind::Gift,
-        ApiKind::Rounding | ApiKind::Adjustment | ApiKind::Prepaid | ApiKind::Unspecified => {
-            return Err(Expected::Borrowed("the kind of a line"));
-        }
+        ApiKind::Rounding
+        | ApiKind::Adjustment
+        | ApiKind::Prepaid
+        | ApiKind::CurrencySold
+        | ApiKind::CurrencyBought
+        | ApiKind::ConversionLoss
+        | ApiKind::ConversionGain
+        | ApiKind::Unspecified => return Err(Expected::Borrowed("the kind of a line")),
     })
 }

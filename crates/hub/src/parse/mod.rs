@@ -6,6 +6,7 @@
 mod amount;
 pub mod audit;
 pub mod clearing;
+pub mod conversion;
 pub mod dispute;
 pub mod event;
 pub mod identity;

@@ -25,11 +25,13 @@ const SALT: &[u8] = b"entente personal data 1";
 const LOOKUP: &[u8] = b"lookup";
 const WRAPPING: &[u8] = b"wrapping";
 const ACTS: &[u8] = b"acts";
+const DISPUTES: &[u8] = b"disputes";
 const MARK: &[u8] = b"mark";
 const FINGERPRINT: &[u8] = b"fingerprint";
 
 const MEMBER_KEY: &[u8] = b"entente member key 1";
 const PROPOSAL: &[u8] = b"entente proposal 1";
+const DISPUTE: &[u8] = b"entente dispute 1";
 
 /// How many partners' keys are remembered.
 const PARTNERS: usize = 1_024;
@@ -44,6 +46,7 @@ pub struct Vault {
     lookups: Cache<PartnerId, Arc<hmac::Key>>,
     wrapping: Seal,
     acts: Seal,
+    disputes: Seal,
     marks: hmac::Key,
     fingerprints: hmac::Key,
 }
@@ -73,6 +76,7 @@ impl Vault {
             lookups: Cache::new(PARTNERS),
             wrapping: Seal::new(&derived(&root, &[WRAPPING])),
             acts: Seal::new(&derived(&root, &[ACTS])),
+            disputes: Seal::new(&derived(&root, &[DISPUTES])),
             marks: mac(MARK),
             fingerprints: mac(FINGERPRINT),
             root,
@@ -153,6 +157,22 @@ impl Vault {
         self.acts.open_filled(&of_proposal(part), sealed)
     }
 
+    /// Seals what a part of a dispute says.
+    #[must_use]
+    pub fn seal_dispute(&self, part: (RequestId, &[u8]), said: &str) -> Vec<u8> {
+        self.disputes.seal_filled(&of_dispute(part), said.as_bytes())
+    }
+
+    /// What a part of a dispute says.
+    pub fn open_dispute(
+        &self,
+        part: (RequestId, &[u8]),
+        sealed: &[u8],
+    ) -> Result<String, Unreadable> {
+        let said = self.disputes.open_filled(&of_dispute(part), sealed)?;
+        String::from_utf8(said).map_err(|_| Unreadable)
+    }
+
     /// What stands for a field of one request: the same field, if it is sent again by the same id, has
     /// the same, and nothing else has it. All parts but the last have a fixed length.
     #[must_use]
@@ -186,6 +206,10 @@ fn of_member(member: MemberId) -> Vec<u8> {
 
 fn of_proposal((proposal, part): (RequestId, &[u8])) -> Vec<u8> {
     [PROPOSAL, proposal.0.as_bytes(), part].concat()
+}
+
+fn of_dispute((dispute, part): (RequestId, &[u8])) -> Vec<u8> {
+    [DISPUTE, dispute.0.as_bytes(), part].concat()
 }
 
 fn bytes(tag: &hmac::Tag) -> [u8; 32] {

@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     catalogue::CatalogueCache,
+    clocks,
     deadline::answered_within,
     error::{Refused, RpcError},
     feed,
@@ -59,19 +60,42 @@ pub(super) async fn run(context: &Context, commands: &[Queued]) -> Result<Vec<An
     answered_within(context.within, post(context, commands)).await
 }
 
+/// Of a member, the lots that come first in burn order are loaded; where they do not suffice, the batch
+/// begins anew with all of that member's.
 async fn post(context: &Context, commands: &[Queued]) -> Result<Vec<Answer>, StoreError> {
-    // 1. Lock the heads, in cell order; read the clock under them.
+    let mut of_all_lots = BTreeSet::new();
+    loop {
+        match attempt(context, commands, &of_all_lots).await? {
+            Attempt::Done(answers) => return Ok(answers),
+            Attempt::Short(members) => of_all_lots.extend(members),
+        }
+    }
+}
+
+enum Attempt {
+    Done(Vec<Answer>),
+    /// Nothing is written: more lots of these members are needed.
+    Short(BTreeSet<MemberId>),
+}
+
+async fn attempt(
+    context: &Context,
+    commands: &[Queued],
+    of_all_lots: &BTreeSet<MemberId>,
+) -> Result<Attempt, StoreError> {
+    // 1. Lock the heads, in cell order; read the clock under them, which another one has to confirm.
     let mut batch = Batch::begin(&context.pool).await?;
     let cells = commands.iter().flat_map(Queued::members).map(|(cell, _)| cell);
     let cells: BTreeSet<Cell> = cells.collect();
     let heads = batch.lock_heads(&cells.into_iter().collect::<Vec<_>>()).await?;
+    clocks::agree(heads.database)?;
     let catalogue = context.catalogue.at_least(heads.catalogue_epoch).await?;
 
     // 2. Read: earlier outcomes and credited receipts, links, members, exposures, floats.
     let ids: Vec<Key> = commands.iter().map(key).collect();
     let earlier = batch.earlier(&ids, &receipts(commands)).await?;
     let links = batch.links(&references(commands)).await?;
-    let wanted = needs::of_members(commands, &catalogue, heads.now);
+    let wanted = needs::of_members(commands, &catalogue, heads.now, of_all_lots);
     let mut loaded = batch.load(&wanted, heads.now).await?;
     needs::hold_back(&mut loaded, &links);
     let payees = commands.iter().flat_map(|queued| needs::payees(&queued.command, &catalogue));
@@ -90,6 +114,10 @@ async fn post(context: &Context, commands: &[Queued]) -> Result<Vec<Answer>, Sto
     let answers: Vec<Answer> =
         commands.iter().map(|command| deciding.answer(command, &links, &context.links)).collect();
 
+    if !deciding.short.is_empty() {
+        return Ok(Attempt::Short(deciding.short));
+    }
+
     // 4. Write everything. 5. Commit.
     let last = deciding.last.clone();
     if !deciding.decisions.is_empty() {
@@ -99,7 +127,7 @@ async fn post(context: &Context, commands: &[Queued]) -> Result<Vec<Answer>, Sto
     batch.commit().await?;
     context.heads.committed(&last, heads.now);
     measure::batch(commands.len(), round_trips);
-    Ok(answers)
+    Ok(Attempt::Done(answers))
 }
 
 /// The answer that was given to the same request before, or a refusal of another one.
@@ -162,13 +190,16 @@ pub(super) struct Deciding<'a> {
     requests: Vec<RequestRow>,
     pub(super) decisions: Vec<Decision>,
     notices: Vec<Notice>,
+    /// Members of whom more lots are to be loaded.
+    short: BTreeSet<MemberId>,
 }
 
 impl<'a> Deciding<'a> {
     pub(super) fn new(state: State<'a>, heads: &'a Heads, outcomes: HashMap<Key, Outcome>) -> Self {
         let last = heads.heads.iter().map(|(cell, head)| (*cell, head.seq)).collect();
         let (requests, decisions, notices) = (Vec::new(), Vec::new(), Vec::new());
-        Self { state, heads, last, outcomes, requests, decisions, notices }
+        let short = BTreeSet::new();
+        Self { state, heads, last, outcomes, requests, decisions, notices, short }
     }
 
     fn answer(&mut self, queued: &Queued, links: &Links, remembered: &Remembered) -> Answer {
@@ -259,6 +290,9 @@ impl<'a> Deciding<'a> {
                 }
             }
             Err(refusal) => {
+                if refusal == Refusal::LotsNotLoaded {
+                    self.short.extend(queued.members().map(|(_, member)| member));
+                }
                 let refused = Refused::of_refusal(&refusal, caller, now);
                 if refused.is_kept() {
                     let seq = self.next(queued.link.cell);

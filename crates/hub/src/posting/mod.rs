@@ -14,6 +14,7 @@ pub(crate) mod erasing;
 mod measure;
 pub(crate) mod merging;
 mod needs;
+mod pace;
 mod queue;
 mod quote;
 mod resolver;
@@ -106,19 +107,25 @@ impl Posting {
 
     /// Sweeps on connections of the pipeline.
     #[must_use]
-    pub fn sweeps(pool: &PgPool, catalogue: &Arc<CatalogueCache>, heads: &Heads) -> Sweeps {
+    pub fn sweeps(
+        pool: &PgPool,
+        catalogue: &Arc<CatalogueCache>,
+        heads: &Heads,
+        limits: &PostingLimits,
+    ) -> Sweeps {
         let (catalogue, heads) = (Arc::clone(catalogue), heads.clone());
         // A sweep names no reference.
         let links = Remembered::new(1);
-        let (pool, within) = (pool.clone(), PostingLimits::default().transaction());
+        let (pool, within) = (pool.clone(), limits.transaction());
         Sweeps::new(batch::Context { pool, within, catalogue, heads, links })
     }
 
     /// Posts a command, and answers after its commit. A full queue refuses it, and one in which its
     /// partner has its share.
     pub async fn submit(&self, submission: Submission) -> Result<Posted, RpcError> {
-        let resolved = self.resolver.resolve(&submission, Via::Call).await?;
-        self.enqueue(submission, resolved, Via::Call).await.posted().await
+        let via = Via::Call(submission.deadline);
+        let resolved = self.resolver.resolve(&submission, via).await?;
+        self.enqueue(submission, resolved, via).await.posted().await
     }
 
     /// A reference is no longer what it was remembered as.

@@ -13,11 +13,12 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::submission::Queued;
 
-/// What the commands need of each member.
+/// What the commands need of each member; all open lots of those for whom the first have not sufficed.
 pub(super) fn of_members(
     commands: &[Queued],
     catalogue: &Catalogue,
     now: Timestamp,
+    of_all_lots: &BTreeSet<MemberId>,
 ) -> BTreeMap<(Cell, MemberId), MemberNeeds> {
     let mut needs: BTreeMap<(Cell, MemberId), MemberNeeds> = BTreeMap::new();
     for queued in commands {
@@ -29,6 +30,9 @@ pub(super) fn of_members(
         for member in &queued.followed {
             needs.entry(*member).or_default().everything_open = true;
         }
+    }
+    for ((_, member), needs) in &mut needs {
+        needs.everything_open |= of_all_lots.contains(member);
     }
     needs
 }
@@ -63,17 +67,16 @@ pub(super) fn add(
         Action::Burn(_)
         | Action::Authorize(_)
         | Action::Exchange(ExchangeAmount::Out(_))
-        | Action::Donate { .. }
-        | Action::Merge { .. }
-        | Action::Unmerge { .. } => needs.everything_open = true,
+        | Action::Donate { .. } => needs.next_lots = true,
+        Action::Merge { .. } | Action::Unmerge { .. } => needs.everything_open = true,
         Action::Transfer { .. } => {
-            needs.everything_open = true;
+            needs.next_lots = true;
             needs.gift_months.insert((command.partner, entente_loyalty::month(now)));
         }
         Action::Capture { original, .. }
         | Action::Void { original }
         | Action::Reverse { original, .. } => {
-            needs.everything_open = true;
+            needs.next_lots = true;
             add_original(needs, original);
         }
     }

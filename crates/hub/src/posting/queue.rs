@@ -1,23 +1,28 @@
 //! A bounded queue of the pipeline, with a lane for each partner. A call takes a place or is refused; a
 //! line of a stream waits for one of a few places of its own, so that no number of streams takes the
 //! calls' room. Lanes are emptied in turn: who floods the queue waits behind itself, and its lane has
-//! never more calls than there is room left for all others.
+//! never more calls than there is room left for all others. Who is refused again and again waits for it.
 
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use entente_ledger::PartnerId;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
+use super::pace::{Pace, PutOff};
 use crate::error::Refused;
+
+/// How many refusals of a queue wait at most; those beyond come at once.
+const REFUSALS: usize = 4_096;
 
 /// Who comes to a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Via {
-    /// A call, which a full queue refuses.
-    Call,
+    /// A call, which a full queue refuses, some time before its caller stops waiting.
+    Call(Instant),
     /// A line of a stream, which waits for its place; its stream reads no further meanwhile.
     Line,
 }
@@ -37,6 +42,8 @@ struct Shared<T> {
     arrived: Notify,
     /// Places of lines.
     places: Arc<Semaphore>,
+    /// Refusals that may wait.
+    refusals: Semaphore,
 }
 
 /// What waits, partner by partner.
@@ -48,7 +55,15 @@ struct Lanes<T> {
     turns: VecDeque<PartnerId>,
     /// Room that calls have left.
     room: usize,
+    pace: Pace,
     closed: bool,
+}
+
+/// Why something is not queued.
+#[derive(Debug)]
+enum Full {
+    Closed,
+    PutOff(PutOff),
 }
 
 #[derive(Debug)]
@@ -72,10 +87,12 @@ pub(super) fn queue<T>(calls: usize, lines: usize) -> (Queue<T>, Waiting<T>) {
             by_partner: HashMap::new(),
             turns: VecDeque::new(),
             room: calls,
+            pace: Pace::new(),
             closed: false,
         }),
         arrived: Notify::new(),
         places: Arc::new(Semaphore::new(lines)),
+        refusals: Semaphore::new(REFUSALS),
     });
     (Queue(Arc::clone(&shared)), Waiting(shared))
 }
@@ -83,17 +100,33 @@ pub(super) fn queue<T>(calls: usize, lines: usize) -> (Queue<T>, Waiting<T>) {
 impl<T> Queue<T> {
     /// Queues something of a partner's.
     pub(super) async fn send(&self, partner: PartnerId, item: T, via: Via) -> Result<(), Refused> {
-        let place = match via {
-            Via::Call => None,
+        let (place, until) = match via {
+            Via::Call(until) => (None, until),
             Via::Line => {
                 let place = Arc::clone(&self.0.places).acquire_owned().await;
-                Some(place.map_err(|_| Refused::shutting_down())?)
+                (Some(place.map_err(|_| Refused::shutting_down())?), Instant::now())
             }
         };
-        if self.0.lanes().push(partner, Entry { item, place })? {
-            self.0.arrived.notify_one();
+        let pushed = self.0.lanes().push(partner, Entry { item, place });
+        match pushed {
+            Ok(true) => self.0.arrived.notify_one(),
+            Ok(false) => {}
+            Err(full) => return Err(self.refused(full, until).await),
         }
         Ok(())
+    }
+
+    /// The refusal, when it is due.
+    async fn refused(&self, full: Full, until: Instant) -> Refused {
+        let Full::PutOff(PutOff { wait, retry }) = full else { return Refused::shutting_down() };
+        let left = until.saturating_duration_since(Instant::now()) / 2;
+        let wait = wait.min(left);
+        if !wait.is_zero()
+            && let Ok(_waits) = self.0.refusals.try_acquire()
+        {
+            tokio::time::sleep(wait).await;
+        }
+        Refused::overloaded().retried_after(retry)
     }
 }
 
@@ -113,6 +146,7 @@ impl<T> Waiting<T> {
         most: usize,
         stopped: &mut watch::Receiver<bool>,
     ) -> bool {
+        let mut busy = true;
         loop {
             if *stopped.borrow() || stopped.has_changed().is_err() {
                 self.0.close();
@@ -120,8 +154,10 @@ impl<T> Waiting<T> {
             {
                 let mut lanes = self.0.lanes();
                 if lanes.take(taken, most) {
+                    lanes.pace.taken(taken.len(), busy, Instant::now());
                     return true;
                 }
+                busy = false;
                 if lanes.closed {
                     return false;
                 }
@@ -157,14 +193,13 @@ impl<T> Shared<T> {
 
 impl<T> Lanes<T> {
     /// Adds to a partner's lane; answers whether nothing was queued before.
-    fn push(&mut self, partner: PartnerId, entry: Entry<T>) -> Result<bool, Refused> {
+    fn push(&mut self, partner: PartnerId, entry: Entry<T>) -> Result<bool, Full> {
         if self.closed {
-            return Err(Refused::shutting_down());
+            return Err(Full::Closed);
         }
         let is_call = entry.place.is_none();
-        let queued = self.by_partner.get(&partner).map_or(0, |lane| lane.calls);
-        if is_call && self.room <= queued {
-            return Err(Refused::overloaded());
+        if is_call && self.is_full_for(partner) {
+            return Err(Full::PutOff(self.pace.refused(partner, Instant::now())));
         }
         let was_empty = self.turns.is_empty();
         let lane = self.by_partner.entry(partner).or_insert_with(|| {
@@ -177,6 +212,10 @@ impl<T> Lanes<T> {
             self.room -= 1;
         }
         Ok(was_empty)
+    }
+
+    fn is_full_for(&self, partner: PartnerId) -> bool {
+        self.room <= self.by_partner.get(&partner).map_or(0, |lane| lane.calls)
     }
 
     /// Takes from each lane in turn; what one leaves of its share is the others'. `false` when there
@@ -237,7 +276,10 @@ mod tests {
 
     /// A call of a partner's.
     async fn call(queue: &Queue<usize>, of: usize) -> Result<(), ErrorReason> {
-        queue.send(partner(of), of, Via::Call).await.map_err(|refused| refused.reason())
+        queue
+            .send(partner(of), of, Via::Call(Instant::now()))
+            .await
+            .map_err(|refused| refused.reason())
     }
 
     /// Calls until one is refused; answers how many were not.

@@ -1,7 +1,7 @@
 //! The resolver: from what a request names to a member and its cell. It reads in batches of its
 //! own, and remembers a bounded number of references.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use entente_ledger::{PartnerId, RequestId};
 use entente_store::{
@@ -59,7 +59,7 @@ pub(super) struct Resolver {
 /// What a request comes to.
 #[derive(Debug)]
 pub(crate) enum Resolved {
-    /// Its id already has an outcome.
+    /// Its id already has an outcome, and what it names is no longer known.
     Answered(Outcome),
     /// It is about this member.
     Found(Resolution),
@@ -150,43 +150,46 @@ async fn answer(
     links: &Remembered,
     questions: Vec<Question>,
 ) -> Result<(), (StoreError, Vec<Question>)> {
-    let found = match reads.within(&questions).await {
+    let mut found = match reads.within(&questions).await {
         Ok(found) => found,
         Err(error) => return Err((error, questions)),
     };
-    let (mut outcomes, references, originals) = found;
     for question in questions {
-        let key = (question.partner, question.request_id);
+        let (partner, reply) = (question.partner, question.reply);
+        if let Some(outcome) = found.outcomes.remove(&(partner, question.request_id)) {
+            let _ = reply.send(Ok(Resolved::Answered(outcome)));
+            continue;
+        }
         let link = |reference: Lookup| {
-            let key = (question.partner, reference);
-            let link = references.get(&key).copied().ok_or_else(member_unknown)?;
+            let key = (partner, reference);
+            let link = found.links.get(&key).copied().ok_or_else(member_unknown)?;
             links.insert(key, link);
             Ok(link)
         };
-        let resolved = match (outcomes.remove(&key), question.target) {
-            (Some(outcome), _) => Ok(Resolved::Answered(outcome)),
-            (None, Target::Reference(reference)) => {
-                link(reference).map(|link| Resolved::Found(Resolution::Link(link)))
+        let resolution = match question.target {
+            Target::Reference(reference) => link(reference).map(Resolution::Link),
+            Target::Pair { from, to } => {
+                link(from).and_then(|from| Ok(Resolution::Pair { from, to: link(to)? }))
             }
-            (None, Target::Pair { from, to }) => link(from).and_then(|from| {
-                let to = link(to)?;
-                Ok(Resolved::Found(Resolution::Pair { from, to }))
-            }),
-            (None, Target::Original(id)) => originals
-                .get(&(question.partner, id))
-                .map(|found| Resolved::Found(Resolution::Original(known(found))))
+            Target::Original(id) => found
+                .originals
+                .get(&(partner, id))
+                .map(|original| Resolution::Original(known(original)))
                 .ok_or_else(operation_unknown),
         };
-        let _ = question.reply.send(resolved);
+        let _ = reply.send(resolution.map(Resolved::Found));
     }
     Ok(())
 }
 
-type Found = (
-    std::collections::HashMap<(PartnerId, RequestId), Outcome>,
-    std::collections::HashMap<(PartnerId, Lookup), ResolvedLink>,
-    std::collections::HashMap<(PartnerId, RequestId), ResolvedOriginal>,
-);
+/// What was read for questions.
+#[derive(Default)]
+struct Found {
+    links: HashMap<(PartnerId, Lookup), ResolvedLink>,
+    originals: HashMap<(PartnerId, RequestId), ResolvedOriginal>,
+    /// Of those whose target was not found. Of all others the batch looks for them, under the head.
+    outcomes: HashMap<(PartnerId, RequestId), Outcome>,
+}
 
 /// Where it is read, and how long that may take: a database that is gone may never say so.
 struct Reads {
@@ -201,24 +204,47 @@ impl Reads {
 }
 
 async fn read(pool: &PgPool, questions: &[Question]) -> Result<Found, StoreError> {
-    let (mut ids, mut references, mut originals) = (vec![], vec![], vec![]);
+    let (mut references, mut originals) = (vec![], vec![]);
     for question in questions {
-        ids.push((question.partner, question.request_id));
         match &question.target {
-            Target::Reference(reference) => {
-                references.push((question.partner, *reference));
-            }
+            Target::Reference(reference) => references.push((question.partner, *reference)),
             Target::Pair { from, to } => {
                 references.extend([from, to].map(|of| (question.partner, *of)));
             }
             Target::Original(id) => originals.push((question.partner, *id)),
         }
     }
+    let mut found = Found::default();
     let mut connection = pool.acquire().await?;
-    let outcomes = outcomes(&mut connection, &ids).await?;
-    let references = resolve_links(&mut connection, &references).await?;
-    let originals = resolve_originals(&mut connection, &originals).await?;
-    Ok((outcomes, references, originals))
+    if !references.is_empty() {
+        found.links = resolve_links(&mut connection, &references).await?;
+    }
+    if !originals.is_empty() {
+        found.originals = resolve_originals(&mut connection, &originals).await?;
+    }
+    let unknown: Vec<_> =
+        questions.iter().filter(|question| !found.has(question)).map(Question::key).collect();
+    if !unknown.is_empty() {
+        found.outcomes = outcomes(&mut connection, &unknown).await?;
+    }
+    Ok(found)
+}
+
+impl Found {
+    fn has(&self, question: &Question) -> bool {
+        let linked = |of: &Lookup| self.links.contains_key(&(question.partner, *of));
+        match &question.target {
+            Target::Reference(reference) => linked(reference),
+            Target::Pair { from, to } => linked(from) && linked(to),
+            Target::Original(id) => self.originals.contains_key(&(question.partner, *id)),
+        }
+    }
+}
+
+impl Question {
+    fn key(&self) -> (PartnerId, RequestId) {
+        (self.partner, self.request_id)
+    }
 }
 
 /// An operation stays its partner's, and its member's, whatever became of the link. The answer of

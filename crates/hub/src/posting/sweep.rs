@@ -12,6 +12,7 @@ use entente_store::{
 };
 
 use super::batch::{Context, Deciding, lock_exposures, state};
+use crate::{clocks, deadline::answered_within};
 
 /// How often a transaction is run again before its members are swept one by one.
 const RERUNS: u32 = 5;
@@ -40,7 +41,8 @@ impl Sweeps {
     pub async fn sweep(&self, cell: Cell, members: &[MemberId]) -> Result<Swept, StoreError> {
         let mut reruns = 0;
         loop {
-            let error = match run(&self.context, cell, members).await {
+            let swept = answered_within(self.context.within, run(&self.context, cell, members));
+            let error = match swept.await {
                 Ok(swept) => return Ok(swept),
                 Err(error) => error,
             };
@@ -72,10 +74,12 @@ impl Sweeps {
     }
 }
 
-/// One transaction: the phases of `batch.rs`, without commands.
+/// One transaction: the phases of `batch.rs`, without commands. As there, a database that does not
+/// answer is given up.
 async fn run(context: &Context, cell: Cell, members: &[MemberId]) -> Result<Swept, StoreError> {
     let mut batch = Batch::begin(&context.pool).await?;
     let heads = batch.lock_heads(&[cell]).await?;
+    clocks::agree(heads.database)?;
     let catalogue = context.catalogue.at_least(heads.catalogue_epoch).await?;
 
     let wanted = members.iter().map(|member| ((cell, *member), MemberNeeds::default())).collect();

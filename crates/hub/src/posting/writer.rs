@@ -83,16 +83,16 @@ fn reply(commands: Vec<Queued>, answers: Vec<Result<Posted, RpcError>>) {
     }
 }
 
-/// A database out of reach leaves the outcome unknown, and the same id may be sent again. Anything
-/// else is a fault of the hub.
+/// A database out of reach leaves the outcome unknown, and the same id may be sent again; so it may when
+/// clocks disagree. Anything else is a fault of the hub.
 fn give_up(commands: Vec<Queued>, error: &StoreError) {
     let (fault, unreachable) = (chain(error), is_unreachable(error));
     tracing::error!(error = fault, count = commands.len(), "a batch failed");
     for command in commands {
-        let answer = if unreachable {
-            RpcError::from(Refused::overloaded())
-        } else {
-            RpcError::internal(fault.clone())
+        let answer = match error {
+            StoreError::ClocksApart { apart } => Refused::clocks_apart(*apart).into(),
+            _ if unreachable => RpcError::from(Refused::overloaded()),
+            _ => RpcError::internal(fault.clone()),
         };
         let _ = command.reply.send(Err(answer));
     }

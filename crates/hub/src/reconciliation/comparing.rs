@@ -7,7 +7,7 @@ use entente_api::settlement::{ReconcileRequest, ReconcileResponse};
 use entente_ledger::Currency;
 use entente_settlement::reconcile::{Matcher, Matching, Report, Unexplained};
 use entente_store::{
-    StoreError,
+    StoreError, archive,
     control::Control,
     settlement::reconciliation::{self, Found, HubRow, HubSide},
 };
@@ -69,7 +69,7 @@ impl Reconciliations {
         let line_count = matcher.file().count;
         let mut matching = matcher.against();
         let (partner, names) = (work.partner.id, work.asked.names);
-        let side = HubSide::new(self.windows.clone(), partner, &work.window, names)?;
+        let side = HubSide::new(self.pages.clone(), partner, &work.window, names)?;
         let mut pages = ahead(side);
         let (mut operations, mut told) = (0_u64, 0);
         while let Some(page) = pages.recv().await {
@@ -116,6 +116,8 @@ impl Reconciliations {
             }
             let Some(last) = last else { return Ok(()) };
             let whose = (work.partner.id, work.window.id);
+            let named = (asked.request_ids.as_slice(), asked.receipts.as_slice());
+            archive::look_up(&self.pool, whose.0, named).await?;
             for row in reconciliation::elsewhere(&self.pool, whose, &asked).await? {
                 if seen.insert(row.request_id) {
                     let operation = hub_side::operation(&row, work.window.id, usual)?;

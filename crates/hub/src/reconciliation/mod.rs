@@ -58,7 +58,7 @@ const AT_ONCE: usize = 2;
 #[derive(Debug, Clone)]
 pub struct Reconciliations {
     pool: PgPool,
-    windows: PgPool,
+    pages: PgPool,
     controls: Controls,
     catalogue: Arc<CatalogueCache>,
     vault: Arc<Vault>,
@@ -89,17 +89,17 @@ enum Ended {
 }
 
 impl Reconciliations {
-    /// Over connections by key, and others for whole windows. A partner has one stream.
+    /// Over connections by key, and others for pages of windows. A partner has one stream.
     #[must_use]
     pub fn new(
-        (pool, windows): (PgPool, PgPool),
+        (pool, pages): (PgPool, PgPool),
         (controls, catalogue, vault): (Controls, Arc<CatalogueCache>, Arc<Vault>),
         streams: Streams,
         limits: &Limits,
     ) -> Self {
         Self {
             pool,
-            windows,
+            pages,
             controls,
             catalogue,
             vault,

@@ -166,10 +166,15 @@ pub(super) fn id(header: &RecordHeader, (partner, window): (PartnerId, WindowId)
         file_name: String::new(),
         ..header.clone()
     };
+    digested([&partner.0.to_be_bytes()[..], &window.0.to_be_bytes(), &named.encode_to_vec()])
+}
+
+/// An id made of what it names.
+pub(super) fn digested<const N: usize>(parts: [&[u8]; N]) -> Uuid {
     let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-    digest.update(&partner.0.to_be_bytes());
-    digest.update(&window.0.to_be_bytes());
-    digest.update(&named.encode_to_vec());
+    for part in parts {
+        digest.update(part);
+    }
     let mut bytes = [0; 16];
     bytes.iter_mut().zip(digest.finish().as_ref()).for_each(|(to, from)| *to = *from);
     uuid::Builder::from_random_bytes(bytes).into_uuid()

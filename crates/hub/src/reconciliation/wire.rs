@@ -31,6 +31,8 @@ use crate::{
     settlement::{HUB, named},
 };
 
+use super::record::digested;
+
 /// A report.
 pub(super) fn report(
     kept: &Kept,
@@ -64,6 +66,8 @@ pub(super) fn report(
         unreadable,
         already: false,
         superseded: kept.superseded,
+        supersedes: kept.supersedes.map(|id| id.to_string()).unwrap_or_default(),
+        carried_count: kept.carried_count,
     })
 }
 
@@ -77,7 +81,13 @@ pub(super) fn new_break(found: &Break<'_>) -> NewBreak {
         .and_then(|(operation, _)| first(operation.activity).or_else(|| first(operation.posted)));
     let since = since.or_else(|| found.line.and_then(|(line, _)| first(line.when)));
     let sides = api::Break { hub, line, ..api::Break::default() };
-    NewBreak { kind: found.kind, delta: found.delta, since, sides: sides.encode_to_vec() }
+    NewBreak {
+        kind: found.kind,
+        delta: found.delta,
+        since,
+        sides: sides.encode_to_vec(),
+        likeness: digested([found.likeness().as_bytes()]),
+    }
 }
 
 /// A report in a list.
@@ -194,6 +204,7 @@ pub(super) fn kept_break(
         changed_at: kept.changed_at.map(wire_timestamp),
         window: window.to_owned(),
         partner: partner.to_owned(),
+        continues: kept.continues.map(|id| id.to_string()).unwrap_or_default(),
         ..sides
     })
 }

@@ -8,15 +8,17 @@ use entente_api::settlement::{
     ExportObligationsRequest, ExportObligationsResponse, GetArrangementRequest,
     GetArrangementResponse, GetWindowRequest, GetWindowResponse, ImportBankStatementRequest,
     ImportBankStatementResponse, ListBankEntriesRequest, ListBankEntriesResponse,
-    ListDisputesRequest, ListDisputesResponse, ListObligationsRequest, ListObligationsResponse,
-    clearing_service_server::ClearingService,
+    ListConversionsRequest, ListConversionsResponse, ListDisputedOperationsRequest,
+    ListDisputedOperationsResponse, ListDisputesRequest, ListDisputesResponse,
+    ListObligationsRequest, ListObligationsResponse, clearing_service_server::ClearingService,
 };
 use entente_ledger::PartnerId;
 use entente_loyalty::PartnerCode;
+use entente_store::settlement::statement::BehindPlace;
 use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::settlement::nobody_named;
+use super::{after::AfterOperation, settlement::nobody_named};
 use crate::{
     authorization::Permit,
     catalogue::CatalogueCache,
@@ -130,11 +132,13 @@ impl ClearingService for Clearing {
         let own = self.catalogue.own(permit).await?;
         let asked = request.get_ref();
         let parsed = parse::dispute::lines(asked).map_err(RpcError::from)?;
-        let parse::dispute::Disputed { id, window, partner, lines, code, evidence } = parsed;
+        let parse::dispute::Disputed { id, window, partner, lines, totals, code, evidence } =
+            parsed;
         let partner = about(permit, partner)?;
         let claim = Claim::of_caller(own.as_ref(), id, asked);
-        let actor = permit.actor().name;
-        let dispute = DisputeLines { id, window, partner, lines, code, evidence, actor };
+        let (actor, vault) = (permit.actor().name, None);
+        let dispute =
+            DisputeLines { id, window, partner, lines, totals, code, evidence, actor, vault };
         Ok(Response::new(self.controls.write(claim, dispute).await?))
     }
 
@@ -159,6 +163,27 @@ impl ClearingService for Clearing {
         let whom = (partner, permit.caller().role());
         let disputes = self.settlements.disputes(&name, whom).await?;
         Ok(Response::new(ListDisputesResponse { disputes }))
+    }
+
+    async fn list_disputed_operations(
+        &self,
+        request: Request<ListDisputedOperationsRequest>,
+    ) -> Result<Response<ListDisputedOperationsResponse>, Status> {
+        let permit = Permit::of(&request)?;
+        let own = self.catalogue.own(permit).await?.map(|own| own.id);
+        let asked = request.get_ref();
+        let named = parse::dispute::total_of(asked).map_err(RpcError::from)?;
+        let of = [asked.dispute.as_str(), &asked.total.to_string()];
+        let binding = Binding::new(permit.caller(), "disputed-operations", &of);
+        let (size, token) = (asked.page_size, &asked.page_token);
+        let (size, after) = parse::page::<AfterMoved>(&self.page_tokens, &binding, size, token)
+            .map_err(RpcError::from)?;
+        let after = after.map(|after| after.place()).transpose()?;
+        let (operations, next) =
+            self.settlements.disputed_operations(own, named, (after, size)).await?;
+        let next = next.map(|next| self.page_tokens.seal(&binding, &AfterMoved::of(next)));
+        let next_page_token = next.unwrap_or_default();
+        Ok(Response::new(ListDisputedOperationsResponse { operations, next_page_token }))
     }
 
     async fn list_obligations(
@@ -220,6 +245,25 @@ impl ClearingService for Clearing {
         Ok(Response::new(self.controls.write(claim, assign).await?))
     }
 
+    async fn list_conversions(
+        &self,
+        request: Request<ListConversionsRequest>,
+    ) -> Result<Response<ListConversionsResponse>, Status> {
+        let permit = Permit::of(&request)?;
+        let asked = request.get_ref();
+        let binding = Binding::new(permit.caller(), "conversions", &[]);
+        let (size, token) = (asked.page_size, &asked.page_token);
+        let (size, before) =
+            parse::page::<BeforeConversion>(&self.page_tokens, &binding, size, token)
+                .map_err(RpcError::from)?;
+        let before = before.map(|before| before.number);
+        let (conversions, next) = self.settlements.conversions(before, size).await?;
+        let next = next.map(|number| BeforeConversion { number });
+        let next_page_token =
+            next.map(|next| self.page_tokens.seal(&binding, &next)).unwrap_or_default();
+        Ok(Response::new(ListConversionsResponse { conversions, next_page_token }))
+    }
+
     async fn export_obligations(
         &self,
         request: Request<ExportObligationsRequest>,
@@ -244,6 +288,32 @@ struct BeforeEntry {
     statement: i64,
     #[prost(int32, tag = "2")]
     place: i32,
+}
+
+/// Where a list of conversions goes on: before this one.
+#[derive(Clone, PartialEq, Message)]
+struct BeforeConversion {
+    #[prost(int32, tag = "1")]
+    number: i32,
+}
+
+/// Where a list of disputed operations goes on: after what this one moved one way.
+#[derive(Clone, PartialEq, Message)]
+struct AfterMoved {
+    #[prost(message, required, tag = "1")]
+    operation: AfterOperation,
+    #[prost(int32, tag = "2")]
+    side: i32,
+}
+
+impl AfterMoved {
+    fn of(BehindPlace { operation, side }: BehindPlace) -> Self {
+        Self { operation: AfterOperation::of(operation), side }
+    }
+
+    fn place(&self) -> Result<BehindPlace, RpcError> {
+        Ok(BehindPlace { operation: self.operation.place()?, side: self.side })
+    }
 }
 
 /// A document that comes in parts.

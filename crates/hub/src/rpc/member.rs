@@ -14,12 +14,10 @@ use entente_api::{
     },
 };
 use entente_identity::jwt::Rejected;
-use entente_ledger::{Cell, Seq};
-use entente_store::member::OperationPlace;
-use jiff::Timestamp;
 use prost::Message;
 use tonic::{Request, Response, Status};
 
+use super::after::AfterOperation;
 use crate::{
     authorization::Permit,
     catalogue::CatalogueCache,
@@ -31,7 +29,7 @@ use crate::{
     linking::{Asserted, Linking},
     method::WriteRequest,
     page_token::{Binding, PageTokens},
-    parse::{self, member::AskedUnlink},
+    parse::{self, member::AskedUnlink, wire_timestamp},
     posting::Posting,
     reading::Reading,
 };
@@ -51,17 +49,6 @@ pub struct Members {
     pub catalogue: Arc<CatalogueCache>,
     /// Where lists go on.
     pub page_tokens: Arc<PageTokens>,
-}
-
-/// Where a list of operations goes on: after this one.
-#[derive(Clone, PartialEq, Message)]
-struct AfterOperation {
-    #[prost(int64, tag = "1")]
-    posted_at_micros: i64,
-    #[prost(int32, tag = "2")]
-    cell: i32,
-    #[prost(int64, tag = "3")]
-    seq: i64,
 }
 
 /// Where an export goes on: after so many records.
@@ -276,11 +263,16 @@ impl MemberService for Members {
             reference => Some(parse::member::reference(reference).map_err(RpcError::from)?),
         };
         let member = member.map(|reference| self.linking.vault().lookup(caller.id, &reference));
-        let after = after.as_ref().map(place).transpose()?;
+        let after = after.map(|after| after.place()).transpose()?;
         let (operations, next) = self.reading.operations(caller.id, member, after, size).await?;
-        let next = next.map(|next| self.page_tokens.seal(&binding, &position(next)));
+        let archived_before = match next {
+            Some(_) => None,
+            None => self.reading.archived_before().await.map_err(RpcError::from)?,
+        };
+        let next = next.map(|next| self.page_tokens.seal(&binding, &AfterOperation::of(next)));
         let next_page_token = next.unwrap_or_default();
-        Ok(Response::new(ListOperationsResponse { operations, next_page_token }))
+        let archived_before = archived_before.map(wire_timestamp);
+        Ok(Response::new(ListOperationsResponse { operations, next_page_token, archived_before }))
     }
 }
 
@@ -288,22 +280,4 @@ impl MemberService for Members {
 /// same reference.
 fn standing_for(asserted: &Asserted) -> String {
     asserted.reference.as_str().to_owned()
-}
-
-fn position(place: OperationPlace) -> AfterOperation {
-    AfterOperation {
-        posted_at_micros: place.posted_at.as_microsecond(),
-        cell: place.cell.0.into(),
-        seq: place.seq.0,
-    }
-}
-
-/// The place that a token seals: the hub wrote it, so it is well formed.
-fn place(position: &AfterOperation) -> Result<OperationPlace, RpcError> {
-    Ok(OperationPlace {
-        posted_at: Timestamp::from_microsecond(position.posted_at_micros)
-            .map_err(RpcError::internal)?,
-        cell: Cell(i16::try_from(position.cell).map_err(RpcError::internal)?),
-        seq: Seq(position.seq),
-    })
 }

@@ -1,5 +1,6 @@
 //! The services of the contract, each thin: parse, call, map.
 
+mod after;
 mod audit;
 mod clearing;
 mod earn_stream;

@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -18,6 +18,7 @@ use entente_identity::{
 };
 use entente_store::{StoreError, security};
 use http::{HeaderMap, header::AUTHORIZATION};
+use jiff::SignedDuration;
 use quick_cache::sync::Cache;
 use sqlx::PgPool;
 use tokio::{
@@ -28,6 +29,7 @@ use tokio::{
 use super::{InForce, Session, time_of_day};
 use crate::{
     caller::Caller,
+    clocks,
     edge::ConnectInfo,
     error::{Refused, chain},
 };
@@ -37,6 +39,9 @@ const SESSIONS: usize = 16_384;
 
 /// How far apart readings are that a token by an unknown key asks for: anybody can make one up.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// How long an answer about the time is waited for where something else is to be done anyway.
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
 
 /// The names by which identities and tokens are told from those of other hubs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +63,8 @@ struct Inner {
     started: Instant,
     /// When what is in force was last known to be so: milliseconds from the start on.
     known_at: AtomicU64,
+    /// By how much the database's clock was ahead at the last look, in seconds, if that is too much.
+    apart: AtomicI64,
     sessions: Cache<[u8; 32], Arc<Session>>,
     /// When a reading was last begun because somebody asked; one reads at a time.
     reading: Mutex<Option<Instant>>,
@@ -84,6 +91,7 @@ impl Guard {
             in_force: watch::Sender::new(Arc::new(in_force)),
             started: Instant::now(),
             known_at: AtomicU64::new(0),
+            apart: AtomicI64::new(0),
             sessions: Cache::new(SESSIONS),
             reading: Mutex::new(None),
         })))
@@ -95,13 +103,29 @@ impl Guard {
         &self.0.domain
     }
 
-    /// What is in force, unless it is not known any more.
+    /// What is in force, unless it is not known any more, or by two clocks that disagree.
     pub fn in_force(&self) -> Result<Arc<InForce>, Refused> {
+        self.agrees()?;
         let known_at = Duration::from_millis(self.0.known_at.load(Ordering::Relaxed));
         if self.0.started.elapsed().saturating_sub(known_at) > Self::UNREAD {
             return Err(Refused::overloaded());
         }
         Ok(Arc::clone(&self.0.in_force.borrow()))
+    }
+
+    /// Whether the clocks agreed at the last look.
+    pub(crate) fn agrees(&self) -> Result<(), Refused> {
+        match self.0.apart.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            apart => Err(Refused::clocks_apart(SignedDuration::from_secs(apart))),
+        }
+    }
+
+    /// Asks the database for its time, and whether the clocks agree; as at the last look, if it does not
+    /// answer.
+    pub(crate) async fn knows_the_time(&self) -> bool {
+        let _ = tokio::time::timeout(TOLD_WITHIN, self.look()).await;
+        self.agrees().is_ok()
     }
 
     /// What tells of changes.
@@ -222,10 +246,17 @@ impl Guard {
         }
     }
 
-    /// Looks whether the epoch has risen, and reads what is in force then.
+    /// Looks whether the epoch has risen, and reads what is in force then; and what time it is there.
     pub(super) async fn look(&self) -> Result<(), StoreError> {
         let asked = self.0.started.elapsed();
-        let epoch = security::epoch(&self.0.pool).await?;
+        let (epoch, database) = security::look(&self.0.pool).await?;
+        let apart = match clocks::agree(database) {
+            Err(StoreError::ClocksApart { apart }) => apart.as_secs(),
+            other => other.map(|()| 0)?,
+        };
+        if self.0.apart.swap(apart, Ordering::Relaxed) != apart {
+            tracing::warn!(apart, "the database's clock is ahead by so many seconds");
+        }
         if epoch != self.0.in_force.borrow().epoch {
             return self.read().await;
         }

@@ -64,13 +64,14 @@ impl Issuer {
         assertion: &str,
         asked: Option<Scopes>,
     ) -> Result<Issued, RpcError> {
+        self.guard.agrees()?;
         let now = time_of_day();
         let owner = caller.to_string();
         // Before the key: what is registered by then is known to whoever reads this epoch.
         let epoch = security::epoch(&self.pool).await?;
         let kid = match self.accept(caller, &owner, assertion, now).await? {
             Ok(kid) => kid,
-            Err(why) => return Err(self.refuse(&owner, thumbprint, why).await?.into()),
+            Err(why) => return Err(self.refuse(&owner, thumbprint, (why, now)).await?.into()),
         };
         let allowed = self.allowed(caller).await?;
         let scopes = asked.unwrap_or(allowed);
@@ -137,12 +138,12 @@ impl Issuer {
         Ok(Scopes::of_roles(&roles))
     }
 
-    /// One refusal, whatever is wrong; the trail says what.
+    /// One refusal, whatever is wrong but the time; the trail says what.
     async fn refuse(
         &self,
         owner: &str,
         thumbprint: Thumbprint,
-        why: Rejected,
+        (why, now): (Rejected, Timestamp),
     ) -> Result<Refused, RpcError> {
         metrics::counter!("entente_assertions_refused_total").increment(1);
         tracing::info!(owner, %why, "an assertion is refused");
@@ -150,7 +151,11 @@ impl Issuer {
             let details = serde_json::json!({ "why": why.to_string() });
             self.record(SecurityEventKind::AssertionRefused, owner, thumbprint, &details).await?;
         }
-        Ok(Refused::assertion())
+        Ok(match why {
+            // These are looked at once the signature has verified.
+            Rejected::Expired | Rejected::NotYetValid => Refused::assertion_untimely(now),
+            _ => Refused::assertion(),
+        })
     }
 
     async fn record(

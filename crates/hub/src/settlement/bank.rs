@@ -17,7 +17,8 @@ impl Settlements {
         before: Option<(i64, i32)>,
         size: u16,
     ) -> Result<(Vec<BankEntry>, Option<(i64, i32)>), RpcError> {
-        let found = bank::bank_entries(&self.pool, waiting, before, size.saturating_add(1)).await;
+        let found =
+            bank::bank_entries(&self.windows.totals, waiting, before, size.saturating_add(1)).await;
         let mut found = found?;
         let more = found.len() > usize::from(size);
         found.truncate(size.into());

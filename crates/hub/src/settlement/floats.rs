@@ -37,7 +37,7 @@ impl Settlements {
     ) -> Result<Floats, RpcError> {
         let place = Arc::clone(&self.positions).acquire_owned().await;
         let place = place.map_err(|_| Refused::shutting_down())?;
-        let pool = self.pool.clone();
+        let pool = self.windows.totals.clone();
         // The snapshot is a transaction, so it lives in a task that no caller can cancel.
         let task = tokio::spawn(async move {
             let _place = place;
@@ -53,7 +53,7 @@ impl Settlements {
         }
         let floats = &read.floats;
         read.exposures.retain(|party, _| floats.iter().any(|one| one.partner == party.partner));
-        let (_, now) = clock::read(&self.pool).await?;
+        let (_, now) = clock::read(&self.windows.totals).await?;
         let answer = api::GetFloatResponse {
             floats: wire(&read.floats, &names)?,
             exposures: exposures(&read.exposures, &names, now)?,

@@ -3,6 +3,7 @@
 
 mod bank;
 mod clearing;
+mod conversions;
 mod disputes;
 mod floats;
 mod names;
@@ -19,17 +20,19 @@ use entente_api::settlement::{
 use entente_ledger::{PartnerId, WindowId};
 use entente_loyalty::Partner;
 use entente_store::{
-    StoreError,
+    StoreError, archive,
     catalogue::catalogue_epoch,
     clock,
-    settlement::{self, WindowChoice, agreement, arrangement_in_force, statement::Statement},
+    settlement::{
+        self, WindowChoice, WindowPools, agreement, arrangement_in_force, statement::Statement,
+    },
 };
-use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
 pub(crate) use bank::imported_statement;
 pub(crate) use clearing::{named, wire_standing, wire_window_state};
-pub(crate) use disputes::wire_dispute;
+pub(crate) use conversions::wire_conversion;
+pub(crate) use disputes::{ANSWER, EVIDENCE, dispute_unknown, wire_dispute};
 pub(crate) use floats::{Floats, wire_block};
 pub(crate) use names::{HUB, Names};
 pub use reports::Reports;
@@ -40,6 +43,7 @@ use crate::{
     caller::Role,
     catalogue::CatalogueCache,
     error::{Refused, RpcError},
+    personal::Vault,
 };
 
 /// How many positions are read at the same time; the others wait.
@@ -50,8 +54,9 @@ const STATEMENTS_AT_ONCE: usize = 16;
 /// Reads of settlement. Clones share its bounds.
 #[derive(Debug, Clone)]
 pub struct Settlements {
-    pool: PgPool,
+    windows: WindowPools,
     catalogue: Arc<CatalogueCache>,
+    vault: Arc<Vault>,
     positions: Arc<Semaphore>,
     statements: Arc<Semaphore>,
 }
@@ -59,10 +64,11 @@ pub struct Settlements {
 impl Settlements {
     /// Reads from a database.
     #[must_use]
-    pub fn new(pool: PgPool, catalogue: Arc<CatalogueCache>) -> Self {
+    pub fn new(windows: WindowPools, catalogue: Arc<CatalogueCache>, vault: Arc<Vault>) -> Self {
         let (positions, statements) =
             (Semaphore::new(POSITIONS_AT_ONCE), Semaphore::new(STATEMENTS_AT_ONCE));
-        Self { pool, catalogue, positions: Arc::new(positions), statements: Arc::new(statements) }
+        let (positions, statements) = (Arc::new(positions), Arc::new(statements));
+        Self { windows, catalogue, vault, positions, statements }
     }
 
     /// The position of a partner in a window, or of all.
@@ -73,14 +79,14 @@ impl Settlements {
     ) -> Result<GetPositionResponse, RpcError> {
         let place = Arc::clone(&self.positions).acquire_owned().await;
         let place = place.map_err(|_| Refused::shutting_down())?;
-        let pool = self.pool.clone();
+        let pool = self.windows.totals.clone();
         // The snapshot is a transaction, so it lives in a task that no caller can cancel.
         let task = tokio::spawn(async move {
             let _place = place;
             settlement::position(&pool, &window, partner).await
         });
         let position = task.await.map_err(RpcError::internal)??.ok_or_else(window_unknown)?;
-        let (_, now) = clock::read(&self.pool).await?;
+        let (_, now) = clock::read(&self.windows.totals).await?;
         wire::position(&position, &self.names().await?, now)
     }
 
@@ -92,7 +98,8 @@ impl Settlements {
         size: u16,
     ) -> Result<(Vec<Window>, Option<WindowId>), RpcError> {
         let mut windows =
-            settlement::list_windows(&self.pool, testing, before, size.saturating_add(1)).await?;
+            settlement::list_windows(&self.windows.totals, testing, before, size.saturating_add(1))
+                .await?;
         let more = windows.len() > usize::from(size);
         windows.truncate(size.into());
         let next = windows.last().filter(|_| more).map(|last| last.id);
@@ -101,7 +108,7 @@ impl Settlements {
 
     /// How the coalition settles, as a caller of a role is told it.
     pub async fn arrangement(&self, role: Role) -> Result<GetArrangementResponse, RpcError> {
-        let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
+        let mut connection = self.windows.totals.acquire().await.map_err(StoreError::from)?;
         let found = arrangement_in_force(&mut connection).await?;
         clearing::in_force(&found, &self.names().await?, role)
     }
@@ -112,7 +119,7 @@ impl Settlements {
         window: &str,
         whom: (Option<PartnerId>, Role),
     ) -> Result<GetWindowResponse, RpcError> {
-        let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
+        let mut connection = self.windows.totals.acquire().await.map_err(StoreError::from)?;
         let found = settlement::window_by_name(&mut *connection, window).await?;
         let window = found.ok_or_else(window_unknown)?;
         let standings = agreement::standings(&mut connection, window.id).await?;
@@ -124,18 +131,19 @@ impl Settlements {
     pub async fn statement(&self, partner: Partner, window: &str) -> Result<Parts, RpcError> {
         let place = Arc::clone(&self.statements).try_acquire_owned();
         let place = place.map_err(|_| Refused::overloaded())?;
-        let found = settlement::window_by_name(&self.pool, window).await?;
+        let found = settlement::window_by_name(&self.windows.totals, window).await?;
         let window = found.ok_or_else(window_unknown)?;
-        let (ledger, _) = clock::read(&self.pool).await?;
+        archive::whole_window(&self.windows.totals, window.id).await?;
+        let (ledger, _) = clock::read(&self.windows.totals).await?;
         let names = self.names().await?;
         let header = wire::header(&partner, &window, ledger);
-        let statement = Statement::new(self.pool.clone(), partner.id, window);
+        let statement = Statement::new(self.windows.clone(), partner.id, window);
         Ok(statement::stream(header, statement, partner, names, place))
     }
 
     /// The codes of partners, as new as anything that was read before.
     pub(crate) async fn names(&self) -> Result<Names, StoreError> {
-        let epoch = catalogue_epoch(&self.pool).await?;
+        let epoch = catalogue_epoch(&self.windows.totals).await?;
         Ok(Names::new(self.catalogue.at_least(epoch).await?))
     }
 }

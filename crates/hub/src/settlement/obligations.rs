@@ -54,7 +54,8 @@ impl Settlements {
         if page.is_empty() {
             return Ok((ExportObligationsResponse::default(), None));
         }
-        let mut connection = self.pool.acquire().await.map_err(entente_store::StoreError::from)?;
+        let mut connection =
+            self.windows.totals.acquire().await.map_err(entente_store::StoreError::from)?;
         let arrangement = arrangement_in_force(&mut connection).await?.arrangement;
         let (_, now) = clock::read(&mut *connection).await?;
         let names = self.names().await?;
@@ -70,8 +71,9 @@ impl Settlements {
         window: &str,
         partner: Option<PartnerId>,
     ) -> Result<Vec<Obligation>, RpcError> {
-        let window = window_by_name(&self.pool, window).await?.ok_or_else(window_unknown)?;
-        Ok(settlement::obligations(&self.pool, window.id, partner).await?)
+        let window =
+            window_by_name(&self.windows.totals, window).await?.ok_or_else(window_unknown)?;
+        Ok(settlement::obligations(&self.windows.totals, window.id, partner).await?)
     }
 }
 

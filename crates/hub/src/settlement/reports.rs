@@ -149,6 +149,8 @@ fn coverage(pool: &PoolBalance) -> api::PoolCoverage {
         balance_micros: pool.balance.0,
         liability_micros: pool.liability.0,
         points: pool.points.0,
+        fx_micros: pool.fx.0,
+        fx_difference_micros: pool.fx_difference.0,
     }
 }
 

@@ -191,7 +191,7 @@ pub(super) fn money(currency: Currency, micros: Micros) -> Money {
     Money { currency: currency.to_string(), micros: micros.0 }
 }
 
-const fn side(side: Side) -> Direction {
+pub(super) const fn side(side: Side) -> Direction {
     match side {
         Side::Pays => Direction::Pays,
         Side::Receives => Direction::Receives,
@@ -214,6 +214,10 @@ pub(super) const fn kind(kind: AmountKind) -> ApiKind {
         AmountKind::Gift => ApiKind::Gift,
         AmountKind::Adjustment => ApiKind::Adjustment,
         AmountKind::Prepaid => ApiKind::Prepaid,
+        AmountKind::CurrencySold => ApiKind::CurrencySold,
+        AmountKind::CurrencyBought => ApiKind::CurrencyBought,
+        AmountKind::ConversionLoss => ApiKind::ConversionLoss,
+        AmountKind::ConversionGain => ApiKind::ConversionGain,
         // Payments are in no position, and what merges move is in no statement.
         AmountKind::Payment | AmountKind::Merge => ApiKind::Unspecified,
     }

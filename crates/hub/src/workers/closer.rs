@@ -6,7 +6,6 @@ use std::{sync::Arc, time::Duration};
 
 use entente_store::{
     StoreError,
-    control::Control,
     settlement::{
         agreement::{agree_by_silence, lapsed},
         arrangement_in_force,
@@ -17,7 +16,10 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 
 use super::Worker;
-use crate::{catalogue::CatalogueCache, control::close_due};
+use crate::{
+    catalogue::CatalogueCache,
+    control::{begin_without_heads, close_due},
+};
 
 /// How many windows one round brings to the end of their objection period at most.
 const AT_ONCE: i64 = 64;
@@ -48,7 +50,7 @@ impl Closer {
     async fn silence(&self) -> Result<(), StoreError> {
         let now = now(&self.pool).await?;
         for window in lapsed(&self.pool, now, AT_ONCE).await? {
-            let mut control = Control::begin_without_heads(&self.pool).await?;
+            let mut control = begin_without_heads(&self.pool).await?;
             agree_by_silence(&mut control, window).await?;
             control.commit().await?;
         }

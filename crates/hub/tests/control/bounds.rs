@@ -14,7 +14,8 @@ use entente_hub::{
     method::Method,
     posting::{Ask, Posting, Submission, Target},
 };
-use entente_ledger::RequestId;
+use entente_ledger::{Cell, MemberId, RequestId};
+use entente_store::{StoreError, control::Control};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -52,6 +53,24 @@ async fn control_writes_beyond_those_that_may_wait_are_an_overload() {
         }
     }
     assert!(done > 0 && done < TOO_MANY - 1, "{done} were done");
+}
+
+/// Somebody holds every head, as a transaction does whose machine is gone.
+#[tokio::test]
+async fn a_sweep_is_given_up_after_the_time_of_a_transaction() {
+    let stage = Stage::empty().await;
+    let catalogue = CatalogueCache::load(stage.pool.clone()).await.expect("a catalogue");
+    let heads = Heads::load(&stage.pool).await.expect("heads");
+    let limits = PostingLimits { transaction_ms: 200, ..PostingLimits::default() };
+    let sweeps = Posting::sweeps(&stage.pool, &catalogue, &heads, &limits);
+    let held = Control::begin(&stage.pool).await.expect("heads");
+    let members = [MemberId(Uuid::from_u128(1))];
+    let swept = sweeps.sweep(Cell(0), &members);
+    // The database itself would give up the lock after 20 s, with another error.
+    let error = swept.await.expect_err("the heads are held");
+    assert!(matches!(error, StoreError::Database(sqlx::Error::PoolTimedOut)), "{error:?}");
+    held.rollback().await.expect("the heads are free");
+    sweeps.sweep(Cell(0), &[]).await.expect("a sweep of nobody");
 }
 
 #[tokio::test]

@@ -49,6 +49,12 @@ impl BreakState {
         }
     }
 
+    /// Whether nobody has to do anything with it: it is corrected, borne, or the hub's side stands.
+    #[must_use]
+    pub const fn is_resolved(self) -> bool {
+        matches!(self, Self::Rejected | Self::Adjusted | Self::WrittenOff)
+    }
+
     /// Whether nothing follows.
     #[must_use]
     pub const fn is_end(self) -> bool {

@@ -6,6 +6,7 @@
 //! a minus, and leaves in a pair that agrees or in a break. So the breaks add up to the difference of the
 //! totals; [`Report`] cannot be made where they do not.
 
+mod carry;
 mod compare;
 mod finish;
 mod fold;
@@ -25,6 +26,7 @@ mod store;
 mod tables;
 mod totals;
 
+pub use carry::Earlier;
 pub use life::{BreakLife, BreakState, Resolution, Step, StepRefused};
 pub use matcher::{Matcher, Matching, NotTaken, Rules};
 pub use remedy::{Movement, Remedy, Unlike};

@@ -63,6 +63,10 @@ pub const fn kind_word(kind: AmountKind) -> &'static str {
         AmountKind::Adjustment => "adjustment",
         AmountKind::Prepaid => "prepaid",
         AmountKind::Merge => "merge",
+        AmountKind::CurrencySold => "currency_sold",
+        AmountKind::CurrencyBought => "currency_bought",
+        AmountKind::ConversionLoss => "conversion_loss",
+        AmountKind::ConversionGain => "conversion_gain",
     }
 }
 

@@ -189,8 +189,15 @@ async fn drawn(
         r#"SELECT d.cell, d.issue_seq, d.partner_id, d.currency, d.block, b.price_micros,
                   sum(d.points)::bigint AS "points!"
            FROM UNNEST($1::smallint[], $2::bigint[]) AS k (cell, issue_seq)
-           JOIN float_draws d USING (cell, issue_seq)
-           JOIN float_blocks b USING (partner_id, currency, block)
+           CROSS JOIN LATERAL (
+               SELECT * FROM float_draws d
+               WHERE d.cell = k.cell AND d.issue_seq = k.issue_seq OFFSET 0
+           ) d
+           CROSS JOIN LATERAL (
+               SELECT * FROM float_blocks b
+               WHERE b.partner_id = d.partner_id AND b.currency = d.currency
+                   AND b.block = d.block OFFSET 0
+           ) b
            GROUP BY d.cell, d.issue_seq, d.partner_id, d.currency, d.block, b.price_micros,
                     b.is_reserve
            HAVING sum(d.points) > 0
@@ -221,7 +228,11 @@ async fn blocks(
                       b.points_left
                FROM UNNEST($2::integer[], $3::text[], $4::integer[])
                    AS k (partner_id, currency, block)
-               JOIN float_blocks b USING (partner_id, currency, block)
+               CROSS JOIN LATERAL (
+                   SELECT * FROM float_blocks b
+                   WHERE b.partner_id = k.partner_id AND b.currency = k.currency
+                       AND b.block = k.block OFFSET 0
+               ) b
            ) AS wanted"#,
         partners,
         &column(drawn, |r| r.partner_id),

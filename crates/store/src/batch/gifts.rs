@@ -33,7 +33,11 @@ pub(super) async fn load(
         r#"SELECT g.member_id, g.partner_id, g.month AS "month: jiff_sqlx::Date", g.points
            FROM UNNEST($1::smallint[], $2::uuid[], $3::integer[], $4::date[])
                AS k (cell, member_id, partner_id, month)
-           JOIN gifts_given g USING (cell, member_id, partner_id, month)"#,
+           CROSS JOIN LATERAL (
+               SELECT * FROM gifts_given g
+               WHERE g.cell = k.cell AND g.member_id = k.member_id
+                   AND g.partner_id = k.partner_id AND g.month = k.month OFFSET 0
+           ) g"#,
         &cells,
         &members,
         &partners,

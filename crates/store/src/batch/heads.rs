@@ -7,7 +7,7 @@ use entente_loyalty::{Window, Windows};
 use jiff::Timestamp;
 
 use super::Batch;
-use crate::{StoreError, codes::inconsistent};
+use crate::{StoreError, clock::Reading, codes::inconsistent};
 
 /// A cell's head, locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Heads {
     pub heads: BTreeMap<Cell, Head>,
     /// The batch's time: the ledger's clock, never before a head's last.
     pub now: Timestamp,
+    /// The database's own clock, also in a simulation.
+    pub database: Timestamp,
     /// The open windows.
     pub window: Windows,
     /// The catalogue that must be known, at least.
@@ -53,30 +55,30 @@ impl Batch {
         let (open, epoch) = ((first.window_id, first.testing_window_id), first.catalogue_epoch);
         let (window, closes_at, clock) = self.clock(open).await?;
         let last = rows.iter().map(|row| row.last_time.to_jiff()).max();
-        let now = last.map_or(clock, |last| last.max(clock));
+        let now = last.map_or(clock.ledger, |last| last.max(clock.ledger));
         if closes_at.is_some_and(|at| at <= now) {
             return Err(StoreError::CutOffDue);
         }
         Ok(Heads {
             heads: rows.iter().map(|row| (Cell(row.cell), Head { seq: Seq(row.seq) })).collect(),
             now,
+            database: clock.database,
             window,
             catalogue_epoch: epoch,
         })
     }
 
-    /// The open windows, when the calendar closes the live one, and the ledger's clock: a simulation's
-    /// row, or the database's own.
+    /// The open windows, when the calendar closes the live one, and the clock.
     async fn clock(
         &mut self,
         (live, testing): (i32, i32),
-    ) -> Result<(Windows, Option<Timestamp>, Timestamp), StoreError> {
+    ) -> Result<(Windows, Option<Timestamp>, Reading), StoreError> {
         let row = sqlx::query!(
             r#"SELECT w.opened_at AS "opened_at: jiff_sqlx::Timestamp",
                       w.closes_at AS "closes_at: jiff_sqlx::Timestamp",
                       t.opened_at AS "testing_opened_at: jiff_sqlx::Timestamp",
-                      COALESCE((SELECT now FROM clock), clock_timestamp())
-                          AS "now!: jiff_sqlx::Timestamp"
+                      (SELECT now FROM clock) AS "simulated: jiff_sqlx::Timestamp",
+                      clock_timestamp() AS "database!: jiff_sqlx::Timestamp"
                FROM windows w CROSS JOIN windows t WHERE w.window_id = $1 AND t.window_id = $2"#,
             live,
             testing
@@ -92,7 +94,9 @@ impl Batch {
             testing: window(testing, row.testing_opened_at),
         };
         let closes_at = row.closes_at.map(jiff_sqlx::Timestamp::to_jiff);
-        Ok((windows, closes_at, row.now.to_jiff()))
+        let database = row.database.to_jiff();
+        let simulated = row.simulated.map(jiff_sqlx::Timestamp::to_jiff);
+        Ok((windows, closes_at, Reading { ledger: simulated.unwrap_or(database), database }))
     }
 
     pub(super) async fn move_heads(

@@ -24,8 +24,10 @@ pub(super) async fn load(
         r#"WITH wanted AS (
                SELECT h.cell, h.member_id, h.authorized_by
                FROM UNNEST($1::smallint[], $2::uuid[]) AS k (cell, member_id)
-               JOIN holds h USING (cell, member_id)
-               WHERE h.open
+               CROSS JOIN LATERAL (
+                   SELECT * FROM holds h
+                   WHERE h.cell = k.cell AND h.member_id = k.member_id AND h.open OFFSET 0
+               ) h
                UNION
                SELECT k.cell, k.member_id, k.authorized_by
                FROM UNNEST($3::smallint[], $4::uuid[], $5::bigint[])
@@ -36,9 +38,17 @@ pub(super) async fn load(
                   g.lot_opened_by, g.lot_ordinal, g.issuer, g.funding,
                   g.expires_at AS "lot_expires_at: jiff_sqlx::Timestamp",
                   g.points, g.captured, g.refunded
-           FROM wanted
-           JOIN holds h USING (cell, member_id, authorized_by)
-           JOIN hold_legs g USING (cell, member_id, authorized_by)
+           FROM wanted w
+           CROSS JOIN LATERAL (
+               SELECT * FROM holds h
+               WHERE h.cell = w.cell AND h.member_id = w.member_id
+                   AND h.authorized_by = w.authorized_by OFFSET 0
+           ) h
+           CROSS JOIN LATERAL (
+               SELECT * FROM hold_legs g
+               WHERE g.cell = w.cell AND g.member_id = w.member_id
+                   AND g.authorized_by = w.authorized_by OFFSET 0
+           ) g
            ORDER BY g.cell, g.member_id, g.authorized_by, g.leg"#,
         cells,
         ids,

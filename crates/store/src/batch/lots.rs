@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use entente_ledger::{
     Cell, Lot, LotId, MemberId, Micros, Origin, PartnerId, Points, Purchase, Seq, TermsVersion,
 };
-use jiff::{civil::date, tz::TimeZone};
+use entente_loyalty::Member;
+use jiff::{Timestamp, civil::date, tz::TimeZone};
 use jiff_sqlx::ToSqlx;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::members::{Keys, LoadedMembers, MemberNeeds};
+use super::members::{Keys, LoadedMembers, MemberNeeds, Open};
 use crate::{StoreError, codes};
 
 const EARNED: i16 = 1;
@@ -45,11 +46,17 @@ pub(super) struct Row {
     pub(super) merged_from: Option<Uuid>,
 }
 
+/// How many lots of a member are loaded for a command that takes points: more than most take.
+const NEXT: u8 = 64;
+
 /// Cells, members and operations as three columns, for UNNEST.
+type Named = (Vec<i16>, Vec<Uuid>, Vec<i64>);
+
+/// What of members is named.
 pub(super) fn named(
     needs: &BTreeMap<(Cell, MemberId), MemberNeeds>,
     seqs: impl Fn(&MemberNeeds) -> Vec<Seq>,
-) -> (Vec<i16>, Vec<Uuid>, Vec<i64>) {
+) -> Named {
     let mut columns = (Vec::new(), Vec::new(), Vec::new());
     for ((cell, member), needs) in needs {
         for seq in seqs(needs) {
@@ -65,11 +72,35 @@ pub(super) fn named(
 pub(super) async fn load(
     connection: &mut PgConnection,
     loaded: &mut LoadedMembers,
-    (cells, ids): &Keys,
+    Open { all, next }: &Open,
     needs: &BTreeMap<(Cell, MemberId), MemberNeeds>,
 ) -> Result<(), StoreError> {
     let earns = named(needs, |needs| needs.earns.iter().copied().collect());
     let holds = named(needs, |needs| needs.holds.iter().copied().collect());
+    let rows = read(connection, (all, next), (earns, holds)).await?;
+    insert(loaded, rows)?;
+    for id in &next.1 {
+        if let Some(member) = loaded.members.get_mut(&MemberId(*id)) {
+            member.lots_until = end_of_next(member);
+        }
+    }
+    Ok(())
+}
+
+/// The last of the next lots, if there may be more. What is named besides, and open, is one of them or
+/// comes after them.
+fn end_of_next(member: &Member) -> Option<(Timestamp, LotId)> {
+    let open = member.lots.values().filter(|lot| lot.remaining.is_positive());
+    let mut order: Vec<_> = open.map(|lot| (lot.expires_at, lot.id)).collect();
+    order.sort_unstable();
+    order.get(usize::from(NEXT) - 1).copied()
+}
+
+async fn read(
+    connection: &mut PgConnection,
+    (all, next): (&Keys, &Keys),
+    (earns, holds): (Named, Named),
+) -> Result<Vec<Row>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT l.member_id AS "member_id!", l.opened_by AS "opened_by!", l.ordinal AS "ordinal!",
@@ -83,31 +114,52 @@ pub(super) async fn load(
                   l.from_cell, l.from_opened_by, l.from_ordinal, l.merged_from
            FROM (
                SELECT l.* FROM UNNEST($1::smallint[], $2::uuid[]) AS k (cell, member_id)
-               JOIN lots l USING (cell, member_id)
-               WHERE l.open
+               CROSS JOIN LATERAL (
+                   SELECT * FROM lots l
+                   WHERE l.cell = k.cell AND l.member_id = k.member_id AND l.open OFFSET 0
+               ) l
+               UNION ALL
+               SELECT l.* FROM UNNEST($9::smallint[], $10::uuid[]) AS k (cell, member_id)
+               CROSS JOIN LATERAL (
+                   SELECT * FROM lots l
+                   WHERE l.cell = k.cell AND l.member_id = k.member_id AND l.open
+                   ORDER BY l.expires_at, l.opened_by, l.ordinal LIMIT $11
+               ) l
                UNION ALL
                SELECT l.* FROM UNNEST($3::smallint[], $4::uuid[], $5::bigint[])
                    AS k (cell, member_id, opened_by)
-               JOIN lots l USING (cell, member_id, opened_by)
+               CROSS JOIN LATERAL (
+                   SELECT * FROM lots l
+                   WHERE l.cell = k.cell AND l.member_id = k.member_id
+                       AND l.opened_by = k.opened_by OFFSET 0
+               ) l
                UNION ALL
                SELECT l.* FROM UNNEST($6::smallint[], $7::uuid[], $8::bigint[])
                    AS k (cell, member_id, authorized_by)
-               JOIN hold_legs g USING (cell, member_id, authorized_by)
-               JOIN lots l ON l.cell = g.cell AND l.member_id = g.member_id
-                    AND l.opened_by = g.lot_opened_by AND l.ordinal = g.lot_ordinal
+               CROSS JOIN LATERAL (
+                   SELECT * FROM hold_legs g
+                   WHERE g.cell = k.cell AND g.member_id = k.member_id
+                       AND g.authorized_by = k.authorized_by OFFSET 0
+               ) g
+               CROSS JOIN LATERAL (
+                   SELECT * FROM lots l
+                   WHERE l.cell = g.cell AND l.member_id = g.member_id
+                       AND l.opened_by = g.lot_opened_by AND l.ordinal = g.lot_ordinal OFFSET 0
+               ) l
            ) l"#,
-        cells,
-        ids,
+        &all.0,
+        &all.1,
         &earns.0,
         &earns.1,
         &earns.2,
         &holds.0,
         &holds.1,
-        &holds.2
-    )
-    .fetch_all(connection)
-    .await?;
-    insert(loaded, rows)
+        &holds.2,
+        &next.0,
+        &next.1,
+        i64::from(NEXT)
+    );
+    Ok(rows.fetch_all(connection).await?)
 }
 
 /// Lots that were read, into the members that are loaded.
@@ -236,9 +288,12 @@ pub(super) async fn earned_in_years(
            SELECT k.member_id AS "member_id!", k.issuer AS "issuer!", k.year AS "year!",
                   COALESCE(SUM(l.points_earned - l.points_clawed), 0)::bigint AS "points!"
            FROM k JOIN stands s ON s.kept = k.member_id
-           LEFT JOIN lots l ON l.cell = s.cell AND l.member_id = s.member_id
-               AND l.issuer = k.issuer AND l.origin = $7
-               AND l.activity_at >= k.starts_at AND l.activity_at < k.ends_at
+           LEFT JOIN LATERAL (
+               SELECT * FROM lots l
+               WHERE l.cell = s.cell AND l.member_id = s.member_id
+                   AND l.issuer = k.issuer AND l.origin = $7
+                   AND l.activity_at >= k.starts_at AND l.activity_at < k.ends_at OFFSET 0
+           ) l ON true
            GROUP BY k.member_id, k.issuer, k.year"#,
         &cells,
         &members,

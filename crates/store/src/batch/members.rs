@@ -19,6 +19,8 @@ use crate::{StoreError, codes};
 pub struct MemberNeeds {
     /// All open lots, holds and debts.
     pub everything_open: bool,
+    /// The open lots that come first in burn order; all open holds and debts.
+    pub next_lots: bool,
     /// Lots that these earns opened, open or not.
     pub earns: BTreeSet<Seq>,
     /// Holds that these operations authorized, open or not, with their lots.
@@ -66,6 +68,26 @@ impl LoadedMembers {
 }
 
 impl LoadedMembers {
+    /// Whether there are holds to be loaded: open ones, or some that are named.
+    pub(super) fn any_holds(&self, needs: &BTreeMap<(Cell, MemberId), MemberNeeds>) -> bool {
+        self.members.values().any(|member| member.wallet.held.is_positive())
+            || needs.values().any(|needs| !needs.holds.is_empty())
+    }
+
+    /// Whether all open lots of a member are to be loaded: not only for a command, but because something
+    /// of it is due, or debts are to be repaid.
+    fn needs_all_lots(&self, member: &Member, needs: &MemberNeeds, now: Timestamp) -> bool {
+        let due = self.next_due_at.get(&member.id).copied().flatten();
+        needs.everything_open
+            || due.is_some_and(|due| due <= now)
+            || member.wallet.debt.is_positive()
+    }
+
+    /// Whether there are debts to be loaded.
+    pub(super) fn any_owes(&self) -> bool {
+        self.members.values().any(|member| member.wallet.debt.is_positive())
+    }
+
     /// Whether a member's next due time is stored otherwise than its lots and holds say, as when
     /// what was due has ended.
     #[must_use]
@@ -85,12 +107,15 @@ impl Batch {
         now: Timestamp,
     ) -> Result<LoadedMembers, StoreError> {
         let mut loaded = wallets(self.connection(), needs).await?;
-        let complete = incomplete(&loaded, needs, now);
-        if !complete.0.is_empty() {
-            lots::load(self.connection(), &mut loaded, &complete, needs).await?;
-            holds::load(self.connection(), &mut loaded, &complete, needs).await?;
-            if loaded.members.values().any(|member| member.wallet.debt.is_positive()) {
-                debts(self.connection(), &mut loaded, &complete).await?;
+        let open = incomplete(&loaded, needs, now);
+        let members = open.members();
+        if !members.0.is_empty() {
+            lots::load(self.connection(), &mut loaded, &open, needs).await?;
+            if loaded.any_holds(needs) {
+                holds::load(self.connection(), &mut loaded, &members, needs).await?;
+            }
+            if loaded.any_owes() {
+                debts(self.connection(), &mut loaded, &members).await?;
             }
         }
         if needs.values().any(|needs| !needs.years.is_empty()) {
@@ -100,8 +125,26 @@ impl Batch {
             gifts::load(self.connection(), &mut loaded, needs).await?;
         }
         merges::load(self, &mut loaded, needs, now).await?;
-        loaded.complete.extend(complete.1.iter().map(|member| MemberId(*member)));
+        let LoadedMembers { members: known, complete, .. } = &mut loaded;
+        let all = |id: &MemberId| known.get(id).is_some_and(|member| member.lots_until.is_none());
+        complete.extend(members.1.into_iter().map(MemberId).filter(all));
         Ok(loaded)
+    }
+}
+
+/// Members of which what is open is loaded.
+#[derive(Debug, Default)]
+pub(super) struct Open {
+    /// All of it.
+    pub(super) all: Keys,
+    /// Of lots, those that come first in burn order.
+    pub(super) next: Keys,
+}
+
+impl Open {
+    fn members(&self) -> Keys {
+        let Self { all, next } = self;
+        ([all.0.as_slice(), &next.0].concat(), [all.1.as_slice(), &next.1].concat())
     }
 }
 
@@ -110,17 +153,21 @@ pub(super) fn incomplete(
     loaded: &LoadedMembers,
     needs: &BTreeMap<(Cell, MemberId), MemberNeeds>,
     now: Timestamp,
-) -> Keys {
-    let mut keys = (Vec::new(), Vec::new());
+) -> Open {
+    let mut open = Open::default();
     for ((cell, id), needs) in needs {
         let Some(member) = loaded.members.get(id) else { continue };
-        let due = loaded.next_due_at.get(id).copied().flatten().is_some_and(|due| due <= now);
-        if needs.everything_open || due || member.wallet.debt.is_positive() {
-            keys.0.push(cell.0);
-            keys.1.push(id.0);
-        }
+        let keys = if loaded.needs_all_lots(member, needs, now) {
+            &mut open.all
+        } else if needs.next_lots {
+            &mut open.next
+        } else {
+            continue;
+        };
+        keys.0.push(cell.0);
+        keys.1.push(id.0);
     }
-    keys
+    open
 }
 
 pub(super) async fn wallets(
@@ -134,8 +181,11 @@ pub(super) async fn wallets(
                   f.into_member_id AS "into_member_id?",
                   f.merged_at AS "merged_at?: jiff_sqlx::Timestamp"
            FROM UNNEST($1::smallint[], $2::uuid[]) AS k (cell, member_id)
-           JOIN wallets w USING (cell, member_id)
-           LEFT JOIN forwards f USING (cell, member_id)"#,
+           CROSS JOIN LATERAL (
+               SELECT * FROM wallets w
+               WHERE w.cell = k.cell AND w.member_id = k.member_id OFFSET 0
+           ) w
+           LEFT JOIN forwards f ON f.cell = k.cell AND f.member_id = k.member_id"#,
         &cells,
         &ids
     )
@@ -169,8 +219,10 @@ pub(super) async fn debts(
         "SELECT d.member_id, d.reversed_by, d.ordinal, d.lot_opened_by, d.lot_ordinal, d.issuer,
                 d.creditor, d.terms_version, d.currency, d.price_micros, d.points
          FROM UNNEST($1::smallint[], $2::uuid[]) AS k (cell, member_id)
-         JOIN debts d USING (cell, member_id)
-         WHERE d.open",
+         CROSS JOIN LATERAL (
+             SELECT * FROM debts d
+             WHERE d.cell = k.cell AND d.member_id = k.member_id AND d.open OFFSET 0
+         ) d",
         cells,
         ids
     )

@@ -206,7 +206,10 @@ async fn given(
     let rows = sqlx::query!(
         r#"SELECT g.member_id, g.partner_id, g.month AS "month: jiff_sqlx::Date", g.points
            FROM UNNEST($1::smallint[], $2::uuid[], $3::date[]) AS k (cell, member_id, month)
-           JOIN gifts_given g USING (cell, member_id, month)"#,
+           CROSS JOIN LATERAL (
+               SELECT * FROM gifts_given g
+               WHERE g.cell = k.cell AND g.member_id = k.member_id AND g.month = k.month OFFSET 0
+           ) g"#,
         cells,
         ids,
         &months as _

@@ -3,14 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use entente_ledger::{Cell, Currency, MemberId, PartnerId, WindowId};
+use entente_ledger::{Cell, Currency, MemberId, PartnerId, Points, Wallet, WindowId};
 use entente_loyalty::{Exposure, Window, Windows};
 use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 use super::{
     exposures, holds, lots,
-    members::{self, Keys, LoadedMembers, MemberNeeds},
+    members::{self, Keys, LoadedMembers, MemberNeeds, Open},
 };
 use crate::{ResolvedLink, StoreError, personal::Lookup, requests};
 
@@ -29,10 +30,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// Begins to read.
     pub async fn begin(pool: &PgPool) -> Result<Self, StoreError> {
-        let mut tx = pool.begin().await?;
-        sqlx::query!("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            .execute(&mut *tx)
-            .await?;
+        let mut tx = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
         let row = sqlx::query!(
             r#"SELECT w.window_id, w.opened_at AS "opened_at: jiff_sqlx::Timestamp",
                       t.window_id AS testing_id,
@@ -75,11 +73,61 @@ impl Snapshot {
     ) -> Result<LoadedMembers, StoreError> {
         let mut loaded = members::wallets(&mut self.tx, needs).await?;
         let keys: Keys = needs.keys().map(|(cell, member)| (cell.0, member.0)).unzip();
-        lots::load(&mut self.tx, &mut loaded, &keys, needs).await?;
-        holds::load(&mut self.tx, &mut loaded, &keys, needs).await?;
-        members::debts(&mut self.tx, &mut loaded, &keys).await?;
-        lots::earned_in_years(&mut self.tx, &mut loaded, needs).await?;
+        let open = Open { all: keys.clone(), ..Open::default() };
+        lots::load(&mut self.tx, &mut loaded, &open, needs).await?;
+        if loaded.any_holds(needs) {
+            holds::load(&mut self.tx, &mut loaded, &keys, needs).await?;
+        }
+        if loaded.any_owes() {
+            members::debts(&mut self.tx, &mut loaded, &keys).await?;
+        }
+        if needs.values().any(|needs| !needs.years.is_empty()) {
+            lots::earned_in_years(&mut self.tx, &mut loaded, needs).await?;
+        }
         Ok(loaded)
+    }
+
+    /// A member's wallet, if nothing of the member is due: then it says what there is.
+    pub async fn settled_wallet(
+        &mut self,
+        cell: Cell,
+        member: MemberId,
+    ) -> Result<Option<Wallet>, StoreError> {
+        let row = sqlx::query!(
+            "SELECT available, held, debt FROM wallets
+             WHERE cell = $1 AND member_id = $2 AND COALESCE(next_due_at > $3, true)",
+            cell.0,
+            member.0,
+            self.now.to_sqlx() as _
+        )
+        .fetch_optional(&mut *self.tx)
+        .await?;
+        Ok(row.map(|row| Wallet {
+            available: Points(row.available),
+            held: Points(row.held),
+            debt: Points(row.debt),
+        }))
+    }
+
+    /// The points of a member by the month in which they expire, by its beginning (UTC), and by issuer.
+    pub async fn expiring(
+        &mut self,
+        cell: Cell,
+        member: MemberId,
+    ) -> Result<Vec<(Timestamp, PartnerId, Points)>, StoreError> {
+        let rows = sqlx::query!(
+            r#"SELECT date_trunc('month', expires_at) AS "month!: jiff_sqlx::Timestamp", issuer,
+                      sum(remaining)::bigint AS "points!"
+               FROM lots WHERE cell = $1 AND member_id = $2 AND open
+               GROUP BY 1, issuer"#,
+            cell.0,
+            member.0
+        )
+        .fetch_all(&mut *self.tx)
+        .await?;
+        let expiring =
+            rows.iter().map(|row| (row.month.to_jiff(), PartnerId(row.issuer), Points(row.points)));
+        Ok(expiring.collect())
     }
 
     /// The exposures that are kept of these partners.

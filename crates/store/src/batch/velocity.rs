@@ -155,7 +155,11 @@ async fn load(
                   v.used
            FROM UNNEST($1::smallint[], $2::uuid[], $3::integer[])
                AS k (cell, member_id, partner_id)
-           JOIN velocity v USING (cell, member_id, partner_id)"#,
+           CROSS JOIN LATERAL (
+               SELECT * FROM velocity v
+               WHERE v.cell = k.cell AND v.member_id = k.member_id
+                   AND v.partner_id = k.partner_id OFFSET 0
+           ) v"#,
         &column(&keys, |key| key.0.0),
         &column(&keys, |key| key.1.0),
         &column(&keys, |key| key.2.0)

@@ -3,7 +3,7 @@
 
 use sqlx::PgConnection;
 
-use super::Verdict;
+use super::{Verdict, archived};
 use crate::{RUNTIME_ROLE, StoreError};
 
 pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, StoreError> {
@@ -26,6 +26,7 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
            FROM notices n
            LEFT JOIN operations o ON o.cell = n.cell AND o.seq = n.seq
                 AND o.posted_at = n.posted_at
+           JOIN archived_ends e ON e.cell = n.cell AND e.last_seq < n.seq
            WHERE o.seq IS NULL
            ORDER BY n.cell, n.seq, n.ordinal LIMIT 20"#
     );
@@ -43,7 +44,14 @@ async fn privileges(
                WHERE c.oid IN ('operations'::regclass, 'transfers'::regclass, 'notices'::regclass,
                                'security_events'::regclass, 'arrangements'::regclass,
                                'adjustments'::regclass, 'float_draws'::regclass,
-                               'window_states'::regclass)
+                               'window_states'::regclass, 'carried'::regclass,
+                               'carried_lots'::regclass, 'archived_months'::regclass,
+                               'archived_tables'::regclass, 'archived_cells'::regclass,
+                               'archived_windows'::regclass, 'dispute_lines'::regclass,
+                               'dispute_totals'::regclass)
+                  -- Detached ones, too.
+                  OR (c.relkind = 'r' AND pg_table_is_visible(c.oid)
+                      AND c.relname ~ '^(operations|transfers)_[0-9]{4}_[0-9]{2}$')
                   OR c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent IN
                                ('operations'::regclass, 'transfers'::regclass))
            )
@@ -69,21 +77,24 @@ async fn numbers(connection: &mut PgConnection, verdict: &mut Verdict) -> Result
     let offenders = sqlx::query_scalar!(
         r#"WITH numbered AS (
                SELECT cell, seq, posted_at,
-                      lag(seq, 1, 0::bigint) OVER by_number AS before,
-                      lag(posted_at) OVER by_number AS posted_before
-               FROM operations WINDOW by_number AS (PARTITION BY cell ORDER BY seq)
+                      COALESCE(lag(seq) OVER by_number, last_seq) AS before,
+                      COALESCE(lag(posted_at) OVER by_number, last_time) AS posted_before
+               FROM operations JOIN archived_ends USING (cell)
+               WINDOW by_number AS (PARTITION BY cell ORDER BY seq)
            )
            SELECT format('cell %s: operation %s comes after %s', cell, seq, before) AS "offender!"
            FROM numbered WHERE seq <> before + 1 OR posted_at < posted_before
            ORDER BY cell, seq LIMIT 20"#
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
+    archived::check(&mut *connection, verdict).await?;
     let offenders = sqlx::query_scalar!(
         r#"SELECT format('cell %s: its head is at %s, its last operation is %s', c.cell, c.seq,
-                         COALESCE(max(o.seq), 0)) AS "offender!"
-           FROM cells c LEFT JOIN operations o USING (cell)
-           GROUP BY c.cell, c.seq, c.last_time
-           HAVING c.seq <> COALESCE(max(o.seq), 0) OR c.last_time < max(o.posted_at)
+                         COALESCE(max(o.seq), e.last_seq)) AS "offender!"
+           FROM cells c JOIN archived_ends e USING (cell) LEFT JOIN operations o USING (cell)
+           GROUP BY c.cell, c.seq, c.last_time, e.last_seq, e.last_time
+           HAVING c.seq <> COALESCE(max(o.seq), e.last_seq)
+               OR c.last_time < COALESCE(max(o.posted_at), e.last_time)
            ORDER BY c.cell LIMIT 20"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);

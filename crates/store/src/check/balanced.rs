@@ -24,11 +24,11 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
 /// Points on their way between cells arrive, so their account is empty.
 async fn transfers(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(), StoreError> {
     let sums = sqlx::query!(
-        r#"SELECT count(*) AS "rows!",
+        r#"SELECT COALESCE(sum(row_count), 0)::bigint AS "rows!",
                   COALESCE(sum(CASE WHEN credit_kind = 6 THEN amount ELSE 0 END)
                          - sum(CASE WHEN debit_kind = 6 THEN amount ELSE 0 END), 0)::bigint
                       AS "in_transit!"
-           FROM transfers"#
+           FROM all_transfers"#
     );
     let sums = sums.fetch_one(&mut *connection).await?;
     verdict.checked("transfers", sums.rows);
@@ -54,9 +54,15 @@ async fn wallets(connection: &mut PgConnection, verdict: &mut Verdict) -> Result
     verdict.checked("wallets", rows.fetch_one(&mut *connection).await?);
     let offenders = sqlx::query_scalar!(
         r#"WITH moved AS (
-               SELECT cell, member_id,
-                      sum(CASE WHEN credit_kind = 1 THEN amount ELSE -amount END) AS points
-               FROM transfers WHERE member_id IS NOT NULL GROUP BY cell, member_id
+               SELECT cell, member_id, sum(points) AS points
+               FROM (
+                   SELECT cell, member_id,
+                          CASE WHEN credit_kind = 1 THEN amount ELSE -amount END AS points
+                   FROM transfers WHERE member_id IS NOT NULL
+                   UNION ALL
+                   SELECT cell, member_id, points FROM carried_lots
+               ) t
+               GROUP BY cell, member_id
            )
            SELECT format('wallet of member %s in cell %s: %s in its row, %s by its transfers',
                          member_id, cell, available + held - debt, COALESCE(points, 0))
@@ -75,10 +81,15 @@ async fn lots(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<()
     verdict.checked("lots", rows.fetch_one(&mut *connection).await?);
     let offenders = sqlx::query_scalar!(
         r#"WITH moved AS (
-               SELECT cell, member_id, lot_opened_by AS opened_by, lot_ordinal AS ordinal,
-                      sum(CASE WHEN credit_kind = 1 THEN amount ELSE -amount END) AS points
-               FROM transfers WHERE member_id IS NOT NULL
-               GROUP BY cell, member_id, lot_opened_by, lot_ordinal
+               SELECT cell, member_id, opened_by, ordinal, sum(points) AS points
+               FROM (
+                   SELECT cell, member_id, lot_opened_by AS opened_by, lot_ordinal AS ordinal,
+                          CASE WHEN credit_kind = 1 THEN amount ELSE -amount END AS points
+                   FROM transfers WHERE member_id IS NOT NULL
+                   UNION ALL
+                   SELECT cell, member_id, opened_by, ordinal, points FROM carried_lots
+               ) t
+               GROUP BY cell, member_id, opened_by, ordinal
            ), owed AS (
                SELECT cell, member_id, lot_opened_by AS opened_by, lot_ordinal AS ordinal,
                       sum(points) AS points
@@ -108,7 +119,7 @@ async fn positions(connection: &mut PgConnection, verdict: &mut Verdict) -> Resu
                       sum(CASE WHEN NOT in_points THEN amount
                                WHEN payer = payee AND payer <> 0
                                THEN amount::numeric * price_micros ELSE 0 END) AS micros
-               FROM transfers WHERE kind <> 11
+               FROM all_transfers WHERE kind <> 11
                GROUP BY cell, window_id, currency, payer, payee, kind
            )
            SELECT format('position %s to %s in %s of kind %s, window %s, cell %s: '

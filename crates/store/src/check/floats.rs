@@ -53,8 +53,10 @@ async fn issued(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<
                     AND t.posted_at = o.posted_at AND t.kind = 1 AND t.in_points
                GROUP BY t.cell, t.seq
            ), drawn AS (
-               SELECT cell, seq, sum(points) AS points FROM float_draws WHERE points > 0
-               GROUP BY cell, seq
+               SELECT d.cell, d.seq, sum(d.points) AS points
+               FROM float_draws d JOIN archived_ends e ON e.cell = d.cell AND e.last_seq < d.seq
+               WHERE d.points > 0
+               GROUP BY d.cell, d.seq
            )
            SELECT format('operation %s in cell %s issued %s prepaid points and drew %s', seq, cell,
                          COALESCE(i.points, 0), COALESCE(d.points, 0)) AS "offender!"
@@ -100,7 +102,12 @@ async fn paid(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<()
            )
            SELECT format('block %s of partner %s costs %s micros, by its transfers %s', b.block,
                          partner_id, b.points::numeric * b.price_micros, m.micros) AS "offender!"
-           FROM float_blocks b
+           FROM (
+               SELECT b.* FROM float_blocks b
+               WHERE NOT EXISTS (
+                   SELECT FROM archived_requests r
+                   WHERE r.partner_id = 0 AND r.request_id = b.request_id)
+           ) b
            FULL JOIN moved m USING (request_id, window_id, partner_id, currency)
            WHERE b.points::numeric * b.price_micros IS DISTINCT FROM m.micros
            ORDER BY partner_id, b.block LIMIT 20"#

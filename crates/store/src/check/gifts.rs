@@ -124,6 +124,7 @@ pub(super) async fn months(
                          COALESCE(given.points, 0), COALESCE(moved.points, 0)) AS "offender!"
            FROM gifts_given given FULL JOIN moved USING (cell, member_id, partner_id, month)
            WHERE COALESCE(given.points, 0) <> COALESCE(moved.points, 0)
+             AND month NOT IN (SELECT a.month FROM archived_months a)
            ORDER BY cell, member_id, partner_id, month LIMIT 20"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);

@@ -1,12 +1,12 @@
 //! Nobody else's: a link names one member, each member is in the cell that its id says, and a token
-//! names one link.
+//! names one link; and what led to an erased member is gone.
 
 use entente_ledger::{Cell, MemberId};
 use futures::TryStreamExt;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{MAX_OFFENDERS, Verdict};
+use super::{MAX_OFFENDERS, Verdict, forgotten};
 use crate::StoreError;
 
 pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, StoreError> {
@@ -29,6 +29,7 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
     strays(connection, &mut verdict).await?;
+    forgotten::check(connection, &mut verdict).await?;
     Ok(verdict)
 }
 

@@ -2,12 +2,17 @@
 //! everything and locks nothing; on a large ledger it takes its time.
 
 mod append_only;
+mod archived;
 mod balanced;
 mod bounded;
+mod carried;
 mod conserved;
+mod converted;
+mod disputed;
 mod durable;
 mod favor;
 mod floats;
+mod forgotten;
 mod gifts;
 mod links;
 mod once;

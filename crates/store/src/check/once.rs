@@ -40,7 +40,8 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
            FROM requests r
            LEFT JOIN operations o ON o.cell = r.cell AND o.seq = r.seq
                 AND o.partner_id = r.partner_id AND o.request_id = r.request_id
-           WHERE r.seq IS NOT NULL AND o.seq IS NULL
+           JOIN archived_ends e ON e.cell = r.cell AND e.last_seq < r.seq
+           WHERE o.seq IS NULL
            ORDER BY r.partner_id, r.request_id LIMIT 20"#
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
@@ -74,8 +75,9 @@ async fn receipts(connection: &mut PgConnection, verdict: &mut Verdict) -> Resul
                          'it credited first at partner %s', o.seq, o.cell, o.partner_id)
                       AS "offender!"
            FROM first o
-           LEFT JOIN requests r ON r.partner_id = o.partner_id AND r.request_id = o.request_id
-                AND r.receipt = o.receipt_reference
+           LEFT JOIN requests r ON r.partner_id = o.partner_id AND r.receipt = o.receipt_reference
+                AND (r.request_id = o.request_id
+                     OR r.seq <= (SELECT e.last_seq FROM archived_ends e WHERE e.cell = r.cell))
            WHERE r.request_id IS NULL
            ORDER BY o.cell, o.seq LIMIT 20"#
     );

@@ -3,7 +3,7 @@
 
 use sqlx::PgConnection;
 
-use super::Verdict;
+use super::{Verdict, carried};
 use crate::StoreError;
 
 pub(super) async fn check(
@@ -21,6 +21,7 @@ pub(super) async fn check(
     money(connection, verdict).await?;
     steps(connection, verdict).await?;
     lives(connection, verdict).await?;
+    carried::check(connection, verdict).await?;
     adjusted(connection, verdict).await
 }
 
@@ -67,17 +68,21 @@ async fn money(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(
     Ok(())
 }
 
+/// Where its last step left it; without one, where the break stands that it continues, which takes no more.
 async fn steps(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(), StoreError> {
     let offenders = sqlx::query_scalar!(
         r#"SELECT format('break %s of reconciliation %s is not where its last step left it', b.number,
                          b.reconciliation_id) AS "offender!"
            FROM breaks b
+           LEFT JOIN breaks e ON e.reconciliation_id = b.continues_report
+                             AND e.number = b.continues_number
            LEFT JOIN LATERAL (
                SELECT s.state, s.taken_at FROM break_steps s
                WHERE s.reconciliation_id = b.reconciliation_id AND s.number = b.number
                ORDER BY s.step DESC LIMIT 1
            ) s ON true
-           WHERE COALESCE(s.state, 1) <> b.state OR s.taken_at IS DISTINCT FROM b.changed_at
+           WHERE COALESCE(s.state, e.state, 1) <> b.state
+              OR COALESCE(s.taken_at, e.changed_at) IS DISTINCT FROM b.changed_at
            ORDER BY b.reconciliation_id, b.number LIMIT 20"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
@@ -85,13 +90,19 @@ async fn steps(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(
 }
 
 /// Each step is one that may follow the one before it, and not earlier; the owner is the last that one
-/// names.
+/// names. The first step of a break that continues another follows where that one stands.
 async fn lives(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(), StoreError> {
     let offenders = sqlx::query_scalar!(
         r#"WITH walked AS (
-               SELECT s.*, COALESCE(lag(s.state) OVER life, 1) AS from_state,
-                      lag(s.taken_at) OVER life AS from_at, row_number() OVER life AS place
+               SELECT s.*, COALESCE(lag(s.state) OVER life, e.state, 1) AS from_state,
+                      COALESCE(lag(s.taken_at) OVER life, e.changed_at) AS from_at,
+                      row_number() OVER life AS place,
+                      CASE WHEN e.number IS NULL THEN 0 ELSE first_value(s.step) OVER life - 1 END
+                          AS before
                FROM break_steps s
+               JOIN breaks b USING (reconciliation_id, number)
+               LEFT JOIN breaks e ON e.reconciliation_id = b.continues_report
+                                 AND e.number = b.continues_number
                WINDOW life AS (PARTITION BY s.reconciliation_id, s.number ORDER BY s.step)
            )
            SELECT format('step %s of break %s of reconciliation %s does not follow the one before it',
@@ -99,7 +110,7 @@ async fn lives(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(
            FROM walked w
            WHERE (w.from_state, w.state::integer) NOT IN ((1, 2), (2, 2), (2, 3), (2, 4), (3, 2),
                      (3, 5), (3, 6), (4, 2))
-              OR w.taken_at < w.from_at OR w.step <> w.place
+              OR w.taken_at < w.from_at OR w.step <> w.before + w.place
            ORDER BY w.reconciliation_id, w.number, w.step LIMIT 20"#
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
@@ -107,13 +118,15 @@ async fn lives(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(
         r#"SELECT format('break %s of reconciliation %s is not its last assignee''s', b.number,
                          b.reconciliation_id) AS "offender!"
            FROM breaks b
+           LEFT JOIN breaks e ON e.reconciliation_id = b.continues_report
+                             AND e.number = b.continues_number
            LEFT JOIN LATERAL (
                SELECT s.owner FROM break_steps s
                WHERE s.reconciliation_id = b.reconciliation_id AND s.number = b.number
                  AND s.owner IS NOT NULL
                ORDER BY s.step DESC LIMIT 1
            ) s ON true
-           WHERE s.owner IS DISTINCT FROM b.owner
+           WHERE COALESCE(s.owner, e.owner) IS DISTINCT FROM b.owner
            ORDER BY b.reconciliation_id, b.number LIMIT 20"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);

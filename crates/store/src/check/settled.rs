@@ -1,6 +1,7 @@
 //! Settled to zero: closing each window again, by its positions, gives the totals and obligations
 //! that were written; what it did to every account comes to the nets; and the nets come to zero. So
-//! do reconciliations: their breaks add up; and floats have what was bought for them and not issued.
+//! do reconciliations: their breaks add up; disputes are about what statements tell; floats have what
+//! was bought for them and not issued; and conversions leave each currency balanced.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use entente_ledger::{Currency, Micros, PartnerId, WindowId};
 use entente_settlement::{Closing, Nets, Owed, Party, close, owed};
 use sqlx::PgConnection;
 
-use super::{Verdict, floats, reconciled};
+use super::{Verdict, converted, disputed, floats, reconciled};
 use crate::{
     StoreError, codes,
     settlement::{
@@ -29,9 +30,11 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
     }
     payments(connection, &mut verdict).await?;
     balances(connection, &mut verdict).await?;
+    disputed::check(connection, &mut verdict).await?;
     reconciled::check(connection, &mut verdict).await?;
     adjustments(connection, &mut verdict).await?;
     floats::check(connection, &mut verdict).await?;
+    converted::check(connection, &mut verdict).await?;
     Ok(verdict)
 }
 
@@ -119,10 +122,10 @@ async fn accounts(connection: &mut PgConnection, window: WindowId) -> Result<Net
     let rows = sqlx::query!(
         r#"SELECT partner AS "partner!", currency AS "currency!", sum(micros)::bigint AS "micros!"
            FROM (
-               SELECT debit_partner AS partner, currency, amount AS micros FROM transfers
+               SELECT debit_partner AS partner, currency, amount AS micros FROM all_transfers
                WHERE window_id = $1 AND NOT in_points AND kind <> 11
                UNION ALL
-               SELECT credit_partner, currency, -amount FROM transfers
+               SELECT credit_partner, currency, -amount FROM all_transfers
                WHERE window_id = $1 AND NOT in_points AND kind <> 11
            ) AS sides
            GROUP BY partner, currency"#,
@@ -147,7 +150,7 @@ async fn payments(connection: &mut PgConnection, verdict: &mut Verdict) -> Resul
            ), moved AS (
                SELECT credit_partner AS payer, debit_partner AS payee, currency,
                       sum(amount) AS micros
-               FROM transfers WHERE kind = 11 GROUP BY credit_partner, debit_partner, currency
+               FROM all_transfers WHERE kind = 11 GROUP BY credit_partner, debit_partner, currency
            )
            SELECT format('%s paid %s %s micros of its obligations in %s, and %s by its transfers',
                          payer, payee, COALESCE(paid.micros, 0), currency,
@@ -170,9 +173,11 @@ async fn balances(connection: &mut PgConnection, verdict: &mut Verdict) -> Resul
                UNION ALL
                SELECT window_id, payee, currency, -micros FROM obligations
                UNION ALL
-               SELECT window_id, credit_partner, currency, -amount FROM transfers WHERE kind = 11
+               SELECT window_id, credit_partner, currency, -amount FROM all_transfers
+               WHERE kind = 11
                UNION ALL
-               SELECT window_id, debit_partner, currency, amount FROM transfers WHERE kind = 11
+               SELECT window_id, debit_partner, currency, amount FROM all_transfers
+               WHERE kind = 11
            ), of_window AS (
                SELECT window_id, partner_id, currency, sum(micros) AS micros FROM moved
                WHERE partner_id > 0 GROUP BY window_id, partner_id, currency
@@ -213,7 +218,12 @@ async fn adjustments(
            )
            SELECT format('adjustment %s moves %s micros, by its transfers %s', request_id, a.micros,
                          m.micros) AS "offender!"
-           FROM adjustments a
+           FROM (
+               SELECT a.* FROM adjustments a
+               WHERE NOT EXISTS (
+                   SELECT FROM archived_requests r
+                   WHERE r.partner_id = 0 AND r.request_id = a.request_id)
+           ) a
            FULL JOIN moved m USING (request_id, window_id, payer, payee, currency)
            WHERE a.micros IS DISTINCT FROM m.micros
            ORDER BY request_id LIMIT 20"#

@@ -61,14 +61,14 @@ pub async fn live_keys(executor: impl PgExecutor<'_>, owner: &str) -> Result<i64
 }
 
 /// Revokes a key, for ever; `false` when the owner has none by this name. Again is as once. The epoch
-/// has been raised.
+/// has been raised. A clock that stepped back keeps no key in force.
 pub async fn revoke_key(
     connection: &mut PgConnection,
     owner: &str,
     kid: &str,
 ) -> Result<bool, StoreError> {
     let revoked = sqlx::query!(
-        "UPDATE keys SET revoked_at = COALESCE(revoked_at, clock_timestamp())
+        "UPDATE keys SET revoked_at = COALESCE(revoked_at, GREATEST(registered_at, clock_timestamp()))
          WHERE kid = $1 AND owner = $2",
         kid,
         owner

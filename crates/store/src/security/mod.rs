@@ -13,6 +13,7 @@ mod operators;
 mod signing;
 mod snapshot;
 
+use jiff::Timestamp;
 use sqlx::{PgConnection, PgExecutor};
 
 pub use assertions::{prune_assertions, see_assertion};
@@ -32,6 +33,15 @@ use crate::StoreError;
 pub async fn epoch(executor: impl PgExecutor<'_>) -> Result<i64, StoreError> {
     let epoch = sqlx::query_scalar!("SELECT epoch FROM security").fetch_one(executor).await?;
     Ok(epoch)
+}
+
+/// The security epoch, and the database's clock.
+pub async fn look(executor: impl PgExecutor<'_>) -> Result<(i64, Timestamp), StoreError> {
+    let row = sqlx::query!(
+        r#"SELECT epoch, clock_timestamp() AS "database!: jiff_sqlx::Timestamp" FROM security"#
+    );
+    let row = row.fetch_one(executor).await?;
+    Ok((row.epoch, row.database.to_jiff()))
 }
 
 /// Raises the epoch, and answers it. Changes wait for one another here.

@@ -7,10 +7,12 @@ pub(crate) mod arrangement;
 mod balances;
 pub mod bank;
 mod close;
+pub mod convert;
 mod correct;
 pub mod disputes;
 mod exposures;
 pub mod floats;
+mod names;
 mod obligations;
 mod payment;
 pub(crate) mod position;
@@ -29,4 +31,4 @@ pub use exposures::{
 pub use obligations::{Obligation, obligations, obligations_by_id};
 pub use payment::{ExceedsObligation, Paid, Part, Payment, pay, record_payment};
 pub use position::{Position, WindowChoice, position};
-pub use windows::{ListedWindow, list_windows, window_by_name, window_name};
+pub use windows::{ListedWindow, WindowPools, list_windows, window_by_name, window_name};

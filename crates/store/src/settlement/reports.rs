@@ -55,6 +55,10 @@ pub struct PoolBalance {
     pub points: Points,
     /// What redeeming them would cost.
     pub liability: Micros,
+    /// What was sold for other currencies less what was bought: what is open on `fx`.
+    pub fx: Micros,
+    /// What conversions gained by their reference rates less what they lost.
+    pub fx_difference: Micros,
 }
 
 /// What became of one issuer's points.
@@ -121,6 +125,15 @@ pub async fn trial_balance(
                  AND posted_at BETWEEN coalesce($2::timestamptz, '-infinity')
                              AND coalesce($3::timestamptz, 'infinity')
                GROUP BY 1, 2, 3
+               UNION ALL
+               SELECT s.kind, s.partner, CASE WHEN c.in_points THEN '' ELSE c.currency END,
+                      CASE WHEN s.debit THEN c.amount ELSE 0 END,
+                      CASE WHEN s.debit THEN 0 ELSE c.amount END
+               FROM carried c
+               CROSS JOIN LATERAL (VALUES (true, c.debit_kind, c.debit_partner),
+                                          (false, c.credit_kind, c.credit_partner))
+                   s (debit, kind, partner)
+               WHERE c.window_id > 0 AND ($1::integer IS NULL OR c.window_id = $1)
            ) a
            GROUP BY a.unit, a.kind, a.partner ORDER BY a.unit, a.kind, a.partner"#,
         window.map(|window| window.id.0),
@@ -186,11 +199,17 @@ pub async fn pools(pool: &PgPool) -> Result<Vec<PoolBalance>, StoreError> {
         r#"SELECT coalesce(b.currency, o.currency) AS "currency!",
                   coalesce(b.balance, 0)::bigint AS "balance!",
                   coalesce(o.points, 0)::bigint AS "points!",
-                  coalesce(o.liability, 0)::bigint AS "liability!"
+                  coalesce(o.liability, 0)::bigint AS "liability!",
+                  coalesce(b.fx, 0)::bigint AS "fx!",
+                  coalesce(b.difference, 0)::bigint AS "difference!"
            FROM (
                SELECT currency, sum(CASE WHEN credit_kind = 8 THEN amount ELSE 0 END)
-                                - sum(CASE WHEN debit_kind = 8 THEN amount ELSE 0 END) AS balance
-               FROM transfers
+                                - sum(CASE WHEN debit_kind = 8 THEN amount ELSE 0 END) AS balance,
+                      sum(CASE WHEN credit_kind = 12 THEN amount WHEN debit_kind = 12 THEN -amount
+                               ELSE 0 END) AS fx,
+                      sum(CASE kind WHEN 19 THEN amount WHEN 18 THEN -amount ELSE 0 END)
+                          AS difference
+               FROM all_transfers
                WHERE window_id > 0 AND (credit_kind = 8 OR debit_kind = 8)
                GROUP BY currency
            ) b
@@ -214,6 +233,8 @@ pub async fn pools(pool: &PgPool) -> Result<Vec<PoolBalance>, StoreError> {
                 balance: Micros(row.balance),
                 points: Points(row.points),
                 liability: Micros(row.liability),
+                fx: Micros(row.fx),
+                fx_difference: Micros(row.difference),
             })
         })
         .collect()
@@ -242,11 +263,16 @@ pub async fn breakage(
                                   - (t.credit_kind = 1 AND t.debit_kind = 5)::int))::bigint AS "donated!",
                   sum(t.amount * ((t.credit_kind = 1)::int - (t.debit_kind = 1)::int))::bigint
                       AS "outstanding!"
-           FROM transfers t
-           WHERE t.in_points AND ($1::integer IS NULL OR t.window_id = $1)
+           FROM (
+               SELECT window_id, kind, debit_kind, credit_kind, issuer, amount FROM transfers
+               WHERE in_points AND posted_at BETWEEN coalesce($3::timestamptz, '-infinity')
+                                             AND coalesce($4::timestamptz, 'infinity')
+               UNION ALL
+               SELECT window_id, kind, debit_kind, credit_kind, issuer, amount FROM carried
+               WHERE in_points
+           ) t
+           WHERE ($1::integer IS NULL OR t.window_id = $1)
              AND (t.window_id > 0 OR t.issuer = $2) AND ($2::integer IS NULL OR t.issuer = $2)
-             AND t.posted_at BETWEEN coalesce($3::timestamptz, '-infinity')
-                             AND coalesce($4::timestamptz, 'infinity')
            GROUP BY t.issuer ORDER BY t.issuer"#,
         window.map(|window| window.id.0),
         issuer.map(|issuer| issuer.0),

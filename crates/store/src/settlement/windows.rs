@@ -4,13 +4,23 @@ use entente_ledger::WindowId;
 use entente_settlement::Netting;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 
 use super::{
     agreement::{self, WindowState},
     arrangement,
 };
 use crate::StoreError;
+
+/// Where closed windows are read.
+#[derive(Debug, Clone)]
+pub struct WindowPools {
+    /// What is added up over a window, by plans that follow the statistics.
+    pub totals: PgPool,
+    /// What is read page by page, in the order of an index: [`crate::connect_in_order`]. By the statistics
+    /// of a ledger that was filled a moment ago, to sort all that is left for each page seems as cheap.
+    pub pages: PgPool,
+}
 
 /// A settlement period.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -109,6 +109,13 @@ pub async fn delete(
     Ok(deleted.execute(executor).await?.rows_affected() == 1)
 }
 
+/// The cursors of all webhooks.
+pub async fn cursors(executor: impl PgExecutor<'_>) -> Result<Vec<(Uuid, Vec<u8>)>, StoreError> {
+    let rows = sqlx::query!("SELECT webhook_id, cursor FROM webhooks ORDER BY webhook_id");
+    let rows = rows.fetch_all(executor).await?.into_iter();
+    Ok(rows.map(|row| (row.webhook_id, row.cursor)).collect())
+}
+
 /// Whether a partner has a webhook by this id.
 pub async fn exists(
     executor: impl PgExecutor<'_>,

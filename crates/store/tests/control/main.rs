@@ -26,13 +26,13 @@ use sqlx::PgPool;
 struct Ledger {
     // Dropped last: the pool is on it.
     pool: PgPool,
-    _database: Database,
+    database: Database,
 }
 
 impl Ledger {
     async fn fresh() -> Self {
         let database = Database::fresh().await;
-        Self { pool: database.runtime_pool().await, _database: database }
+        Self { pool: database.runtime_pool().await, database }
     }
 
     async fn partner(&self, code: &str) -> PartnerId {

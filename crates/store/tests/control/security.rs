@@ -51,6 +51,20 @@ async fn a_key_is_one_owners_for_ever_and_revoked_for_ever() {
 }
 
 #[tokio::test]
+async fn a_clock_that_stepped_back_keeps_no_key_in_force() {
+    let ledger = Ledger::fresh().await;
+    let mut connection = ledger.pool.acquire().await.expect("a connection");
+    assert!(insert_key(&mut connection, HARBOR, &kid('b'), "{}").await.expect("inserted"));
+    let owner = ledger.database.owner_pool().await;
+    sqlx::query("UPDATE keys SET registered_at = registered_at + interval '1 hour'")
+        .execute(&owner)
+        .await
+        .expect("as if the clock had been an hour ahead");
+    assert!(revoke_key(&mut connection, HARBOR, &kid('b')).await.expect("revoked"));
+    assert_eq!(find_key(&ledger.pool, HARBOR, &kid('b')).await.expect("answered"), None);
+}
+
+#[tokio::test]
 async fn an_assertion_is_shown_once_by_each_owner() {
     let ledger = Ledger::fresh().await;
     let see = async |owner| {

@@ -6,7 +6,7 @@ use entente_ledger::{PartnerId, RequestId};
 use entente_store::{
     Outcome, RequestRow, StoreError, catalogue::catalogue_epoch, clock, control::Control,
 };
-use entente_testkit::{Database, morning};
+use entente_testkit::{Blow, Database, Network, morning};
 use jiff::ToSpan;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -129,4 +129,29 @@ async fn real_time_comes_from_the_database_and_never_runs_back() {
         .expect("a head of the future");
     let control = Control::begin(&pool).await.expect("heads");
     assert_eq!(control.now().to_string(), "2999-01-01T00:00:00Z");
+}
+
+/// More connections than can be asked one after another in the time that a caller waits for one.
+#[tokio::test]
+async fn a_pool_whose_connections_have_all_fallen_silent_opens_new_ones() {
+    const CONNECTIONS: u32 = 10;
+    let database = Database::fresh().await;
+    let url = database.runtime_url();
+    let (_, rest) = url.rsplit_once('@').expect("a user");
+    let (server, _) = rest.split_once('/').expect("a database");
+    let network = Network::to(server.parse().expect("an address")).await;
+    let url = url.replace(server, &network.address().to_string());
+    let pool = entente_store::connect(&url, CONNECTIONS).await.expect("a pool");
+    let mut used = Vec::new();
+    for _ in 0..CONNECTIONS {
+        used.push(pool.acquire().await.expect("a connection"));
+    }
+    for mut connection in used {
+        sqlx::query("SELECT 1").execute(&mut *connection).await.expect("an answer");
+    }
+    // Those that have rested for a second are asked whether they live.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    network.strike(Blow::Silence);
+    let mut connection = pool.acquire().await.expect("a new connection");
+    sqlx::query("SELECT 1").execute(&mut *connection).await.expect("an answer");
 }

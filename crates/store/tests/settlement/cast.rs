@@ -15,10 +15,11 @@ use entente_store::{
     Outcome, Place, RequestRow, StoreError,
     batch::{Batch, MemberNeeds, Written},
     catalogue::{insert_partner, insert_terms, load_catalogue},
+    connect_in_order,
     control::Control,
     member::{NewLink, insert_link, insert_wallet},
     personal::{Lookup, SealedReference},
-    settlement::{self, Close, Closed},
+    settlement::{self, Close, Closed, WindowPools},
 };
 use entente_testkit::{Database, morning};
 use sqlx::PgPool;
@@ -108,6 +109,12 @@ pub(crate) async fn close_window(pool: &PgPool, name: &str) -> Result<Closed, St
 }
 
 impl Ledger {
+    /// Where a hub reads closed windows.
+    pub(crate) async fn windows(&self) -> WindowPools {
+        let pages = connect_in_order(self.database.runtime_url(), 2).await.expect("connections");
+        WindowPools { totals: self.pool.clone(), pages }
+    }
+
     pub(crate) async fn with(agreements: [Agreement; 3]) -> Self {
         let database = Database::fresh().await;
         let pool = database.runtime_pool().await;

@@ -55,8 +55,17 @@ async fn a_ledger_that_nobody_tampered_with_is_clean() {
     let numbers: Vec<_> = verdicts.iter().map(|verdict| verdict.number).collect();
     assert_eq!(numbers, (1..=10).collect::<Vec<_>>());
     // These are written by control writes and by reconciling: the journeys of them check their ledgers.
-    let elsewhere =
-        ["reconciliations", "breaks", "adjustments", "blocks of floats", "draws from them"];
+    let elsewhere = [
+        "reconciliations",
+        "breaks",
+        "adjustments",
+        "blocks of floats",
+        "draws from them",
+        "conversions",
+        "erased members",
+        "archived operations",
+        "disputes",
+    ];
     let empty: Vec<_> = verdicts
         .iter()
         .flat_map(|verdict| &verdict.checked)

@@ -1,5 +1,6 @@
 //! Settlement and the check of the invariants, against a real PostgreSQL.
 
+mod breaks;
 mod cast;
 mod check;
 mod close;

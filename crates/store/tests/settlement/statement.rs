@@ -20,7 +20,7 @@ struct Read {
 
 async fn read(ledger: &Ledger, partner: PartnerId, page_size: u16) -> Read {
     let window = window_by_name(&ledger.pool, "2026-03").await.expect("read").expect("a window");
-    let statement = Statement::new(ledger.pool.clone(), partner, window);
+    let statement = Statement::new(ledger.windows().await, partner, window);
     let mut statement = statement.with_page_size(page_size);
     let mut read = Read::default();
     while let Some(page) = statement.page().await.expect("a page") {

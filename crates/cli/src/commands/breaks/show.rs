@@ -55,7 +55,11 @@ fn heading(found: &Break, answer: &GetBreakResponse) -> String {
         age(found.since.as_ref(), answer.as_of.as_ref()),
         what(found.kind())
     );
-    format!("{}\n{standing}", bold(&title))
+    let before = match found.continues.as_str() {
+        "" => String::new(),
+        before => format!("\n{}", dim(&format!("the same as {before} of an earlier report"))),
+    };
+    format!("{}\n{standing}{before}", bold(&title))
 }
 
 /// What each side has, and the difference.

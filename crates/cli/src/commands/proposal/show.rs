@@ -99,6 +99,7 @@ fn act_text(act: &Act) -> String {
             format!("the break {} is borne as it is: {}", off.break_id, off.reason)
         }
         Some(OneAct::BuyBlock(buy)) => settle::purchase_text(buy),
+        Some(OneAct::ConvertCurrency(convert)) => settle::conversion_text(convert),
         Some(OneAct::EraseMember(erase)) if erase.member_reference.is_empty() => {
             "a member is erased, and who it was is not kept".to_owned()
         }
@@ -135,6 +136,9 @@ fn act_json(act: &Act) -> Value {
             "arrange_settlement": arrange.arrangement.as_ref().map(settle::arrangement_json),
         }),
         Some(OneAct::BuyBlock(buy)) => json!({ "buy_block": settle::purchase_json(buy) }),
+        Some(OneAct::ConvertCurrency(convert)) => {
+            json!({ "convert_currency": settle::conversion_json(convert) })
+        }
         Some(OneAct::Adjust(adjust)) => json!({ "adjust": settle::adjustment_json(adjust) }),
         Some(OneAct::WriteOff(off)) => json!({ "write_off": {
             "break_id": off.break_id,
@@ -162,6 +166,7 @@ fn done_text(answer: &Answer) -> String {
         Answer::GrantRoles(_) => "granted".to_owned(),
         Answer::ArrangeSettlement(_) => "arranged".to_owned(),
         Answer::BuyBlock(bought) => settle::bought_text(bought),
+        Answer::ConvertCurrency(converted) => settle::converted_text(converted),
         Answer::Adjust(adjusted) => format!("adjusted by {}", adjusted.adjustment),
         Answer::WriteOff(off) => format!("wrote the break {} off", off.break_id),
         Answer::EraseMember(erased) => format!(
@@ -190,6 +195,9 @@ fn answer(answer: &Answer) -> Value {
             json!({ "grant_roles": granted.operator.as_ref().map(operator::shown) })
         }
         Answer::BuyBlock(bought) => json!({ "buy_block": settle::bought_json(bought) }),
+        Answer::ConvertCurrency(converted) => {
+            json!({ "convert_currency": settle::converted_json(converted) })
+        }
         Answer::Adjust(adjusted) => json!({ "adjust": {
             "adjustment": adjusted.adjustment,
             "posted_at": time_text(adjusted.posted_at.as_ref()),

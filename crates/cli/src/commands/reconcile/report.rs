@@ -4,20 +4,21 @@ use entente_api::settlement::{
     Break, BreakKind, BreakTotal, ControlTotals, HubSide, Reconciliation, RecordLine,
 };
 use entente_api::types::Money;
-use serde_json::{Value, json};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde_json::{Map, Value, json};
 
 use super::send::Answered;
 use crate::commands::settle::money_json;
 use crate::output::{
     Format, Table, bold, break_kind, break_state, count, date, dim, good, money, points, say,
-    time_text,
+    say_json, time_text,
 };
 
 /// Shows what was found.
 pub(super) fn show(found: &Answered, output: Format, most: usize) -> anyhow::Result<()> {
     match output {
         Format::Table => say(&text(found, most))?,
-        Format::Json => say(&serde_json::to_string_pretty(&json(found))?)?,
+        Format::Json => say_json(&Document(found))?,
         Format::Csv => say(csv(&found.breaks)?.trim_end())?,
     }
     Ok(())
@@ -102,6 +103,13 @@ fn verdict(report: &Reconciliation) -> String {
     if !report.with_money {
         said.push(dim("money was not compared: the file tells none"));
     }
+    if report.carried_count > 0 {
+        let carried = count(u64::try_from(report.carried_count).unwrap_or_default());
+        said.push(format!(
+            "{carried} of {} breaks are those of earlier reports, and stand where they stood",
+            count(u64::try_from(difference.count).unwrap_or_default())
+        ));
+    }
     said.join("\n")
 }
 
@@ -134,11 +142,14 @@ fn kinds(totals: &[BreakTotal]) -> String {
 }
 
 fn breaks(breaks: &[Break], most: usize) -> String {
-    let columns = ["#", "break", "receipt", ">row", ">hub", ">file", ">points", ">money", "what"];
+    let mut columns = vec!["#", "break", "receipt", ">row", ">hub", ">file", ">points", ">money"];
+    // A first report has none that are carried, and all are open.
+    let carried = breaks.iter().any(|found| !found.continues.is_empty());
+    columns.extend(if carried { &["state", "continues"][..] } else { &["what"] });
     let mut table = Table::new(&columns);
     for found in breaks.iter().take(most) {
         let side = |points: Option<i64>| points.map_or_else(|| "-".to_owned(), self::points);
-        table.row([
+        let mut row = vec![
             found.number.to_string(),
             break_kind(found.kind).to_owned(),
             receipt(found).to_owned(),
@@ -147,8 +158,13 @@ fn breaks(breaks: &[Break], most: usize) -> String {
             side(found.line.as_ref().map(|line| line.points)),
             points(found.points),
             moneys(&found.money),
-            what(found.kind()).to_owned(),
-        ]);
+        ];
+        if carried {
+            row.extend([break_state(found.state).to_owned(), continued(found)]);
+        } else {
+            row.push(what(found.kind()).to_owned());
+        }
+        table.push(row);
     }
     let mut text = table.text("");
     let rest = breaks.len().saturating_sub(most);
@@ -157,6 +173,14 @@ fn breaks(breaks: &[Break], most: usize) -> String {
         text.push_str(&dim(&format!("\nand {rest} more; --output csv has all of them")));
     }
     text
+}
+
+/// Which break of an earlier report it is, as short as people type it.
+fn continued(found: &Break) -> String {
+    match found.continues.split_once('/') {
+        Some((report, number)) => format!("{}/{number}", report.get(..8).unwrap_or(report)),
+        None => "-".to_owned(),
+    }
 }
 
 /// What a kind means, for whoever sees it for the first time.
@@ -190,8 +214,31 @@ pub(crate) fn moneys(amounts: &[Money]) -> String {
     if shown.is_empty() { "0".to_owned() } else { shown.join(", ") }
 }
 
-fn json(found: &Answered) -> Value {
-    let report = &found.report;
+/// All that was found, as one document whose breaks are made one by one: a hundred thousand of them are
+/// half a gigabyte as values.
+struct Document<'a>(&'a Answered);
+
+impl Serialize for Document<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(Answered { report, breaks }) = self;
+        let mut document = serializer.serialize_map(None)?;
+        for (name, value) in json(report) {
+            document.serialize_entry(&name, &value)?;
+        }
+        document.serialize_entry("breaks", &Breaks(breaks))?;
+        document.end()
+    }
+}
+
+struct Breaks<'a>(&'a [Break]);
+
+impl Serialize for Breaks<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(break_json))
+    }
+}
+
+fn json(report: &Reconciliation) -> Map<String, Value> {
     let totals = |totals: &ControlTotals| {
         json!({
             "count": totals.count,
@@ -202,7 +249,7 @@ fn json(found: &Answered) -> Value {
     };
     let unreadable = report.unreadable.iter();
     let unreadable = unreadable.map(|bad| json!({ "row": bad.row, "reason": bad.reason }));
-    json!({
+    let fields = json!({
         "reconciliation": report.reconciliation,
         "window": report.window,
         "partner": report.partner,
@@ -214,13 +261,15 @@ fn json(found: &Answered) -> Value {
         "with_money": report.with_money,
         "already": report.already,
         "superseded": report.superseded,
+        "supersedes": report.supersedes,
+        "carried_count": report.carried_count,
         "hub": report.hub.as_ref().map(totals),
         "file": report.file.as_ref().map(totals),
         "stated": report.stated.as_ref().map(totals),
         "difference": report.difference.as_ref().map(totals),
         "unreadable": unreadable.collect::<Vec<_>>(),
-        "breaks": found.breaks.iter().map(break_json).collect::<Vec<_>>(),
-    })
+    });
+    if let Value::Object(fields) = fields { fields } else { Map::new() }
 }
 
 /// A break for programs.
@@ -253,11 +302,12 @@ pub(crate) fn break_json(found: &Break) -> Value {
         "since": time_text(found.since.as_ref()),
         "state": break_state(found.state),
         "owner": found.owner,
+        "continues": found.continues,
     })
 }
 
 /// Columns of the breaks as CSV, which `docs/reconciliation.md` tells.
-const COLUMNS: [&str; 20] = [
+const COLUMNS: [&str; 21] = [
     "reconciliation",
     "window",
     "partner",
@@ -278,6 +328,7 @@ const COLUMNS: [&str; 20] = [
     "state",
     "owner",
     "changed_at",
+    "continues",
 ];
 
 /// Breaks, one a line.
@@ -321,6 +372,7 @@ pub(crate) fn csv(breaks: &[Break]) -> anyhow::Result<String> {
             break_state(found.state),
             &found.owner,
             &found.changed_at.as_ref().map(|at| time_text(Some(at))).unwrap_or_default(),
+            &found.continues,
         ])?;
     }
     Ok(String::from_utf8(writer.into_inner()?)?)

@@ -168,6 +168,10 @@ fn kind(number: i32) -> anyhow::Result<AmountKind> {
         WireKind::Gift => AmountKind::Gift,
         WireKind::Adjustment => AmountKind::Adjustment,
         WireKind::Prepaid => AmountKind::Prepaid,
+        WireKind::CurrencySold => AmountKind::CurrencySold,
+        WireKind::CurrencyBought => AmountKind::CurrencyBought,
+        WireKind::ConversionLoss => AmountKind::ConversionLoss,
+        WireKind::ConversionGain => AmountKind::ConversionGain,
         WireKind::Unspecified => {
             anyhow::bail!("this entente does not know the kind {number}; use a newer one")
         }

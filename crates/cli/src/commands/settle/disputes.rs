@@ -4,13 +4,14 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use entente_api::settlement::{
     AmountKind, AnswerDisputeRequest, Dispute, DisputeCode, DisputeLinesRequest, DisputedLine,
-    ListDisputesRequest,
+    DisputedOperation, DisputedTotal, ListDisputedOperationsRequest, ListDisputesRequest,
 };
 use serde_json::{Value, json};
 
+use super::money_json;
 use crate::commands::request_id;
 use crate::connect::Connection;
-use crate::output::{Table, amount_kind, time_text};
+use crate::output::{Table, amount_kind, direction, money_exact, points, time_text};
 
 /// What to object to.
 #[derive(Debug, Args)]
@@ -18,8 +19,12 @@ pub(crate) struct DisputeArgs {
     /// The closed window's name.
     window: String,
     /// A line: the operation's request id, what it is for and the currency, as in ID:redemption:USD.
-    #[arg(long = "line", value_name = "LINE", required = true)]
+    #[arg(long = "line", value_name = "LINE", required_unless_present = "totals")]
     lines: Vec<String>,
+    /// A total of a day: the counterparty, the UTC day, what it is for and the currency, as in
+    /// rover-rides:2026-03-31:redemption:USD.
+    #[arg(long = "total", value_name = "TOTAL")]
+    totals: Vec<String>,
     /// What is wrong.
     #[arg(long)]
     code: Code,
@@ -44,6 +49,18 @@ pub(crate) struct DisputesArgs {
     /// One partner's alone; a partner sees its own.
     #[arg(long, value_name = "CODE")]
     partner: Option<String>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Which total of a dispute.
+#[derive(Debug, Args)]
+pub(crate) struct DisputedArgs {
+    /// The dispute's id.
+    dispute: String,
+    /// The place of the total in the dispute, from 0.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    total: i32,
     #[command(flatten)]
     connection: Connection,
 }
@@ -101,6 +118,7 @@ pub(super) async fn dispute(args: DisputeArgs) -> anyhow::Result<()> {
         lines: args.lines.iter().map(|text| line(text)).collect::<anyhow::Result<_>>()?,
         code: code.into(),
         evidence: args.evidence,
+        totals: args.totals.iter().map(|text| total(text)).collect::<anyhow::Result<_>>()?,
     };
     let answer = args.connection.client().await?.dispute_lines(request).await?;
     show(&args.connection, &answer.dispute.unwrap_or_default())
@@ -126,6 +144,53 @@ pub(super) async fn list(args: DisputesArgs) -> anyhow::Result<()> {
             ]);
         }
         table.text("nobody objects")
+    })
+}
+
+/// The single operations behind a total, while the dispute is open.
+pub(super) async fn operations(args: DisputedArgs) -> anyhow::Result<()> {
+    let client = args.connection.client().await?;
+    let mut request = ListDisputedOperationsRequest {
+        dispute: args.dispute,
+        total: args.total,
+        page_size: 1_000,
+        page_token: String::new(),
+    };
+    let mut found = Vec::new();
+    loop {
+        let mut page = client.list_disputed_operations(request.clone()).await?;
+        found.append(&mut page.operations);
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    let json: Vec<Value> = found.iter().map(operation_json).collect();
+    args.connection.output.show(&json, |_| {
+        let columns = ["posted at", ">points", "", ">amount", ">price of a point", ">terms"];
+        let mut table = Table::new(&columns);
+        for one in &found {
+            table.row([
+                time_text(one.posted_at.as_ref()),
+                points(one.points),
+                direction(one.direction).to_owned(),
+                one.amount.as_ref().map(money_exact).unwrap_or_default(),
+                one.price.as_ref().map(money_exact).unwrap_or_default(),
+                if one.terms_version == 0 { "-".to_owned() } else { one.terms_version.to_string() },
+            ]);
+        }
+        table.text("nothing is behind it")
+    })
+}
+
+fn operation_json(one: &DisputedOperation) -> Value {
+    json!({
+        "posted_at": time_text(one.posted_at.as_ref()),
+        "points": one.points,
+        "direction": direction(one.direction),
+        "amount": one.amount.as_ref().map(money_json),
+        "price": one.price.as_ref().map(money_json),
+        "terms_version": one.terms_version,
     })
 }
 
@@ -159,11 +224,32 @@ fn line(text: &str) -> anyhow::Result<DisputedLine> {
     else {
         bail!("{text}: a line is an id, a kind and a currency: ID:redemption:USD");
     };
-    let wanted = kind.replace(['_', '-'], " ");
-    let kind = (1..=13).find(|number| amount_kind(*number) == wanted);
-    let kind = kind.with_context(|| format!("{wanted}: no kind of a line"))?;
-    let kind = AmountKind::try_from(kind)?.into();
+    let kind = kind_of(kind)?;
     Ok(DisputedLine { request_id: id.to_owned(), kind, currency: currency.to_owned() })
+}
+
+/// `rover-rides:2026-03-31:redemption:USD`, in the words that statements have.
+fn total(text: &str) -> anyhow::Result<DisputedTotal> {
+    let mut parts = text.split(':');
+    let (Some(counterparty), Some(day), Some(kind), Some(currency), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        bail!("{text}: a total is a party, a day, a kind and a currency: PARTY:DAY:redemption:USD");
+    };
+    Ok(DisputedTotal {
+        counterparty: counterparty.to_owned(),
+        day: day.to_owned(),
+        kind: kind_of(kind)?,
+        currency: currency.to_owned(),
+    })
+}
+
+/// The number of a kind, by the word that statements have for it.
+fn kind_of(word: &str) -> anyhow::Result<i32> {
+    let wanted = word.replace(['_', '-'], " ");
+    let kind = (1..=15).find(|number| amount_kind(*number) == wanted);
+    let kind = kind.with_context(|| format!("{wanted}: no kind of a line"))?;
+    Ok(AmountKind::try_from(kind)?.into())
 }
 
 const fn code_word(code: DisputeCode) -> &'static str {
@@ -189,6 +275,12 @@ fn dispute_json(dispute: &Dispute) -> Value {
             "kind": amount_kind(line.kind),
             "currency": line.currency,
         })).collect::<Vec<_>>(),
+        "totals": dispute.totals.iter().map(|total| json!({
+            "counterparty": total.counterparty,
+            "day": total.day,
+            "kind": amount_kind(total.kind),
+            "currency": total.currency,
+        })).collect::<Vec<_>>(),
         "code": code_word(dispute.code()),
         "evidence": dispute.evidence,
         "at": time_text(dispute.at.as_ref()),
@@ -199,4 +291,29 @@ fn dispute_json(dispute: &Dispute) -> Value {
         "accepted": dispute.accepted,
         "adjustment": dispute.adjustment,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_total_is_named_as_statements_write_it() {
+        let found = total("rover-rides:2026-03-31:redemption_refunded:USD").expect("a total");
+        assert_eq!(
+            (found.counterparty.as_str(), found.day.as_str()),
+            ("rover-rides", "2026-03-31")
+        );
+        assert_eq!(
+            (found.kind(), found.currency.as_str()),
+            (AmountKind::RedemptionRefunded, "USD")
+        );
+        assert_eq!(
+            total("hub:2026-03-31:prepaid:EUR").expect("a total").kind(),
+            AmountKind::Prepaid
+        );
+        for wrong in ["", "rover-rides", "a:2026-03-31:redemption", "a:b:?:EUR", "a:b:fee:EUR:1"] {
+            assert!(total(wrong).is_err(), "{wrong}");
+        }
+    }
 }

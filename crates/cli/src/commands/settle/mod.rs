@@ -1,10 +1,11 @@
-//! `entente settle`: the arrangement, windows, positions, statements and payments.
+//! `entente settle`: the arrangement, windows, positions, statements, payments and conversions.
 
 mod adjust;
 mod agree;
 mod arrange;
 mod bank;
 mod canonical;
+mod conversions;
 mod disputes;
 mod explain;
 mod floats;
@@ -26,6 +27,9 @@ use crate::output::{Table, direction, money};
 
 pub(crate) use adjust::{json as adjustment_json, text as adjustment_text};
 pub(crate) use arrange::{json as arrangement_json, text as arrangement_text};
+pub(crate) use conversions::{
+    converted_json, converted_text, json as conversion_json, text as conversion_text,
+};
 pub(crate) use floats::{bought_json, bought_text, purchase_json, purchase_text};
 pub(crate) use statement::{Statement, read as read_statement};
 
@@ -48,6 +52,7 @@ Examples:
   entente settle adjust 2026-03 rover-rides hub 12.50 USD --reason \"priced by old terms\"
   entente settle buy harbor-hotels 1000000 0.0100 EUR --reason \"block of spring\"
   entente settle float harbor-hotels
+  entente settle convert 100.00 EUR 107.90 USD --rate 1.0825 --bank FX-0402 --reason \"cover the pool\"
   entente settle arrange settlement.toml --reason \"agreed by the board\"";
 
 /// What to do with windows.
@@ -68,6 +73,10 @@ pub(crate) enum SettleCommand {
     Adjust(adjust::AdjustArgs),
     /// Propose to sell a prepaid partner a block of points, each at a price.
     Buy(floats::BuyArgs),
+    /// Propose to book what a bank exchanged for the hub's pool, from one currency to another.
+    Convert(conversions::ConvertArgs),
+    /// List what was converted between pools.
+    Conversions(conversions::ConversionsArgs),
     /// Show what prepaid partners have left to issue, and a partner's blocks.
     Float(floats::FloatArgs),
     /// Agree to a statement: a partner to its own, operators to a partner's.
@@ -76,10 +85,12 @@ pub(crate) enum SettleCommand {
     Arrange(arrange::ArrangeArgs),
     /// Show how the coalition settles.
     Arrangement(arrange::ArrangementArgs),
-    /// Object to lines of a statement, within the objection period.
+    /// Object to lines of a statement, or to totals of it, within the objection period.
     Dispute(disputes::DisputeArgs),
     /// List what partners object to.
     Disputes(disputes::DisputesArgs),
+    /// List the operations of others behind a total that is disputed, until it is answered.
+    Disputed(disputes::DisputedArgs),
     /// Accept a dispute with an adjustment, or reject it.
     Answer(disputes::AnswerArgs),
     /// List what is to be paid for a closed window, and what is left of it.
@@ -122,12 +133,15 @@ pub(crate) async fn run(command: SettleCommand) -> anyhow::Result<()> {
         SettleCommand::Windows(args) => windows::list(args).await,
         SettleCommand::Adjust(args) => adjust::run(args).await,
         SettleCommand::Buy(args) => floats::buy(args).await,
+        SettleCommand::Convert(args) => conversions::convert(args).await,
+        SettleCommand::Conversions(args) => conversions::list(args).await,
         SettleCommand::Float(args) => floats::show(args).await,
         SettleCommand::Agree(args) => agree::run(args).await,
         SettleCommand::Arrange(args) => arrange::propose(args).await,
         SettleCommand::Arrangement(args) => arrange::show(args).await,
         SettleCommand::Dispute(args) => disputes::dispute(args).await,
         SettleCommand::Disputes(args) => disputes::list(args).await,
+        SettleCommand::Disputed(args) => disputes::operations(args).await,
         SettleCommand::Answer(args) => disputes::answer(args).await,
         SettleCommand::Obligations(args) => obligations::list(args).await,
         SettleCommand::Export(args) => obligations::export(args).await,

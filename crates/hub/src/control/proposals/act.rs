@@ -20,8 +20,9 @@ use super::{About, Approval, Approve, Subject, subject, undecided};
 use crate::{
     authorization::OperatorRole,
     control::{
-        Adjust, Answer, ArrangeSettlement, AttachReference, BuyBlock, Claim, Controls, EraseMember,
-        GrantRoles, PublishTerms, RegisterKey, Write, WriteOff, member_erased,
+        Adjust, Answer, ArrangeSettlement, AttachReference, BuyBlock, Claim, Controls,
+        ConvertCurrency, EraseMember, GrantRoles, PublishTerms, RegisterKey, Write, WriteOff,
+        member_erased,
     },
     error::{Refused, RpcError},
     method::WriteRequest,
@@ -146,6 +147,8 @@ acts! {
     WriteOff = "write_off" by parse::reconciliation::write_off, for Settlement;
     /// Sells points ahead to a prepaid partner.
     BuyBlock = "buy_block" by parse::clearing::buy_block, for Settlement;
+    /// Books what a bank exchanged for the hub's pool.
+    ConvertCurrency = "convert_currency" by parse::conversion::convert, for Settlement;
     /// Removes what is personal of a member.
     EraseMember = "erase_member" by parse::member::erase, for Security;
 }
@@ -181,6 +184,8 @@ impl About for WriteOff {}
 
 impl About for BuyBlock {}
 
+impl About for ConvertCurrency {}
+
 impl ApprovedBy for PublishTerms {}
 
 impl ApprovedBy for AttachReference {}
@@ -207,6 +212,12 @@ impl ApprovedBy for WriteOff {
 }
 
 impl ApprovedBy for BuyBlock {}
+
+impl ApprovedBy for ConvertCurrency {
+    fn approved_by(&mut self, approval: &Approval) {
+        self.by = approval.by.actor().name;
+    }
+}
 
 impl ApprovedBy for RegisterKey {
     fn approved_by(&mut self, approval: &Approval) {

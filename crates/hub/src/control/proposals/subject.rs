@@ -49,7 +49,8 @@ pub(super) fn redacted(act: &[u8]) -> Result<Vec<u8>, prost::DecodeError> {
             | OneAct::ArrangeSettlement(_)
             | OneAct::Adjust(_)
             | OneAct::WriteOff(_)
-            | OneAct::BuyBlock(_),
+            | OneAct::BuyBlock(_)
+            | OneAct::ConvertCurrency(_),
         )
         | None => {}
     }

@@ -1,5 +1,6 @@
 //! Loading again: when a file changes, when somebody asks, and every minute, because time passes.
-//! After each, every open connection is asked about again.
+//! After each, every open connection is asked about again. By a clock that the database's contradicts,
+//! none of this is done: it would cut whoever it takes for not valid yet.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -14,9 +15,12 @@ use tokio::{
 };
 
 use super::{InForce, Loader, marks::Marks};
-use crate::edge::{
-    events::{CertificateEvent, CertificateEvents},
-    open::Connections,
+use crate::{
+    authorization::Door,
+    edge::{
+        events::{CertificateEvent, CertificateEvents},
+        open::Connections,
+    },
 };
 
 /// How often the files are looked at.
@@ -33,6 +37,7 @@ pub(crate) struct Reloading {
     state: Arc<Mutex<State>>,
     asked: mpsc::Receiver<Asked>,
     events: CertificateEvents,
+    door: Door,
 }
 
 struct State {
@@ -51,27 +56,29 @@ impl Reloading {
         open: Connections,
         events: CertificateEvents,
         asked: mpsc::Receiver<Asked>,
+        door: Door,
     ) -> Self {
         // Nothing is known of the files as they were when they were read first.
         let state = State { loader, in_force, open, seen: None, loaded_at: Instant::now() };
-        Self { state: Arc::new(Mutex::new(state)), asked, events }
+        Self { state: Arc::new(Mutex::new(state)), asked, events, door }
     }
 
     /// Loads whenever there is a reason, for ever.
     pub(crate) async fn run(mut self) {
+        let mut wished = false;
         loop {
             let asked = tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => None,
                 Some(asked) = self.asked.recv() => Some(asked),
             };
-            let (state, at_once) = (Arc::clone(&self.state), asked.is_some());
-            let look = move || {
-                // Whatever a panic left behind is what was in force.
-                state.lock().unwrap_or_else(PoisonError::into_inner).look(at_once)
-            };
-            match tokio::task::spawn_blocking(look).await {
-                Ok(events) => self.events.tell(events),
-                Err(error) => tracing::error!(%error, "loading certificates failed"),
+            wished |= asked.is_some();
+            let is_due = wished || self.on_state(|state| state.is_due()).await.unwrap_or(true);
+            if !is_due || !self.door.knows_the_time().await {
+                continue;
+            }
+            wished = false;
+            if let Some(events) = self.on_state(State::load).await {
+                self.events.tell(events);
             }
             if let Some(asked) = asked {
                 // Whoever asked may have gone.
@@ -79,16 +86,29 @@ impl Reloading {
             }
         }
     }
+
+    /// Works with files, where this may take time; nothing where it panics.
+    async fn on_state<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut State) -> T + Send + 'static,
+    ) -> Option<T> {
+        let state = Arc::clone(&self.state);
+        // Whatever a panic left behind is what was in force.
+        let worked = move || work(&mut state.lock().unwrap_or_else(PoisonError::into_inner));
+        let worked = tokio::task::spawn_blocking(worked).await;
+        worked.inspect_err(|error| tracing::error!(%error, "loading certificates failed")).ok()
+    }
 }
 
 impl State {
-    fn look(&mut self, at_once: bool) -> Vec<CertificateEvent> {
-        let marks = Marks::of(self.loader.certificates()).ok();
-        let due = self.loaded_at.elapsed() >= LOAD_EVERY;
-        if marks == self.seen && !at_once && !due {
-            return Vec::new();
-        }
-        self.seen = marks;
+    /// Whether a file has changed, or time has passed.
+    fn is_due(&self) -> bool {
+        self.loaded_at.elapsed() >= LOAD_EVERY
+            || Marks::of(self.loader.certificates()).ok() != self.seen
+    }
+
+    fn load(&mut self) -> Vec<CertificateEvent> {
+        self.seen = Marks::of(self.loader.certificates()).ok();
         self.loaded_at = Instant::now();
         #[expect(clippy::disallowed_methods, reason = "certificates are of the time of day")]
         let now = Timestamp::now();

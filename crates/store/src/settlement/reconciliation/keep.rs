@@ -1,14 +1,19 @@
-//! Keeping what was found: a reconciliation and its breaks, in one transaction.
+//! Keeping what was found: a reconciliation and its breaks, in one transaction. A break that an earlier
+//! report has begins where it stands there (`carry.rs`).
 
 use std::collections::BTreeSet;
 
 use entente_ledger::{Currency, Micros};
-use entente_settlement::reconcile::{BreakState, ControlTotals};
+use entente_settlement::reconcile::{BreakState, ControlTotals, Earlier};
+use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Found, NewBreak};
+use super::{
+    Found, NewBreak,
+    carry::{Stands, earlier, latest},
+};
 use crate::{
     StoreError, codes,
     control::{Control, NoHeads},
@@ -26,38 +31,55 @@ pub async fn keep(
 ) -> Result<bool, StoreError> {
     let break_count = i32::try_from(breaks.len())
         .map_err(|_| StoreError::inconsistent("reconciliations", "break_count", found.id))?;
-    if !insert(control, found, break_count).await? {
+    let now = control.now();
+    let whose = (found.partner, found.window);
+    let before = latest(control.connection(), whose).await?;
+    // Whichever transaction began first, the one that keeps last is the later report.
+    let made_at = before.map_or(now, |before| before.made_at.max(now));
+    let supersedes = before.map(|before| before.id);
+    let connection = control.connection();
+    if !insert(&mut *connection, found, (break_count, made_at, supersedes)).await? {
         return Ok(false);
     }
-    let now = control.now();
-    money(control.connection(), found).await?;
-    rows(control.connection(), found).await?;
+    let mut going_on = match before {
+        Some(before) => earlier(&mut *connection, whose, before).await?,
+        None => Earlier::default(),
+    };
+    money(connection, found).await?;
+    rows(connection, found).await?;
     let (mut number, mut chunk) = (0, Vec::with_capacity(CHUNK));
     let mut breaks = breaks;
     loop {
         chunk.clear();
-        chunk.extend(breaks.by_ref().take(CHUNK));
+        chunk.extend(breaks.by_ref().take(CHUNK).map(|new| {
+            let stands = going_on.going_on(new.likeness);
+            (new, stands)
+        }));
         if chunk.is_empty() {
             return Ok(true);
         }
-        let since = |found: &NewBreak| found.since.unwrap_or(now).min(now).to_sqlx();
-        let since: Vec<_> = chunk.iter().map(since).collect();
-        number = insert_breaks(control.connection(), found.id, number, &chunk, &since).await?;
+        let since: Vec<_> = chunk.iter().map(|(new, _)| since(new, now)).collect();
+        number = insert_breaks(connection, (found.id, number), &chunk, &since).await?;
     }
 }
 
+/// When it happened; nobody knows what is yet to happen.
+fn since(new: &NewBreak, now: Timestamp) -> jiff_sqlx::Timestamp {
+    new.since.unwrap_or(now).min(now).to_sqlx()
+}
+
 async fn insert(
-    control: &mut Control<NoHeads>,
+    connection: &mut PgConnection,
     found: &Found,
-    break_count: i32,
+    (break_count, made_at, supersedes): (i32, Timestamp, Option<Uuid>),
 ) -> Result<bool, StoreError> {
     let count = |totals: &ControlTotals| i64::try_from(totals.count).unwrap_or(i64::MAX);
-    let now = control.now().to_sqlx();
     let inserted = sqlx::query!(
         "INSERT INTO reconciliations (reconciliation_id, partner_id, window_id, file_sha256,
              file_name, reading, made_by, made_at, with_money, hub_count, hub_points, file_count,
-             file_points, unreadable_count, stated_count, stated_points, break_count)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+             file_points, unreadable_count, stated_count, stated_points, break_count,
+             supersedes)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
          ON CONFLICT (reconciliation_id) DO NOTHING",
         found.id,
         found.partner.0,
@@ -66,7 +88,7 @@ async fn insert(
         found.file_name,
         found.reading,
         found.made_by,
-        now as _,
+        made_at.to_sqlx() as _,
         found.with_money,
         count(&found.hub),
         found.hub.points.0,
@@ -75,9 +97,10 @@ async fn insert(
         i64::try_from(found.file.unreadable).unwrap_or(i64::MAX),
         found.stated.as_ref().map(count),
         found.stated.as_ref().map(|stated| stated.points.0),
-        break_count
+        break_count,
+        supersedes
     )
-    .execute(control.connection())
+    .execute(connection)
     .await?;
     Ok(inserted.rows_affected() == 1)
 }
@@ -129,13 +152,14 @@ async fn rows(connection: &mut PgConnection, found: &Found) -> Result<(), StoreE
 /// Inserts a chunk, numbered on from the last; the last one's number.
 async fn insert_breaks(
     connection: &mut PgConnection,
-    id: Uuid,
-    last: i32,
-    chunk: &[NewBreak],
+    (id, last): (Uuid, i32),
+    chunk: &[(NewBreak, Option<Stands>)],
     since: &[jiff_sqlx::Timestamp],
 ) -> Result<i32, StoreError> {
     let numbers: Vec<i32> = (last.saturating_add(1)..).take(chunk.len()).collect();
-    let money: Vec<Vec<_>> = chunk.iter().map(|found| found.delta.money().collect()).collect();
+    let new = || chunk.iter().map(|(new, _)| new);
+    let stands = || chunk.iter().map(|(_, stands)| stands.as_ref());
+    let money: Vec<Vec<_>> = new().map(|new| new.delta.money().collect()).collect();
     let code = |at: usize| -> Vec<Option<String>> {
         let money = money.iter().map(|money| money.get(at));
         money.map(|money| money.map(|money| money.currency.to_string())).collect()
@@ -143,25 +167,30 @@ async fn insert_breaks(
     let micros = |at: usize| -> Vec<Option<i64>> {
         money.iter().map(|money| money.get(at).map(|money| money.micros.0)).collect()
     };
-    let kinds: Vec<i16> = chunk.iter().map(|found| codes::break_kind_code(found.kind)).collect();
-    let points: Vec<i64> = chunk.iter().map(|found| found.delta.points.0).collect();
-    let sides: Vec<Vec<u8>> = chunk.iter().map(|found| found.sides.clone()).collect();
+    let state = |stands: Option<&Stands>| stands.map_or(BreakState::Open, |stands| stands.state);
     sqlx::query!(
         "INSERT INTO breaks (reconciliation_id, number, kind, points, currency, micros,
-             other_currency, other_micros, since, sides, state)
-         SELECT $1, u.*, $11 FROM UNNEST($2::integer[], $3::smallint[], $4::bigint[], $5::text[],
-             $6::bigint[], $7::text[], $8::bigint[], $9::timestamptz[], $10::bytea[]) u",
+             other_currency, other_micros, since, sides, likeness, state, owner, changed_at,
+             continues_report, continues_number)
+         SELECT $1, u.* FROM UNNEST($2::integer[], $3::smallint[], $4::bigint[], $5::text[],
+             $6::bigint[], $7::text[], $8::bigint[], $9::timestamptz[], $10::bytea[], $11::uuid[],
+             $12::smallint[], $13::text[], $14::timestamptz[], $15::uuid[], $16::integer[]) u",
         id,
         &numbers,
-        &kinds,
-        &points,
+        &new().map(|new| codes::break_kind_code(new.kind)).collect::<Vec<_>>(),
+        &new().map(|new| new.delta.points.0).collect::<Vec<_>>(),
         &code(0) as _,
         &micros(0) as _,
         &code(1) as _,
         &micros(1) as _,
         since as _,
-        &sides,
-        codes::break_state_code(BreakState::Open)
+        &new().map(|new| new.sides.clone()).collect::<Vec<_>>(),
+        &new().map(|new| new.likeness).collect::<Vec<_>>(),
+        &stands().map(|stands| codes::break_state_code(state(stands))).collect::<Vec<_>>(),
+        &stands().map(|stands| stands?.owner.clone()).collect::<Vec<_>>() as _,
+        &stands().map(|stands| stands?.changed_at).collect::<Vec<_>>() as _,
+        &stands().map(|stands| Some(stands?.id.reconciliation)).collect::<Vec<_>>() as _,
+        &stands().map(|stands| Some(stands?.id.number)).collect::<Vec<_>>() as _
     )
     .execute(connection)
     .await?;

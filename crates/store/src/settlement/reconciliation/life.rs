@@ -1,5 +1,5 @@
 //! The life of a break in the database: its steps, which are only ever added, and the break as the last of
-//! them left it.
+//! them left it. What it continues began its life, so that steps are counted through all its reports.
 
 use entente_ledger::{PartnerId, RequestId, WindowId};
 use entente_settlement::reconcile::{BreakLife, BreakState, Movement, Resolution, Step};
@@ -30,8 +30,8 @@ pub async fn find_break(
     let row = sqlx::query!(
         r#"SELECT b.kind, b.points, b.currency, b.micros, b.other_currency, b.other_micros,
                   b.since AS "since: jiff_sqlx::Timestamp", b.sides, b.state, b.owner,
-                  b.changed_at AS "changed_at: jiff_sqlx::Timestamp", r.partner_id, r.window_id,
-                  w.name AS "window_name?",
+                  b.changed_at AS "changed_at: jiff_sqlx::Timestamp", b.continues_report,
+                  b.continues_number, r.partner_id, r.window_id, w.name AS "window_name?",
                   EXISTS (SELECT FROM reconciliations n
                           WHERE n.partner_id = r.partner_id AND n.window_id = r.window_id
                             AND (n.made_at, n.entry) > (r.made_at, r.entry))
@@ -58,6 +58,8 @@ pub async fn find_break(
         state: row.state,
         owner: row.owner,
         changed_at: row.changed_at,
+        continues_report: row.continues_report,
+        continues_number: row.continues_number,
     };
     let (partner, window) = (PartnerId(row.partner_id), row.window_name.unwrap_or_default());
     Ok(Some(LivingBreak {
@@ -87,9 +89,19 @@ pub async fn lock_break(
 
 async fn life(executor: impl PgExecutor<'_>, id: BreakId) -> Result<BreakLife, StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT state, owner, adjustment, proposed_by, taken_by,
-                  taken_at AS "taken_at: jiff_sqlx::Timestamp", reason
-           FROM break_steps WHERE reconciliation_id = $1 AND number = $2 ORDER BY step"#,
+        r#"WITH RECURSIVE lived (reconciliation_id, number, before_report, before_number) AS (
+               SELECT b.reconciliation_id, b.number, b.continues_report, b.continues_number
+               FROM breaks b WHERE b.reconciliation_id = $1 AND b.number = $2
+               UNION ALL
+               SELECT b.reconciliation_id, b.number, b.continues_report, b.continues_number
+               FROM lived l JOIN breaks b
+                 ON b.reconciliation_id = l.before_report AND b.number = l.before_number
+           )
+           SELECT s.state, s.owner, s.adjustment, s.proposed_by, s.taken_by,
+                  s.taken_at AS "taken_at: jiff_sqlx::Timestamp", s.reason
+           FROM lived l JOIN break_steps s
+             ON s.reconciliation_id = l.reconciliation_id AND s.number = l.number
+           ORDER BY s.step"#,
         id.reconciliation,
         id.number
     );

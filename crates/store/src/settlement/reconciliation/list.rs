@@ -104,11 +104,8 @@ pub async fn list(
                WHERE d.reconciliation_id = r.reconciliation_id AND hub_micros <> file_micros
            ) m
            CROSS JOIN LATERAL (
-               -- By the last step of each: few have one, however many breaks there are.
-               SELECT count(*) FILTER (WHERE l.state IN (4, 5, 6)) AS resolved
-               FROM (SELECT DISTINCT ON (t.number) t.state FROM break_steps t
-                     WHERE t.reconciliation_id = r.reconciliation_id
-                     ORDER BY t.number, t.step DESC) l
+               SELECT count(*) AS resolved FROM breaks b
+               WHERE b.reconciliation_id = r.reconciliation_id AND b.state IN (4, 5, 6)
            ) s
            WHERE ($1::integer IS NULL OR r.partner_id = $1)
              AND ($2::integer IS NULL OR r.window_id = $2)
@@ -143,6 +140,21 @@ pub async fn list(
     listed.collect()
 }
 
+/// Where the breaks stand that a filter lets through.
+fn states(filter: &BreakFilter) -> Vec<i16> {
+    const ALL: [BreakState; 6] = [
+        BreakState::Open,
+        BreakState::Assigned,
+        BreakState::Agreed,
+        BreakState::Rejected,
+        BreakState::Adjusted,
+        BreakState::WrittenOff,
+    ];
+    let unresolved = |state: &BreakState| !filter.unresolved || !state.is_resolved();
+    let asked = |state: &BreakState| filter.state.is_none_or(|asked| asked == *state);
+    ALL.into_iter().filter(|s| unresolved(s) && asked(s)).map(codes::break_state_code).collect()
+}
+
 /// Breaks that a filter lets through, each with the place of its report, at most `limit`.
 pub async fn list_breaks(
     executor: impl PgExecutor<'_>,
@@ -151,66 +163,108 @@ pub async fn list_breaks(
     limit: i64,
 ) -> Result<Vec<(Place, ListedBreak)>, StoreError> {
     let place = before.map(|before| before.place);
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        Row,
         r#"SELECT r.entry, r.made_at AS "made_at: jiff_sqlx::Timestamp", r.partner_id,
                   w.name AS "window_name?", r.reconciliation_id, b.number AS "number!",
                   b.kind AS "kind!", b.points AS "points!", b.currency, b.micros,
                   b.other_currency, b.other_micros, b.since AS "since!: jiff_sqlx::Timestamp",
                   b.sides AS "sides!", b.state AS "state!", b.owner,
-                  b.changed_at AS "changed_at: jiff_sqlx::Timestamp"
+                  b.changed_at AS "changed_at: jiff_sqlx::Timestamp", b.continues_report,
+                  b.continues_number
            FROM reconciliations r
            JOIN windows w ON w.window_id = r.window_id
            CROSS JOIN LATERAL (
-               SELECT * FROM breaks f
-               WHERE f.reconciliation_id = r.reconciliation_id
-                 AND ($9::bigint IS NULL OR r.entry <> $9 OR f.number > $10::integer)
-                 AND ($4::smallint IS NULL OR f.kind = $4)
-                 AND ($5::smallint IS NULL OR f.state = $5)
-                 AND ($6::text IS NULL OR f.owner = $6)
-                 AND (NOT $7 OR f.state IN (1, 2, 3))
-               ORDER BY f.number LIMIT $11
+               -- By where they stand, or by who has them: either way by an index, in order of numbers.
+               SELECT * FROM (
+                   (SELECT f.* FROM UNNEST($5::smallint[]) s (state)
+                    CROSS JOIN LATERAL (
+                        SELECT * FROM breaks o
+                        WHERE o.reconciliation_id = r.reconciliation_id AND o.state = s.state
+                          AND o.number > CASE WHEN r.entry = $8 THEN $9::integer ELSE 0 END
+                          AND ($4::smallint IS NULL OR o.kind = $4)
+                        ORDER BY o.number LIMIT $10
+                    ) f
+                    WHERE $6::text IS NULL)
+                   UNION ALL
+                   (SELECT * FROM breaks o
+                    WHERE o.reconciliation_id = r.reconciliation_id AND o.owner = $6
+                      AND o.number > CASE WHEN r.entry = $8 THEN $9 ELSE 0 END
+                      AND o.state = ANY($5)
+                      AND ($4 IS NULL OR o.kind = $4)
+                    ORDER BY o.number LIMIT $10)
+               ) either
+               ORDER BY either.number LIMIT $10
            ) b
            WHERE ($1::uuid IS NULL OR r.reconciliation_id = $1)
              AND ($2::integer IS NULL OR r.partner_id = $2)
              AND ($3::integer IS NULL OR r.window_id = $3)
-             AND ($8::timestamptz IS NULL OR (r.made_at, r.entry) <= ($8, $9))
-             AND ($1::uuid IS NOT NULL OR NOT EXISTS (
+             AND (r.made_at, r.entry)
+                 <= (COALESCE($7::timestamptz, 'infinity'), COALESCE($8::bigint, 0))
+             AND ($1 IS NOT NULL OR NOT EXISTS (
                  SELECT FROM reconciliations n
                  WHERE n.partner_id = r.partner_id AND n.window_id = r.window_id
                    AND (n.made_at, n.entry) > (r.made_at, r.entry)))
-           ORDER BY r.made_at DESC, r.entry DESC, b.number LIMIT $11"#,
+           ORDER BY r.made_at DESC, r.entry DESC, b.number LIMIT $10"#,
         filter.reconciliation,
         filter.partner.map(|partner| partner.0),
         filter.window.map(|window| window.0),
         filter.kind.map(codes::break_kind_code),
-        filter.state.map(codes::break_state_code),
+        &states(filter),
         filter.owner.as_deref(),
-        filter.unresolved,
         place.map(|place| place.made_at.to_sqlx()) as _,
         place.map(|place| place.entry),
         before.map(|before| before.number),
         limit
     );
     let rows = rows.fetch_all(executor).await?;
-    let listed = rows.into_iter().map(|row| {
-        let place = Place { made_at: row.made_at.to_jiff(), entry: row.entry };
+    rows.into_iter().map(Row::listed).collect()
+}
+
+/// A break in a list.
+struct Row {
+    entry: i64,
+    made_at: jiff_sqlx::Timestamp,
+    partner_id: i32,
+    window_name: Option<String>,
+    reconciliation_id: Uuid,
+    number: i32,
+    kind: i16,
+    points: i64,
+    currency: Option<String>,
+    micros: Option<i64>,
+    other_currency: Option<String>,
+    other_micros: Option<i64>,
+    since: jiff_sqlx::Timestamp,
+    sides: Vec<u8>,
+    state: i16,
+    owner: Option<String>,
+    changed_at: Option<jiff_sqlx::Timestamp>,
+    continues_report: Option<Uuid>,
+    continues_number: Option<i32>,
+}
+
+impl Row {
+    fn listed(self) -> Result<(Place, ListedBreak), StoreError> {
+        let place = Place { made_at: self.made_at.to_jiff(), entry: self.entry };
+        let (partner, window) = (PartnerId(self.partner_id), self.window_name.unwrap_or_default());
         let kept = BreakRow {
-            reconciliation_id: row.reconciliation_id,
-            number: row.number,
-            kind: row.kind,
-            points: row.points,
-            currency: row.currency,
-            micros: row.micros,
-            other_currency: row.other_currency,
-            other_micros: row.other_micros,
-            since: row.since,
-            sides: row.sides,
-            state: row.state,
-            owner: row.owner,
-            changed_at: row.changed_at,
+            reconciliation_id: self.reconciliation_id,
+            number: self.number,
+            kind: self.kind,
+            points: self.points,
+            currency: self.currency,
+            micros: self.micros,
+            other_currency: self.other_currency,
+            other_micros: self.other_micros,
+            since: self.since,
+            sides: self.sides,
+            state: self.state,
+            owner: self.owner,
+            changed_at: self.changed_at,
+            continues_report: self.continues_report,
+            continues_number: self.continues_number,
         };
-        let (partner, window) = (PartnerId(row.partner_id), row.window_name.unwrap_or_default());
         Ok((place, ListedBreak { kept: KeptBreak::try_from(kept)?, partner, window }))
-    });
-    listed.collect()
+    }
 }

@@ -1,6 +1,7 @@
 //! Reconciliation in the database: the hub's side of a window, streamed; what its operations of other
 //! windows say of the lines that are left; and what was found, kept.
 
+mod carry;
 mod elsewhere;
 mod hub_side;
 mod keep;
@@ -94,6 +95,10 @@ pub struct Kept {
     pub made_at: Timestamp,
     /// How many breaks it has.
     pub break_count: i32,
+    /// How many of them continue one of an earlier report.
+    pub carried_count: i64,
+    /// Which report it superseded, if it was not the first.
+    pub supersedes: Option<Uuid>,
     /// Whether a later record of the window and the partner was reconciled.
     pub superseded: bool,
 }
@@ -118,6 +123,8 @@ pub struct NewBreak {
     pub since: Option<Timestamp>,
     /// Both sides, encoded.
     pub sides: Vec<u8>,
+    /// What it is, whichever report found it.
+    pub likeness: Uuid,
 }
 
 /// A break as it is kept.
@@ -143,6 +150,8 @@ pub struct KeptBreak {
     pub owner: Option<String>,
     /// When its last step was taken.
     pub changed_at: Option<Timestamp>,
+    /// The same break of an earlier report, whose life goes on in this one.
+    pub continues: Option<BreakId>,
 }
 
 /// A break, whose it is and of which window.

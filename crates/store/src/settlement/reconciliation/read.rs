@@ -10,7 +10,7 @@ use entente_settlement::{
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use super::{BreakTotal, Found, Kept, KeptBreak, money};
+use super::{BreakId, BreakTotal, Found, Kept, KeptBreak, money};
 use crate::{StoreError, codes};
 
 /// Whether a reconciliation of this id is kept.
@@ -28,7 +28,10 @@ pub async fn find(connection: &mut PgConnection, id: Uuid) -> Result<Option<Kept
         r#"SELECT r.partner_id, r.window_id, r.file_sha256, r.file_name, r.reading, r.made_by,
                   r.made_at AS "made_at: jiff_sqlx::Timestamp", r.with_money, r.hub_count,
                   r.hub_points, r.file_count, r.file_points, r.unreadable_count, r.stated_count,
-                  r.stated_points, r.break_count, w.name AS "window_name?",
+                  r.stated_points, r.break_count, r.supersedes, w.name AS "window_name?",
+                  (SELECT count(*) FROM breaks b
+                   WHERE b.reconciliation_id = r.reconciliation_id
+                     AND b.continues_report IS NOT NULL) AS "carried_count!",
                   EXISTS (SELECT FROM reconciliations n
                           WHERE n.partner_id = r.partner_id AND n.window_id = r.window_id
                             AND (n.made_at, n.entry) > (r.made_at, r.entry))
@@ -65,6 +68,8 @@ pub async fn find(connection: &mut PgConnection, id: Uuid) -> Result<Option<Kept
         window_name: row.window_name.unwrap_or_default(),
         made_at: row.made_at.to_jiff(),
         break_count: row.break_count,
+        carried_count: row.carried_count,
+        supersedes: row.supersedes,
         superseded: row.superseded,
     }))
 }
@@ -121,6 +126,8 @@ pub(super) struct BreakRow {
     pub(super) state: i16,
     pub(super) owner: Option<String>,
     pub(super) changed_at: Option<jiff_sqlx::Timestamp>,
+    pub(super) continues_report: Option<Uuid>,
+    pub(super) continues_number: Option<i32>,
 }
 
 /// Breaks of a reconciliation after a number, in order, at most `limit`.
@@ -134,7 +141,8 @@ pub async fn breaks(
         BreakRow,
         r#"SELECT reconciliation_id, number, kind, points, currency, micros, other_currency,
                   other_micros, since AS "since: jiff_sqlx::Timestamp", sides, state, owner,
-                  changed_at AS "changed_at: jiff_sqlx::Timestamp"
+                  changed_at AS "changed_at: jiff_sqlx::Timestamp", continues_report,
+                  continues_number
            FROM breaks WHERE reconciliation_id = $1 AND number > $2 ORDER BY number LIMIT $3"#,
         id,
         after,
@@ -150,6 +158,7 @@ impl TryFrom<BreakRow> for KeptBreak {
     fn try_from(row: BreakRow) -> Result<Self, StoreError> {
         let first = money((row.currency, row.micros), "currency")?;
         let other = money((row.other_currency, row.other_micros), "other_currency")?;
+        let continues = row.continues_report.zip(row.continues_number);
         Ok(Self {
             reconciliation: row.reconciliation_id,
             number: row.number,
@@ -161,6 +170,7 @@ impl TryFrom<BreakRow> for KeptBreak {
             state: codes::break_state(row.state)?,
             owner: row.owner,
             changed_at: row.changed_at.map(jiff_sqlx::Timestamp::to_jiff),
+            continues: continues.map(|(reconciliation, number)| BreakId { reconciliation, number }),
         })
     }
 }

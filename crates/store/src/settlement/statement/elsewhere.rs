@@ -3,7 +3,7 @@
 use entente_ledger::{PartnerId, WindowId};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use jiff_sqlx::ToSqlx;
-use sqlx::PgPool;
+use sqlx::PgExecutor;
 
 use super::{Elsewhere, Movement};
 use crate::StoreError;
@@ -16,7 +16,7 @@ pub(super) fn day(at: Timestamp) -> Date {
 /// What was moved on one day. Payments are left out, since they settle windows that are closed, and
 /// so are gifts of others' members and merges: the points are still the members'.
 pub(super) async fn page(
-    pool: &PgPool,
+    executor: impl PgExecutor<'_>,
     partner: PartnerId,
     window: WindowId,
     day: Date,
@@ -46,7 +46,7 @@ pub(super) async fn page(
         start.to_sqlx() as _,
         end.to_sqlx() as _
     )
-    .fetch_all(pool)
+    .fetch_all(executor)
     .await?;
     rows.into_iter()
         .map(|row| {
@@ -58,7 +58,7 @@ pub(super) async fn page(
 }
 
 /// When a day begins and ends.
-fn bounds(day: Date) -> Result<(Timestamp, Timestamp), StoreError> {
+pub(super) fn bounds(day: Date) -> Result<(Timestamp, Timestamp), StoreError> {
     let start = |day: Date| day.to_zoned(TimeZone::UTC).map(|start| start.timestamp());
     let bounds = day.tomorrow().and_then(|next| Ok((start(day)?, start(next)?)));
     bounds.map_err(|_| StoreError::inconsistent("windows", "closed_at", day))

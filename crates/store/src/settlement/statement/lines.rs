@@ -7,9 +7,10 @@ use entente_ledger::{Micros, PartnerId, RequestId, TermsVersion, WindowId};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use sqlx::PgPool;
+use uuid::Uuid;
 
 use super::{Line, Movement};
-use crate::StoreError;
+use crate::{StoreError, settlement::names::Names};
 
 /// The last operation of the page before.
 #[derive(Debug, Clone, Copy)]
@@ -31,12 +32,12 @@ struct Row {
     cell: i16,
     seq: i64,
     posted_at: jiff_sqlx::Timestamp,
-    request_id: uuid::Uuid,
+    request_id: Uuid,
     activity_at: Option<jiff_sqlx::Timestamp>,
     terms_version: Option<i32>,
     receipt_reference: String,
     prior_period: bool,
-    link_token: Option<uuid::Uuid>,
+    member_id: Option<Uuid>,
 }
 
 /// A transfer of an operation of a page.
@@ -70,16 +71,20 @@ pub(super) async fn page(
     (partner, window): (PartnerId, WindowId),
     (opened_at, closed_at): (Timestamp, Timestamp),
     (after, page_size): (After, u16),
+    names: &mut Names,
 ) -> Result<(Vec<Line>, Option<After>), StoreError> {
     let rows = rows(pool, (partner, window), (opened_at, closed_at), (after, page_size)).await?;
     let Some(last) = rows.last().map(Row::place) else { return Ok((Vec::new(), None)) };
+    names.learn(pool, partner, rows.iter().filter_map(|row| row.member_id)).await?;
     let mut moved = moved(pool, partner, (after.posted_at, last.posted_at), &rows).await?;
     let mut lines = Vec::with_capacity(rows.len());
     for row in rows {
         let sums = moved.remove(&(row.cell, row.seq)).unwrap_or_default();
+        let name = row.member_id.and_then(|member| names.at(member, row.posted_at.to_jiff()));
+        let token = name.map(|name| name.token);
         for ((kind, side, counterparty, currency), sum) in sums {
             let movement = (kind, side, counterparty, currency, sum.points, sum.micros);
-            lines.push(row.line(Movement::try_from(movement)?, sum.price()));
+            lines.push(row.line(Movement::try_from(movement)?, sum.price(), token));
         }
     }
     Ok((lines, Some(last)))
@@ -93,34 +98,13 @@ async fn rows(
 ) -> Result<Vec<Row>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
-        r#"WITH page AS (
-               SELECT cell, seq, posted_at, request_id, member_id, activity_at, terms_version,
-                      receipt_reference, prior_period
-               FROM operations
-               WHERE partner_id = $1 AND window_id = $2 AND NOT refused
-                 AND posted_at BETWEEN $3 AND $4 AND (posted_at, cell, seq) > ($5, $6, $7)
-               ORDER BY posted_at, cell, seq LIMIT $8
-           )
-           SELECT page.cell, page.seq, page.posted_at AS "posted_at: jiff_sqlx::Timestamp",
-                  page.request_id, page.activity_at AS "activity_at: jiff_sqlx::Timestamp",
-                  page.terms_version, page.receipt_reference, page.prior_period,
-                  l.link_token AS "link_token?"
-           FROM page
-           LEFT JOIN LATERAL (
-               SELECT n.link_token FROM links n
-               WHERE n.member_id = page.member_id AND n.partner_id = $1
-                 AND GREATEST(n.linked_at, n.moved_at) <= page.posted_at
-               UNION ALL
-               SELECT f.link_token FROM former_links f
-               WHERE f.member_id = page.member_id AND f.partner_id = $1
-                 AND f.linked_at <= page.posted_at AND page.posted_at < f.unlinked_at
-               UNION ALL
-               SELECT c.link_token FROM links c
-               WHERE c.came_from = page.member_id AND c.partner_id = $1
-                 AND c.linked_at <= page.posted_at
-               LIMIT 1
-           ) l ON true
-           ORDER BY page.posted_at, page.cell, page.seq"#,
+        r#"SELECT cell, seq, posted_at AS "posted_at: jiff_sqlx::Timestamp", request_id, member_id,
+                  activity_at AS "activity_at: jiff_sqlx::Timestamp", terms_version,
+                  receipt_reference, prior_period
+           FROM operations
+           WHERE partner_id = $1 AND window_id = $2 AND NOT refused
+             AND posted_at BETWEEN $3 AND $4 AND (posted_at, cell, seq) > ($5, $6, $7)
+           ORDER BY posted_at, cell, seq LIMIT $8"#,
         partner.0,
         window.0,
         opened_at.to_sqlx() as _,
@@ -215,12 +199,12 @@ impl Row {
         After { posted_at: self.posted_at.to_jiff(), cell: self.cell, seq: self.seq }
     }
 
-    fn line(&self, movement: Movement, price: Option<Micros>) -> Line {
+    fn line(&self, movement: Movement, price: Option<Micros>, link_token: Option<Uuid>) -> Line {
         Line {
             request_id: RequestId(self.request_id),
             posted_at: self.posted_at.to_jiff(),
             activity_at: self.activity_at.map(jiff_sqlx::Timestamp::to_jiff),
-            link_token: self.link_token,
+            link_token,
             receipt_reference: self.receipt_reference.clone(),
             terms_version: self.terms_version.map(TermsVersion),
             prior_period: self.prior_period,

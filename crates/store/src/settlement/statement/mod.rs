@@ -7,6 +7,7 @@
 //! without money, and are in no position of it; so are points of others that its own members donated.
 //! A gift is one line, of the giver's leg.
 
+mod behind;
 mod elsewhere;
 mod lines;
 mod movement;
@@ -14,14 +15,14 @@ mod totals;
 
 use entente_ledger::{Currency, Micros, PartnerId, RequestId, TermsVersion, WindowId};
 use jiff::{Timestamp, civil::Date};
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
-    StoreError,
-    settlement::{ListedWindow, balances},
+    StoreError, archive,
+    settlement::{ListedWindow, WindowPools, balances, names::Names},
 };
 
+pub use behind::{Behind, BehindPlace, DayTotal, behind, day_totals};
 pub use movement::{Movement, Side};
 
 /// Operations in a page of lines; each has a handful of lines at most.
@@ -89,11 +90,12 @@ pub enum Page {
 /// A statement that is being read.
 #[derive(Debug)]
 pub struct Statement {
-    pool: PgPool,
+    pools: WindowPools,
     partner: PartnerId,
     window: ListedWindow,
     page_size: u16,
     next: Next,
+    names: Names,
 }
 
 /// What is read next.
@@ -111,8 +113,9 @@ enum Next {
 impl Statement {
     /// The statement of a partner in a window, which must be closed.
     #[must_use]
-    pub fn new(pool: PgPool, partner: PartnerId, window: ListedWindow) -> Self {
-        Self { pool, partner, window, page_size: PAGE_SIZE, next: Next::Opening }
+    pub fn new(pools: WindowPools, partner: PartnerId, window: ListedWindow) -> Self {
+        let (page_size, next, names) = (PAGE_SIZE, Next::Opening, Names::default());
+        Self { pools, partner, window, page_size, next, names }
     }
 
     /// With fewer operations in a page, at least 1.
@@ -135,8 +138,12 @@ impl Statement {
             Next::Lines(after) => self.lines(after).await?,
             Next::Day(day) => self.day(day).await?,
             Next::Totals => {
+                // They might have been archived since the first page.
+                archive::whole_window(&self.pools.totals, self.window.id).await?;
                 self.next = Next::Balance;
-                Page::Totals(totals::totals(&self.pool, self.partner, self.window.id).await?)
+                Page::Totals(
+                    totals::totals(&self.pools.totals, self.partner, self.window.id).await?,
+                )
             }
             Next::Balance => {
                 self.next = Next::Closing;
@@ -144,7 +151,7 @@ impl Statement {
             }
             Next::Closing => {
                 self.next = Next::Nothing;
-                Page::Closing(totals::nets(&self.pool, self.partner, self.window.id).await?)
+                Page::Closing(totals::nets(&self.pools.totals, self.partner, self.window.id).await?)
             }
             Next::Nothing => return Ok(None),
         };
@@ -155,7 +162,9 @@ impl Statement {
     /// paid for others.
     async fn unpaid(&self, window: Option<i32>) -> Result<Vec<StatementNet>, StoreError> {
         match window.filter(|_| !self.window.is_testing()) {
-            Some(window) => balances::read(&self.pool, (self.partner, WindowId(window))).await,
+            Some(window) => {
+                balances::read(&self.pools.totals, (self.partner, WindowId(window))).await
+            }
             None => Ok(Vec::new()),
         }
     }
@@ -163,14 +172,16 @@ impl Statement {
     async fn lines(&mut self, after: lines::After) -> Result<Page, StoreError> {
         let period = (self.window.opened_at, self.closed_at()?);
         let owner = (self.partner, self.window.id);
-        let (lines, last) = lines::page(&self.pool, owner, period, (after, self.page_size)).await?;
+        let page = (after, self.page_size);
+        let (lines, last) =
+            lines::page(&self.pools.pages, owner, period, page, &mut self.names).await?;
         self.next = last.map_or(Next::Day(elsewhere::day(period.0)), Next::Lines);
         Ok(Page::Lines(lines))
     }
 
     async fn day(&mut self, day: Date) -> Result<Page, StoreError> {
         let last = elsewhere::day(self.closed_at()?);
-        let found = elsewhere::page(&self.pool, self.partner, self.window.id, day).await?;
+        let found = elsewhere::page(&self.pools.totals, self.partner, self.window.id, day).await?;
         let tomorrow = day.tomorrow().ok().filter(|tomorrow| *tomorrow <= last);
         self.next = tomorrow.map_or(Next::Totals, Next::Day);
         Ok(Page::Elsewhere(found))
