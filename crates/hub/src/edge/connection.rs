@@ -5,7 +5,7 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -14,7 +14,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
     sync::watch,
-    time::Instant,
+    time::{Instant, Sleep},
 };
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
@@ -27,6 +27,12 @@ use crate::{caller::Caller, observe};
 
 /// How long a connection that was cut may still carry answers to what it had accepted.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How long a peer may go on sending after everything was written to it, before it is closed on it.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What is read at once of what nobody needs any more.
+const DISCARDED_AT_ONCE: usize = 4_096;
 
 /// What is known of a connection. It is an extension of every request that comes over it.
 #[derive(Debug, Clone)]
@@ -50,6 +56,8 @@ pub(crate) struct Connection {
     info: ConnectInfo,
     /// `None` once the kill switch was thrown.
     alive: Option<Killed>,
+    /// How long it still lasts, once everything is written.
+    lingering: Option<Pin<Box<Sleep>>>,
     _place: Place,
     _registered: Registered,
 }
@@ -82,6 +90,7 @@ impl Connection {
             stream: Box::new(stream),
             info,
             alive: Some(killed),
+            lingering: None,
             _place: place,
             _registered: registered,
         }
@@ -97,6 +106,24 @@ impl Connection {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         Ok(Pin::new(&mut self.stream))
+    }
+
+    /// Reads and drops what the peer still sends, until it ends too or has had its time. If we closed
+    /// first, the system would answer its bytes by a reset, and of that a peer may lose what it had
+    /// not read yet: why its stream has ended.
+    fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Ok(stream) = self.stream(context) else { return Poll::Ready(()) };
+        let (socket, _) = stream.get_mut().get_mut();
+        let mut discarded = [0; DISCARDED_AT_ONCE];
+        loop {
+            let mut buffer = ReadBuf::new(&mut discarded);
+            match Pin::new(&mut *socket).poll_read(context, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => break,
+            }
+        }
+        self.lingering.as_mut().map_or(Poll::Ready(()), |time| time.as_mut().poll(context))
     }
 }
 
@@ -138,7 +165,11 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream(context)?.poll_shutdown(context)
+        if self.lingering.is_none() {
+            ready!(self.stream(context)?.poll_shutdown(context))?;
+            self.lingering = Some(Box::pin(tokio::time::sleep(LINGER)));
+        }
+        self.poll_linger(context).map(Ok)
     }
 
     fn poll_write_vectored(

@@ -6,7 +6,10 @@ use std::{
 };
 
 use entente_hub::{Hub, config::Limits, hub::StartError};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::stage::{Stage, handshake, harbor, slow};
@@ -46,6 +49,53 @@ async fn neither_a_silent_peer_nor_a_watcher_delays_a_drain() {
     hub.drain().await;
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     drop(watched);
+}
+
+#[tokio::test]
+async fn a_peer_that_is_still_sending_can_read_why_the_hub_ends() {
+    let stage = Stage::new();
+    let hub = stage.hub(Limits::default()).await;
+    let config = stage.client(&stage.credentials(&harbor()));
+    let mut peer = handshake(hub.addresses().partners, config).await.expect("admitted");
+    peer.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.expect("open");
+    peer.write_all(&frame(SETTINGS, 0, &[])).await.expect("open");
+    read_until(&mut peer, (SETTINGS, ACK)).await;
+    let draining = tokio::spawn(hub.drain());
+    // The hub says goodbye by a ping between two GOAWAY, and is done with the connection then.
+    let payload = read_until(&mut peer, (PING, 0)).await;
+    peer.write_all(&frame(PING, ACK, &payload)).await.expect("open");
+    for ping in 0..5 {
+        let sent = peer.write_all(&frame(PING, 0, &[ping; 8])).await;
+        sent.unwrap_or_else(|error| panic!("ping {ping} is answered by a reset: {error}"));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    read_until(&mut peer, (GOAWAY, 0)).await;
+    drop(peer);
+    tokio::time::timeout(Duration::from_secs(5), draining).await.expect("it ends").expect("well");
+}
+
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+const ACK: u8 = 1;
+
+/// A frame of a whole connection (RFC 9113, section 4.1).
+fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).expect("a short one");
+    [&[0, 0, length, kind, flags, 0, 0, 0, 0], payload].concat()
+}
+
+/// Reads frames until one of this kind and flags, and answers its payload.
+async fn read_until(peer: &mut (impl AsyncRead + Unpin), wanted: (u8, u8)) -> Vec<u8> {
+    loop {
+        let mut head = [0; 9];
+        peer.read_exact(&mut head).await.expect("a frame");
+        let mut payload = vec![0; usize::from(u16::from_be_bytes([head[1], head[2]]))];
+        peer.read_exact(&mut payload).await.expect("a payload");
+        if (head[3], head[4]) == wanted {
+            return payload;
+        }
+    }
 }
 
 #[tokio::test]
