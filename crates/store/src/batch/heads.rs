@@ -98,24 +98,4 @@ impl Batch {
         let simulated = row.simulated.map(jiff_sqlx::Timestamp::to_jiff);
         Ok((windows, closes_at, Reading { ledger: simulated.unwrap_or(database), database }))
     }
-
-    pub(super) async fn move_heads(
-        &mut self,
-        heads: &Heads,
-        next: &BTreeMap<Cell, Seq>,
-    ) -> Result<(), StoreError> {
-        let (cells, seqs): (Vec<i16>, Vec<i64>) =
-            next.iter().map(|(cell, seq)| (cell.0, seq.0)).unzip();
-        sqlx::query!(
-            "UPDATE cells SET seq = n.seq, last_time = $3
-             FROM UNNEST($1::smallint[], $2::bigint[]) AS n (cell, seq)
-             WHERE cells.cell = n.cell",
-            &cells,
-            &seqs,
-            jiff_sqlx::Timestamp::from(heads.now) as _
-        )
-        .execute(self.connection())
-        .await?;
-        Ok(())
-    }
 }

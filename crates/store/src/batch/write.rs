@@ -39,15 +39,12 @@ impl Batch {
     /// Writes everything; nothing is durable before [`Batch::commit`].
     pub async fn write(&mut self, written: &Written<'_>) -> Result<(), StoreError> {
         crate::requests::insert(self.connection(), written.requests).await?;
-        self.write_operations(written.decisions).await?;
-        self.write_transfers(written.decisions).await?;
+        self.write_operations(written.decisions, (written.heads, written.last)).await?;
         self.write_notices(written.notices).await?;
         self.write_members(written.members, written.heads).await?;
-        self.write_positions(written.decisions).await?;
         self.write_exposures(written.exposures, written.changed_exposures).await?;
         self.write_floats(written.floats, written.decisions).await?;
-        self.write_partners_counted(written.counted, written.changed_counted).await?;
-        self.move_heads(written.heads, written.last).await
+        self.write_partners_counted(written.counted, written.changed_counted).await
     }
 
     async fn write_notices(&mut self, rows: &[Notice]) -> Result<(), StoreError> {

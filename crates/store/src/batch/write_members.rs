@@ -27,9 +27,7 @@ impl Batch {
         if changed.is_empty() {
             return Ok(());
         }
-        self.write_wallets(loaded, &changed).await?;
-        let lots = rows(&changed, |m| m.changed_lots.iter().filter_map(|id| m.lots.get(id)));
-        self.write_lots(heads, &lots).await?;
+        self.write_wallets((loaded, heads), &changed).await?;
         let holds = rows(&changed, |m| m.changed_holds.iter().filter_map(|seq| m.holds.get(seq)));
         self.write_holds(&holds).await?;
         self.write_legs(&holds).await?;
@@ -42,13 +40,31 @@ impl Batch {
         self.write_forwards(loaded, &changed, heads.now).await
     }
 
+    /// Wallets and lots. Lots that the batch opened are inserted; of those that were there before, what
+    /// may change is written.
     async fn write_wallets(
         &mut self,
-        loaded: &LoadedMembers,
+        (loaded, heads): (&LoadedMembers, &Heads),
         members: &[&Member],
     ) -> Result<(), StoreError> {
+        let lots = rows(members, |m| m.changed_lots.iter().filter_map(|id| m.lots.get(id)));
+        let (opened, changed): (Vec<_>, Vec<_>) = lots
+            .iter()
+            .map(|(member, lot)| lot_record(member, lot))
+            .partition(|lot| heads.is_of_batch(Cell(lot.cell), Seq(lot.opened_by)));
         sqlx::query!(
-            "UPDATE wallets
+            "WITH changed AS (
+                 UPDATE lots
+                 SET remaining = n.remaining, held = n.held, expired = n.expired, open = n.open,
+                     spend_reversed_micros = n.spend_reversed_micros,
+                     points_clawed = n.points_clawed, announced = n.announced
+                 FROM UNNEST($8::lots[]) n
+                 WHERE lots.cell = n.cell AND lots.member_id = n.member_id
+                   AND lots.opened_by = n.opened_by AND lots.ordinal = n.ordinal
+             ), opened AS (
+                 INSERT INTO lots SELECT * FROM UNNEST($7::lots[])
+             )
+             UPDATE wallets
              SET available = n.available, held = n.held, debt = n.debt, next_due_at = n.next_due_at
              FROM UNNEST($1::smallint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[],
                          $6::timestamptz[])
@@ -59,38 +75,7 @@ impl Batch {
             &column(members, |m| m.wallet.available.0),
             &column(members, |m| m.wallet.held.0),
             &column(members, |m| m.wallet.debt.0),
-            &column(members, |m| next_due_at(loaded, m).map(Timestamp::to_sqlx)) as _
-        )
-        .execute(self.connection())
-        .await?;
-        Ok(())
-    }
-
-    /// Lots that the batch opened are inserted; of those that were there before, what may change is
-    /// written.
-    async fn write_lots(
-        &mut self,
-        heads: &Heads,
-        rows: &[(&Member, &Lot)],
-    ) -> Result<(), StoreError> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let (opened, changed): (Vec<_>, Vec<_>) = rows
-            .iter()
-            .map(|(member, lot)| lot_record(member, lot))
-            .partition(|lot| heads.is_of_batch(Cell(lot.cell), Seq(lot.opened_by)));
-        sqlx::query!(
-            "WITH changed AS (
-                 UPDATE lots
-                 SET remaining = n.remaining, held = n.held, expired = n.expired, open = n.open,
-                     spend_reversed_micros = n.spend_reversed_micros,
-                     points_clawed = n.points_clawed, announced = n.announced
-                 FROM UNNEST($2::lots[]) n
-                 WHERE lots.cell = n.cell AND lots.member_id = n.member_id
-                   AND lots.opened_by = n.opened_by AND lots.ordinal = n.ordinal
-             )
-             INSERT INTO lots SELECT * FROM UNNEST($1::lots[])",
+            &column(members, |m| next_due_at(loaded, m).map(Timestamp::to_sqlx)) as _,
             &opened as _,
             &changed as _
         )

@@ -1,11 +1,13 @@
-//! Operations, transfers and positions of a batch, each as one statement.
+//! What a batch appends: operations, transfers, and what they come to.
 
-use entente_ledger::{Transfer, Unit, positions};
+use std::collections::BTreeMap;
+
+use entente_ledger::{Cell, PositionAmount, PositionKey, Seq, Transfer, Unit, WindowId, positions};
 use entente_loyalty::{Decision, Operation};
 use jiff_sqlx::ToSqlx;
 
 use super::{
-    Batch,
+    Batch, Heads,
     rows::{OperationRecord, TransferRecord},
 };
 use crate::{
@@ -14,77 +16,84 @@ use crate::{
 };
 
 impl Batch {
+    /// Appends operations with their transfers, adds these up into positions, and moves the heads: one
+    /// statement, since at moderate load a batch costs what its round trips cost.
     pub(super) async fn write_operations(
         &mut self,
         decisions: &[Decision],
+        (heads, last): (&Heads, &BTreeMap<Cell, Seq>),
     ) -> Result<(), StoreError> {
-        let rows: Vec<_> = decisions.iter().map(|decision| record(&decision.operation)).collect();
-        sqlx::query!("INSERT INTO operations SELECT * FROM UNNEST($1::operations[])", &rows as _)
-            .execute(self.connection())
-            .await?;
-        Ok(())
-    }
-
-    pub(super) async fn write_transfers(
-        &mut self,
-        decisions: &[Decision],
-    ) -> Result<(), StoreError> {
-        let mut rows = Vec::with_capacity(decisions.len().saturating_mul(2));
-        for decision in decisions {
-            for (ordinal, transfer) in decision.transfers.iter().enumerate() {
-                let ordinal = i16::try_from(ordinal)
-                    .map_err(|_| inconsistent("transfers", "ordinal", ordinal))?;
-                rows.push(transfer_record(&decision.operation, ordinal, transfer));
-            }
-        }
-        if rows.is_empty() {
-            return Ok(());
-        }
-        sqlx::query!("INSERT INTO transfers SELECT * FROM UNNEST($1::transfers[])", &rows as _)
-            .execute(self.connection())
-            .await?;
-        Ok(())
-    }
-
-    pub(super) async fn write_positions(
-        &mut self,
-        decisions: &[Decision],
-    ) -> Result<(), StoreError> {
-        let mut sums = std::collections::BTreeMap::new();
-        for decision in decisions {
-            let place = (decision.operation.cell, decision.operation.window);
-            let sum: &mut Vec<Transfer> = sums.entry(place).or_default();
-            sum.extend(&decision.transfers);
-        }
-        let mut rows = Vec::new();
-        for ((cell, window), transfers) in sums {
-            let positions = positions(&transfers)
-                .map_err(|overflow| inconsistent("positions", "micros", overflow))?;
-            rows.extend(positions.into_iter().map(|(key, sum)| (cell, window, key, sum)));
-        }
-        if rows.is_empty() {
-            return Ok(());
-        }
+        let operations: Vec<_> =
+            decisions.iter().map(|decision| record(&decision.operation)).collect();
+        let transfers = transfers(decisions)?;
+        let sums = position_sums(decisions)?;
+        let (cells, seqs): (Vec<i16>, Vec<i64>) =
+            last.iter().map(|(cell, seq)| (cell.0, seq.0)).unzip();
         sqlx::query!(
-            "INSERT INTO positions (cell, window_id, currency, payer, payee, kind, points, micros)
-             SELECT * FROM UNNEST($1::smallint[], $2::integer[], $3::text[], $4::integer[],
-                 $5::integer[], $6::smallint[], $7::bigint[], $8::bigint[])
-             ON CONFLICT (cell, window_id, currency, payer, payee, kind) DO UPDATE
-             SET points = positions.points + EXCLUDED.points,
-                 micros = positions.micros + EXCLUDED.micros",
-            &column(&rows, |r| r.0.0),
-            &column(&rows, |r| r.1.0),
-            &column(&rows, |r| r.2.currency.to_string()),
-            &column(&rows, |r| r.2.payer.0),
-            &column(&rows, |r| r.2.payee.0),
-            &column(&rows, |r| amount_kind_code(r.2.kind)),
-            &column(&rows, |r| r.3.points.0),
-            &column(&rows, |r| r.3.micros.0)
+            "WITH operation AS (
+                 INSERT INTO operations SELECT * FROM UNNEST($1::operations[])
+             ), transfer AS (
+                 INSERT INTO transfers SELECT * FROM UNNEST($2::transfers[])
+             ), position AS (
+                 INSERT INTO positions
+                     (cell, window_id, currency, payer, payee, kind, points, micros)
+                 SELECT * FROM UNNEST($3::smallint[], $4::integer[], $5::text[], $6::integer[],
+                     $7::integer[], $8::smallint[], $9::bigint[], $10::bigint[])
+                 ON CONFLICT (cell, window_id, currency, payer, payee, kind) DO UPDATE
+                 SET points = positions.points + EXCLUDED.points,
+                     micros = positions.micros + EXCLUDED.micros
+             )
+             UPDATE cells SET seq = n.seq, last_time = $13
+             FROM UNNEST($11::smallint[], $12::bigint[]) AS n (cell, seq)
+             WHERE cells.cell = n.cell",
+            &operations as _,
+            &transfers as _,
+            &column(&sums, |r| r.0.0),
+            &column(&sums, |r| r.1.0),
+            &column(&sums, |r| r.2.currency.to_string()),
+            &column(&sums, |r| r.2.payer.0),
+            &column(&sums, |r| r.2.payee.0),
+            &column(&sums, |r| amount_kind_code(r.2.kind)),
+            &column(&sums, |r| r.3.points.0),
+            &column(&sums, |r| r.3.micros.0),
+            &cells,
+            &seqs,
+            heads.now.to_sqlx() as _
         )
         .execute(self.connection())
         .await?;
         Ok(())
     }
+}
+
+fn transfers(decisions: &[Decision]) -> Result<Vec<TransferRecord<'_>>, StoreError> {
+    let mut rows = Vec::with_capacity(decisions.len().saturating_mul(2));
+    for decision in decisions {
+        for (ordinal, transfer) in decision.transfers.iter().enumerate() {
+            let ordinal = i16::try_from(ordinal)
+                .map_err(|_| inconsistent("transfers", "ordinal", ordinal))?;
+            rows.push(transfer_record(&decision.operation, ordinal, transfer));
+        }
+    }
+    Ok(rows)
+}
+
+/// What transfers come to, by cell and window.
+fn position_sums(
+    decisions: &[Decision],
+) -> Result<Vec<(Cell, WindowId, PositionKey, PositionAmount)>, StoreError> {
+    let mut by_place: BTreeMap<_, Vec<Transfer>> = BTreeMap::new();
+    for decision in decisions {
+        let place = (decision.operation.cell, decision.operation.window);
+        by_place.entry(place).or_default().extend(&decision.transfers);
+    }
+    let mut rows = Vec::new();
+    for ((cell, window), transfers) in by_place {
+        let sums = positions(&transfers)
+            .map_err(|overflow| inconsistent("positions", "micros", overflow))?;
+        rows.extend(sums.into_iter().map(|(key, sum)| (cell, window, key, sum)));
+    }
+    Ok(rows)
 }
 
 /// One column of all rows, for UNNEST.
