@@ -4,11 +4,13 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader},
+    net::SocketAddr,
     process::{Child, Command, Stdio},
 };
 
 use entente_hub::hub::Addresses;
 use entente_testkit::TestHub;
+use sqlx::PgPool;
 
 /// A running hub. Dropping it ends it.
 pub(super) struct OwnHub {
@@ -38,8 +40,8 @@ impl OwnHub {
     }
 
     /// Where partners reach it.
-    pub(super) fn partners(&self) -> String {
-        format!("https://{}", self.addresses.partners)
+    pub(super) fn partners(&self) -> SocketAddr {
+        self.addresses.partners
     }
 
     /// What `/proc` says of its memory, in MiB: `VmRSS:` now, `VmHWM:` at most.
@@ -51,20 +53,50 @@ impl OwnHub {
 
     /// Its processor time, in hundredths of a second.
     pub(super) fn processor_time(&self) -> u64 {
-        times(&format!("/proc/{}/stat", self.child.id()))[..2].iter().sum()
+        processor_time(&self.child.id().to_string())
     }
+}
+
+/// The processor time of a process, in hundredths of a second.
+pub(super) fn processor_time(process: &str) -> u64 {
+    let stat = stat(&format!("/proc/{process}/stat")).unwrap();
+    stat.times[..2].iter().sum()
+}
+
+/// The process of a database's server.
+pub(super) async fn server_of(pool: &PgPool) -> u64 {
+    let backend: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(pool).await.unwrap();
+    stat(&format!("/proc/{backend}/stat")).unwrap().parent
+}
+
+/// The processor time of a server and of its connections, in hundredths of a second.
+pub(super) fn processor_time_of_server(server: u64) -> u64 {
+    let all = fs::read_dir("/proc").unwrap();
+    let stats = all.filter_map(|of| stat(of.unwrap().path().join("stat").to_str().unwrap()));
+    let parts = stats.filter(|stat| stat.parent == server);
+    let ended: u64 = stat(&format!("/proc/{server}/stat")).unwrap().times.iter().sum();
+    parts.map(|stat| stat.times[..2].iter().sum::<u64>()).sum::<u64>() + ended
 }
 
 /// The processor time of the commands that this process has waited for, in hundredths of a second.
 pub(super) fn processor_time_of_commands() -> u64 {
-    times("/proc/self/stat")[2..].iter().sum()
+    stat("/proc/self/stat").unwrap().times[2..].iter().sum()
 }
 
-/// In user mode and in the kernel's, of a process, and of its children that have ended.
-fn times(path: &str) -> Vec<u64> {
-    let stat = fs::read_to_string(path).unwrap();
-    let (_, after_name) = stat.rsplit_once(')').unwrap();
-    after_name.split_whitespace().skip(11).take(4).map(|time| time.parse().unwrap()).collect()
+/// What `/proc` says of a process.
+struct Stat {
+    parent: u64,
+    /// In user mode and in the kernel's, of the process, and of its children that have ended.
+    times: Vec<u64>,
+}
+
+/// `None` where it has ended, or is none.
+fn stat(path: &str) -> Option<Stat> {
+    let stat = fs::read_to_string(path).ok()?;
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let fields: Vec<_> = after_name.split_whitespace().collect();
+    let times = fields[11..15].iter().map(|time| time.parse().unwrap()).collect();
+    Some(Stat { parent: fields[1].parse().unwrap(), times })
 }
 
 impl Drop for OwnHub {
