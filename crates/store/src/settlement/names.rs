@@ -34,19 +34,18 @@ impl Names {
         &mut self,
         pool: &PgPool,
         partner: PartnerId,
-        members: impl Iterator<Item = Uuid>,
+        members: impl Iterator<Item = Uuid> + Clone,
     ) -> Result<(), StoreError> {
-        let members: HashSet<Uuid> = members.collect();
-        let is_known = |member: &&Uuid| self.0.contains_key(*member);
-        let known = members.iter().filter(is_known).count();
-        if known == members.len() {
+        let is_unknown = |member: &Uuid| !self.0.contains_key(member);
+        let mut unknown: HashSet<Uuid> = members.clone().filter(is_unknown).collect();
+        if unknown.is_empty() {
             return Ok(());
         }
-        if self.0.len() + members.len() - known > KEPT {
+        if self.0.len() + unknown.len() > KEPT {
             self.0.clear();
+            unknown = members.collect();
         }
-        let unknown: Vec<Uuid> =
-            members.into_iter().filter(|member| !self.0.contains_key(member)).collect();
+        let unknown: Vec<Uuid> = unknown.into_iter().collect();
         let mut found = names(pool, partner, &unknown).await?;
         for member in unknown {
             let names = found.remove(&member).unwrap_or_default();

@@ -7,4 +7,5 @@ mod close;
 mod crash;
 mod merge;
 mod payment;
+mod recomputed;
 mod statement;

@@ -11,14 +11,14 @@ use entente_store::settlement::{
 use crate::cast::{GROCER, HARBOR, Ledger, ROVER, busy, close_window, uneven};
 
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Read {
-    lines: Vec<Line>,
-    elsewhere: Vec<Elsewhere>,
+pub(crate) struct Read {
+    pub(crate) lines: Vec<Line>,
+    pub(crate) elsewhere: Vec<Elsewhere>,
     totals: Vec<Movement>,
     closing: Vec<StatementNet>,
 }
 
-async fn read(ledger: &Ledger, partner: PartnerId, page_size: u16) -> Read {
+pub(crate) async fn read(ledger: &Ledger, partner: PartnerId, page_size: u16) -> Read {
     let window = window_by_name(&ledger.pool, "2026-03").await.expect("read").expect("a window");
     let statement = Statement::new(ledger.windows().await, partner, window);
     let mut statement = statement.with_page_size(page_size);

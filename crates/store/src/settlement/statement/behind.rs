@@ -57,7 +57,7 @@ pub async fn day_totals(
     if day < elsewhere::day(window.opened_at) || last.is_none_or(|last| day > last) {
         return Ok(Vec::new());
     }
-    let found = elsewhere::page(executor, partner, window.id, day).await?;
+    let found = elsewhere::of_day(executor, partner, window.id, day).await?;
     let named = found.into_iter().map(|Elsewhere { day, movement }| {
         let Movement { kind, counterparty, currency, .. } = movement;
         DayTotal { counterparty, day, kind, currency }
@@ -120,7 +120,7 @@ pub async fn behind(
         let operation = OperationPlace { posted_at, cell: Cell(row.cell), seq: Seq(row.seq) };
         let place = BehindPlace { operation, side: row.side };
         let kind = codes::amount_kind_code(total.kind);
-        let (currency, counterparty) = (total.currency.to_string(), total.counterparty.0);
+        let (currency, counterparty) = (total.currency, total.counterparty.0);
         let moved = (kind, row.side, counterparty, currency, row.points, row.micros);
         let price = row.least.filter(|price| row.most == Some(*price) && *price != 0);
         Ok(Behind {

@@ -1,4 +1,5 @@
-//! Elsewhere: what operations of others moved for a partner, a UTC day at a time.
+//! Elsewhere: what operations of others moved for a partner on one UTC day, for who asks about that day
+//! alone. A statement adds the same up as it reads its lines (`moved.rs`).
 
 use entente_ledger::{PartnerId, WindowId};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
@@ -6,7 +7,7 @@ use jiff_sqlx::ToSqlx;
 use sqlx::PgExecutor;
 
 use super::{Elsewhere, Movement};
-use crate::StoreError;
+use crate::{StoreError, codes};
 
 /// The UTC day of an instant.
 pub(super) fn day(at: Timestamp) -> Date {
@@ -15,7 +16,7 @@ pub(super) fn day(at: Timestamp) -> Date {
 
 /// What was moved on one day. Payments are left out, since they settle windows that are closed, and
 /// so are gifts of others' members and merges: the points are still the members'.
-pub(super) async fn page(
+pub(super) async fn of_day(
     executor: impl PgExecutor<'_>,
     partner: PartnerId,
     window: WindowId,
@@ -50,8 +51,8 @@ pub(super) async fn page(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let movement =
-                (row.kind, row.side, row.counterparty, row.currency, row.points, row.micros);
+            let currency = codes::currency(&row.currency, "transfers", "currency")?;
+            let movement = (row.kind, row.side, row.counterparty, currency, row.points, row.micros);
             Ok(Elsewhere { day, movement: Movement::try_from(movement)? })
         })
         .collect()

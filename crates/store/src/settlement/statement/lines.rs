@@ -1,33 +1,65 @@
-//! Lines: the partner's own operations, page by page. What they moved is read beside them and summed up
-//! here: the database would sum each operation's few transfers apart, at the price of a plan for each.
+//! Lines: the partner's own operations, page by page in order of time. With each page goes a stretch of each
+//! cell up to the page's last operation there, and what that moved is read without asking whose operation it
+//! is: what is of the page becomes its lines, the rest is added to what happened elsewhere.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{HashMap, HashSet},
+    mem,
+    pin::pin,
+};
 
 use entente_ledger::{Micros, PartnerId, RequestId, TermsVersion, WindowId};
+use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::{Line, Movement};
-use crate::{StoreError, settlement::names::Names};
+use super::{
+    Line, Movement,
+    moved::{Currencies, Moved, OfIssuer, Others, add, summed},
+    stretches::{self, Left},
+};
+use crate::{StoreError, archive, settlement::names::Names};
+
+/// The lines of a statement that are being read, and what they have passed by.
+#[derive(Debug)]
+pub(super) struct Lines {
+    source: Source,
+    next: Vec<Row>,
+    left: Vec<Left>,
+    names: Names,
+    passed: Passed,
+}
+
+/// What is read.
+#[derive(Debug)]
+struct Source {
+    pool: PgPool,
+    partner: PartnerId,
+    window: WindowId,
+    /// From when to when the window was open.
+    period: (Timestamp, Timestamp),
+    page_size: u16,
+}
+
+/// What was learned on the way.
+#[derive(Debug, Default)]
+struct Passed {
+    currencies: Currencies,
+    others: Others,
+}
 
 /// The last operation of the page before.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct After {
+struct After {
     posted_at: Timestamp,
     cell: i16,
     seq: i64,
 }
 
-impl After {
-    /// Before the first operation of a window.
-    pub(super) const fn nothing(opened_at: Timestamp) -> Self {
-        Self { posted_at: opened_at, cell: -1, seq: 0 }
-    }
-}
-
 /// A row of a page: an operation.
+#[derive(Debug)]
 struct Row {
     cell: i16,
     seq: i64,
@@ -40,158 +72,181 @@ struct Row {
     member_id: Option<Uuid>,
 }
 
-/// A transfer of an operation of a page.
-struct Transfer {
-    cell: i16,
-    seq: i64,
-    kind: i16,
-    payer: i32,
-    payee: i32,
-    currency: String,
-    in_points: bool,
-    amount: i64,
-    price_micros: i64,
-}
-
-/// Kind, side (1 pays, 2 receives, 3 neither), counterparty, currency: lines of an operation are in this order.
-type Key = (i16, i32, i32, String);
-
-/// What transfers of one key come to.
-#[derive(Debug, Default, Clone, Copy)]
-struct Sum {
-    points: i64,
-    micros: i64,
-    /// The prices of the points; `None` before the first.
-    prices: Option<(i64, i64)>,
-}
-
-/// The lines of the next operations, and where the page after them begins, if there may be one.
-pub(super) async fn page(
-    pool: &PgPool,
-    (partner, window): (PartnerId, WindowId),
-    (opened_at, closed_at): (Timestamp, Timestamp),
-    (after, page_size): (After, u16),
-    names: &mut Names,
-) -> Result<(Vec<Line>, Option<After>), StoreError> {
-    let rows = rows(pool, (partner, window), (opened_at, closed_at), (after, page_size)).await?;
-    let Some(last) = rows.last().map(Row::place) else { return Ok((Vec::new(), None)) };
-    names.learn(pool, partner, rows.iter().filter_map(|row| row.member_id)).await?;
-    let mut moved = moved(pool, partner, (after.posted_at, last.posted_at), &rows).await?;
-    let mut lines = Vec::with_capacity(rows.len());
-    for row in rows {
-        let sums = moved.remove(&(row.cell, row.seq)).unwrap_or_default();
-        let name = row.member_id.and_then(|member| names.at(member, row.posted_at.to_jiff()));
-        let token = name.map(|name| name.token);
-        for ((kind, side, counterparty, currency), sum) in sums {
-            let movement = (kind, side, counterparty, currency, sum.points, sum.micros);
-            lines.push(row.line(Movement::try_from(movement)?, sum.price(), token));
-        }
-    }
-    Ok((lines, Some(last)))
-}
-
-async fn rows(
-    pool: &PgPool,
-    (partner, window): (PartnerId, WindowId),
-    (opened_at, closed_at): (Timestamp, Timestamp),
-    (after, page_size): (After, u16),
-) -> Result<Vec<Row>, StoreError> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT cell, seq, posted_at AS "posted_at: jiff_sqlx::Timestamp", request_id, member_id,
-                  activity_at AS "activity_at: jiff_sqlx::Timestamp", terms_version,
-                  receipt_reference, prior_period
-           FROM operations
-           WHERE partner_id = $1 AND window_id = $2 AND NOT refused
-             AND posted_at BETWEEN $3 AND $4 AND (posted_at, cell, seq) > ($5, $6, $7)
-           ORDER BY posted_at, cell, seq LIMIT $8"#,
-        partner.0,
-        window.0,
-        opened_at.to_sqlx() as _,
-        closed_at.to_sqlx() as _,
-        after.posted_at.to_sqlx() as _,
-        after.cell,
-        after.seq,
-        i64::from(page_size)
-    );
-    Ok(rows.fetch_all(pool).await?)
-}
-
-/// What the operations of a page moved for the partner, by place. They were posted between two times,
-/// so that other months are not looked into.
-async fn moved(
-    pool: &PgPool,
-    partner: PartnerId,
-    (from, until): (Timestamp, Timestamp),
-    page: &[Row],
-) -> Result<HashMap<(i16, i64), BTreeMap<Key, Sum>>, StoreError> {
-    let (cells, seqs): (Vec<i16>, Vec<i64>) = page.iter().map(|row| (row.cell, row.seq)).unzip();
-    let transfers = sqlx::query_as!(
-        Transfer,
-        r#"SELECT t.cell, t.seq, t.kind, t.payer, t.payee, t.currency, t.in_points, t.amount,
-                  t.price_micros
-           FROM UNNEST($1::smallint[], $2::bigint[]) AS page (cell, seq)
-           JOIN transfers t ON t.cell = page.cell AND t.seq = page.seq
-           WHERE t.posted_at BETWEEN $3 AND $4
-             AND (t.payer = $5 OR t.payee = $5 OR t.issuer = $5 OR t.credit_kind = 5)
-             AND (t.kind <> 12 OR t.payer = $5) AND t.kind <> 13"#,
-        &cells,
-        &seqs,
-        from.to_sqlx() as _,
-        until.to_sqlx() as _,
-        partner.0
-    );
-    let mut moved: HashMap<_, BTreeMap<Key, Sum>> = HashMap::with_capacity(page.len());
-    for transfer in transfers.fetch_all(pool).await? {
-        let (cell, seq, own) = (transfer.cell, transfer.seq, transfer.is_memo_of(partner.0));
-        let moves = (transfer.in_points, transfer.amount, transfer.price_micros);
-        let sums = moved.entry((cell, seq)).or_default();
-        let sum = sums.entry(transfer.key(partner.0)).or_default();
-        let overflow = || StoreError::inconsistent("transfers", "amount", seq);
-        sum.add(own, moves).ok_or_else(overflow)?;
-    }
-    Ok(moved)
-}
-
-impl Transfer {
-    fn is_memo_of(&self, partner: i32) -> bool {
-        self.payer == partner && self.payee == partner
+impl Lines {
+    /// Before the first line.
+    pub(super) async fn begin(
+        pool: &PgPool,
+        (partner, window): (PartnerId, WindowId),
+        period: (Timestamp, Timestamp),
+        page_size: u16,
+    ) -> Result<Self, StoreError> {
+        let source = Source { pool: pool.clone(), partner, window, period, page_size };
+        let first = After { posted_at: period.0, cell: -1, seq: 0 };
+        let (left, next) =
+            futures::try_join!(stretches::of_window(pool, period), source.rows(first))?;
+        Ok(Self { source, next, left, names: Names::default(), passed: Passed::default() })
     }
 
-    fn key(self, partner: i32) -> Key {
-        let (side, counterparty) = match (self.payer, self.payee) {
-            (payer, payee) if payer == payee => (3, partner),
-            (payer, payee) if payer == partner => (1, payee),
-            (payer, payee) if payee == partner => (2, payer),
-            _ => (3, partner),
+    /// The lines of the next operations, and whether there may be more. While it is read what those moved, the
+    /// operations after them are read as well.
+    pub(super) async fn page(&mut self) -> Result<(Vec<Line>, bool), StoreError> {
+        let rows = mem::take(&mut self.next);
+        let Self { source, next, left, names, passed } = self;
+        let full = rows.len() == usize::from(source.page_size);
+        let last = rows.last().filter(|_| full).map(Row::place);
+        let until = match last {
+            Some(_) => last_of_cells(left, &rows),
+            None => vec![i64::MAX; left.len()],
         };
-        (self.kind, side, counterparty, self.currency)
+        let members = rows.iter().filter_map(|row| row.member_id);
+        let following = async {
+            match last {
+                Some(last) => source.rows(last).await,
+                None => Ok(Vec::new()),
+            }
+        };
+        let (moved, (), following) = futures::try_join!(
+            source.moved((left, &until), &rows, passed),
+            names.learn(&source.pool, source.partner, members),
+            following
+        )?;
+        *next = following;
+        Ok((self.lines(rows, &moved)?, last.is_some()))
+    }
+
+    /// What happened elsewhere, once all lines were read.
+    pub(super) fn into_others(self) -> Others {
+        self.passed.others
+    }
+
+    fn lines(&self, rows: Vec<Row>, moved: &[Moved]) -> Result<Vec<Line>, StoreError> {
+        let mut lines = Vec::with_capacity(moved.len());
+        let mut left = moved;
+        for (number, mut row) in rows.into_iter().enumerate() {
+            let count = left.iter().take_while(|moved| moved.row == number).count();
+            let (of_row, after) = left.split_at(count);
+            left = after;
+            let Some((last, before)) = of_row.split_last() else { continue };
+            let posted_at = row.posted_at.to_jiff();
+            let name = row.member_id.and_then(|member| self.names.at(member, posted_at));
+            let token = name.map(|name| name.token);
+            for moved in before {
+                let receipt = row.receipt_reference.clone();
+                lines.push(row.line(moved.movement()?, receipt, token));
+            }
+            let receipt = mem::take(&mut row.receipt_reference);
+            lines.push(row.line(last.movement()?, receipt, token));
+        }
+        Ok(lines)
     }
 }
 
-impl Sum {
-    /// Adds a transfer: in points, how much, at which price. Points of the partner's own memos come with
-    /// what they would have cost.
-    fn add(&mut self, own: bool, (in_points, amount, price): (bool, i64, i64)) -> Option<()> {
-        if in_points {
-            self.points = self.points.checked_add(amount)?;
-            let (least, most) = self.prices.unwrap_or((price, price));
-            self.prices = Some((least.min(price), most.max(price)));
-        }
-        let micros = match (in_points, own) {
-            (false, _) => amount,
-            (true, true) => amount.checked_mul(price)?,
-            (true, false) => 0,
-        };
-        self.micros = self.micros.checked_add(micros)?;
-        Some(())
+impl Source {
+    /// The next operations after a place.
+    async fn rows(&self, after: After) -> Result<Vec<Row>, StoreError> {
+        let (opened_at, closed_at) = self.period;
+        let rows = sqlx::query_as!(
+            Row,
+            r#"SELECT cell, seq, posted_at AS "posted_at: jiff_sqlx::Timestamp", request_id, member_id,
+                      activity_at AS "activity_at: jiff_sqlx::Timestamp", terms_version,
+                      receipt_reference, prior_period
+               FROM operations
+               WHERE partner_id = $1 AND window_id = $2 AND NOT refused
+                 AND posted_at BETWEEN $3 AND $4 AND (posted_at, cell, seq) > ($5, $6, $7)
+               ORDER BY posted_at, cell, seq LIMIT $8"#,
+            self.partner.0,
+            self.window.0,
+            opened_at.to_sqlx() as _,
+            closed_at.to_sqlx() as _,
+            after.posted_at.to_sqlx() as _,
+            after.cell,
+            after.seq,
+            i64::from(self.page_size)
+        );
+        // To read through the pool itself costs more for each row.
+        let mut connection = self.pool.acquire().await?;
+        Ok(rows.fetch_all(&mut *connection).await?)
     }
 
-    /// The price of a point, where all of them have one.
-    fn price(self) -> Option<Micros> {
-        let (least, most) = self.prices?;
-        (least == most && least != 0).then_some(Micros(least))
+    /// What a page moved, which is read with all others up to the given numbers.
+    async fn moved(
+        &self,
+        (left, until): (&mut [Left], &[i64]),
+        page: &[Row],
+        passed: &mut Passed,
+    ) -> Result<Vec<Moved>, StoreError> {
+        let places = page.iter().enumerate().map(|(row, of)| ((of.cell, of.seq), row));
+        let mut places: Vec<_> = places.collect();
+        places.sort_unstable();
+        let mut moved = Vec::with_capacity(page.len());
+        while let Some(stretch) = stretches::next(left, until) {
+            let of_issuer = self.stretch(&stretch, &places, (&mut moved, passed)).await?;
+            if !of_issuer.is_empty() {
+                self.look_up(&of_issuer, &mut passed.others).await?;
+            }
+        }
+        summed(moved)
     }
+
+    /// Reads what was moved in a stretch: by the operations of a page, given by place, and by others. Answers
+    /// of what it is to be looked up whose it was.
+    async fn stretch(
+        &self,
+        stretch: &[Left],
+        places: &[((i16, i64), usize)],
+        (moved, passed): (&mut Vec<Moved>, &mut Passed),
+    ) -> Result<Vec<OfIssuer>, StoreError> {
+        let (mut of_issuer, Passed { currencies, others }) = (Vec::new(), passed);
+        let (partner, window) = (self.partner, self.window);
+        let mut connection = self.pool.acquire().await?;
+        let transfers =
+            stretches::transfers(&mut connection, (partner, window), self.period, stretch);
+        let mut transfers = pin!(transfers);
+        while let Some(transfer) = transfers.try_next().await? {
+            let place = (transfer.cell, transfer.seq);
+            match places.binary_search_by_key(&place, |(place, _)| *place) {
+                Ok(found) => {
+                    add(moved, Moved::of(places[found].1, &transfer, partner, currencies)?)?;
+                }
+                Err(_) => of_issuer.extend(others.add(&transfer, partner, currencies)?),
+            }
+        }
+        Ok(of_issuer)
+    }
+
+    /// Learns whose the operations are in which the partner was the issuer alone.
+    async fn look_up(&self, of_issuer: &[OfIssuer], others: &mut Others) -> Result<(), StoreError> {
+        let places: HashSet<_> = of_issuer.iter().map(|of| of.place).collect();
+        let (cells, seqs): (Vec<i16>, Vec<i64>) = places.into_iter().unzip();
+        let rows = sqlx::query!(
+            r#"SELECT o.cell, o.seq, o.partner_id
+               FROM UNNEST($1::smallint[], $2::bigint[]) AS place (cell, seq)
+               JOIN operations o ON o.cell = place.cell AND o.seq = place.seq
+               WHERE o.posted_at BETWEEN $3 AND $4"#,
+            &cells,
+            &seqs,
+            self.period.0.to_sqlx() as _,
+            self.period.1.to_sqlx() as _
+        );
+        let rows = rows.fetch_all(&self.pool).await?;
+        let whose: HashMap<_, _> =
+            rows.into_iter().map(|row| ((row.cell, row.seq), row.partner_id)).collect();
+        if whose.len() < cells.len() {
+            // They may have been archived in between.
+            archive::whole_window(&self.pool, self.window).await?;
+        }
+        others.add_looked_up(of_issuer, &whose, self.partner)
+    }
+}
+
+/// The last number of a page in each cell; where it has none, nothing is read with it.
+fn last_of_cells(left: &[Left], page: &[Row]) -> Vec<i64> {
+    let mut last: HashMap<i16, i64> = HashMap::with_capacity(left.len());
+    for row in page {
+        let last = last.entry(row.cell).or_default();
+        *last = row.seq.max(*last);
+    }
+    left.iter().map(|left| last.get(&left.cell).copied().unwrap_or_default()).collect()
 }
 
 impl Row {
@@ -199,13 +254,18 @@ impl Row {
         After { posted_at: self.posted_at.to_jiff(), cell: self.cell, seq: self.seq }
     }
 
-    fn line(&self, movement: Movement, price: Option<Micros>, link_token: Option<Uuid>) -> Line {
+    fn line(
+        &self,
+        (movement, price): (Movement, Option<Micros>),
+        receipt_reference: String,
+        link_token: Option<Uuid>,
+    ) -> Line {
         Line {
             request_id: RequestId(self.request_id),
             posted_at: self.posted_at.to_jiff(),
             activity_at: self.activity_at.map(jiff_sqlx::Timestamp::to_jiff),
             link_token,
-            receipt_reference: self.receipt_reference.clone(),
+            receipt_reference,
             terms_version: self.terms_version.map(TermsVersion),
             prior_period: self.prior_period,
             price,

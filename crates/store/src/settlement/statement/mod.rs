@@ -10,8 +10,12 @@
 mod behind;
 mod elsewhere;
 mod lines;
+mod moved;
 mod movement;
+mod stretches;
 mod totals;
+
+use std::{mem, vec};
 
 use entente_ledger::{Currency, Micros, PartnerId, RequestId, TermsVersion, WindowId};
 use jiff::{Timestamp, civil::Date};
@@ -19,14 +23,16 @@ use uuid::Uuid;
 
 use crate::{
     StoreError, archive,
-    settlement::{ListedWindow, WindowPools, balances, names::Names},
+    settlement::{ListedWindow, WindowPools, balances},
 };
+
+use lines::Lines;
 
 pub use behind::{Behind, BehindPlace, DayTotal, behind, day_totals};
 pub use movement::{Movement, Side};
 
 /// Operations in a page of lines; each has a handful of lines at most.
-const PAGE_SIZE: u16 = 1_000;
+const PAGE_SIZE: u16 = 2_000;
 
 /// What one operation of the partner moved, of one kind, with one counterparty, in one currency. An
 /// operation that moved nothing has no line.
@@ -75,7 +81,7 @@ pub struct StatementNet {
 pub enum Page {
     /// What was unpaid of earlier windows; a currency that was even is left out.
     Opening(Vec<StatementNet>),
-    /// By time of posting, then by place in the ledger; of at most 1,000 operations.
+    /// By time of posting, then by place in the ledger; of at most 2,000 operations.
     Lines(Vec<Line>),
     /// Of one day.
     Elsewhere(Vec<Elsewhere>),
@@ -95,16 +101,15 @@ pub struct Statement {
     window: ListedWindow,
     page_size: u16,
     next: Next,
-    names: Names,
 }
 
 /// What is read next.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum Next {
     Opening,
-    Lines(lines::After),
-    Day(Date),
-    Totals,
+    FirstLines,
+    Lines(Box<Lines>),
+    Elsewhere(vec::IntoIter<Vec<Elsewhere>>),
     Balance,
     Closing,
     Nothing,
@@ -114,8 +119,7 @@ impl Statement {
     /// The statement of a partner in a window, which must be closed.
     #[must_use]
     pub fn new(pools: WindowPools, partner: PartnerId, window: ListedWindow) -> Self {
-        let (page_size, next, names) = (PAGE_SIZE, Next::Opening, Names::default());
-        Self { pools, partner, window, page_size, next, names }
+        Self { pools, partner, window, page_size: PAGE_SIZE, next: Next::Opening }
     }
 
     /// With fewer operations in a page, at least 1.
@@ -130,31 +134,37 @@ impl Statement {
     /// # Errors
     /// A window that is not closed has no statement: that is an inconsistency.
     pub async fn page(&mut self) -> Result<Option<Page>, StoreError> {
-        let page = match self.next {
+        let totals = &self.pools.totals;
+        let (page, next) = match mem::replace(&mut self.next, Next::Nothing) {
             Next::Opening => {
-                self.next = Next::Lines(lines::After::nothing(self.window.opened_at));
-                Page::Opening(self.unpaid(self.window.id.0.checked_sub(1)).await?)
+                let unpaid = self.unpaid(self.window.id.0.checked_sub(1)).await?;
+                (Page::Opening(unpaid), Next::FirstLines)
             }
-            Next::Lines(after) => self.lines(after).await?,
-            Next::Day(day) => self.day(day).await?,
-            Next::Totals => {
-                // They might have been archived since the first page.
-                archive::whole_window(&self.pools.totals, self.window.id).await?;
-                self.next = Next::Balance;
-                Page::Totals(
-                    totals::totals(&self.pools.totals, self.partner, self.window.id).await?,
-                )
+            Next::FirstLines => {
+                let period = (self.window.opened_at, self.closed_at()?);
+                let owner = (self.partner, self.window.id);
+                let begun = Lines::begin(&self.pools.pages, owner, period, self.page_size);
+                self.lines(Box::new(begun.await?)).await?
+            }
+            Next::Lines(lines) => self.lines(lines).await?,
+            Next::Elsewhere(mut days) => {
+                if let Some(day) = days.next() {
+                    (Page::Elsewhere(day), Next::Elsewhere(days))
+                } else {
+                    let totals = totals::totals(totals, self.partner, self.window.id).await?;
+                    (Page::Totals(totals), Next::Balance)
+                }
             }
             Next::Balance => {
-                self.next = Next::Closing;
-                Page::Balance(self.unpaid(Some(self.window.id.0)).await?)
+                (Page::Balance(self.unpaid(Some(self.window.id.0)).await?), Next::Closing)
             }
             Next::Closing => {
-                self.next = Next::Nothing;
-                Page::Closing(totals::nets(&self.pools.totals, self.partner, self.window.id).await?)
+                let nets = totals::nets(totals, self.partner, self.window.id).await?;
+                (Page::Closing(nets), Next::Nothing)
             }
             Next::Nothing => return Ok(None),
         };
+        self.next = next;
         Ok(Some(page))
     }
 
@@ -169,22 +179,16 @@ impl Statement {
         }
     }
 
-    async fn lines(&mut self, after: lines::After) -> Result<Page, StoreError> {
-        let period = (self.window.opened_at, self.closed_at()?);
-        let owner = (self.partner, self.window.id);
-        let page = (after, self.page_size);
-        let (lines, last) =
-            lines::page(&self.pools.pages, owner, period, page, &mut self.names).await?;
-        self.next = last.map_or(Next::Day(elsewhere::day(period.0)), Next::Lines);
-        Ok(Page::Lines(lines))
-    }
-
-    async fn day(&mut self, day: Date) -> Result<Page, StoreError> {
-        let last = elsewhere::day(self.closed_at()?);
-        let found = elsewhere::page(&self.pools.totals, self.partner, self.window.id, day).await?;
-        let tomorrow = day.tomorrow().ok().filter(|tomorrow| *tomorrow <= last);
-        self.next = tomorrow.map_or(Next::Totals, Next::Day);
-        Ok(Page::Elsewhere(found))
+    /// A page of lines. When all were read, it is known what happened elsewhere.
+    async fn lines(&self, mut lines: Box<Lines>) -> Result<(Page, Next), StoreError> {
+        let (page, more) = lines.page().await?;
+        if more {
+            return Ok((Page::Lines(page), Next::Lines(lines)));
+        }
+        // They might have been archived since the first page.
+        archive::whole_window(&self.pools.totals, self.window.id).await?;
+        let days = lines.into_others().into_days()?;
+        Ok((Page::Lines(page), Next::Elsewhere(days.into_iter())))
     }
 
     fn closed_at(&self) -> Result<Timestamp, StoreError> {

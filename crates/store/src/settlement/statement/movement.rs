@@ -32,9 +32,9 @@ pub struct Movement {
     pub amount: Micros,
 }
 
-/// A movement as the queries of statements answer it: kind, side (1 pays, 2 receives, 3 neither),
-/// counterparty, currency, points, micros.
-pub(super) type Row = (i16, i32, i32, String, i64, i64);
+/// A movement as rows have it: kind, side (1 pays, 2 receives, 3 neither), counterparty, currency, points,
+/// micros.
+pub(super) type Row = (i16, i32, i32, Currency, i64, i64);
 
 impl TryFrom<Row> for Movement {
     type Error = StoreError;
@@ -50,7 +50,7 @@ impl TryFrom<Row> for Movement {
             kind: codes::amount_kind(kind)?,
             side,
             counterparty: PartnerId(counterparty),
-            currency: codes::currency(&currency, "transfers", "currency")?,
+            currency,
             points: Points(points),
             amount: Micros(micros),
         })
