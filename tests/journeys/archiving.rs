@@ -66,7 +66,11 @@ async fn settle(operator: &Client, window: &str) {
 }
 
 async fn statement(client: &Client, window: &str) -> Result<Vec<Part>, ErrorReason> {
-    let request = GetStatementRequest { window: window.to_owned(), partner: String::new() };
+    let request = GetStatementRequest {
+        window: window.to_owned(),
+        partner: String::new(),
+        ..GetStatementRequest::default()
+    };
     let mut stream = client.get_statement(request).await.map_err(|error| reason(&error))?;
     let mut parts = Vec::new();
     while let Some(part) = stream.next().await.map_err(|error| reason(&error))? {

@@ -150,7 +150,11 @@ async fn a_partner_reads_nobody_but_itself_and_learns_not_even_who_exists() {
         let in_force = GetTermsInForceRequest { partner: partner.clone(), at: None };
         let position = GetPositionRequest { partner: partner.clone(), window: String::new() };
         let window = "2026-03".to_owned();
-        let statement = GetStatementRequest { partner: partner.clone(), window };
+        let statement = GetStatementRequest {
+            partner: partner.clone(),
+            window,
+            ..GetStatementRequest::default()
+        };
         [
             (("partner", "GetPartner"), GetPartnerRequest { partner }.encode_to_vec()),
             (("partner", "ListTerms"), terms.encode_to_vec()),

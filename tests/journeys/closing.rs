@@ -47,7 +47,11 @@ async fn with_the_window_of_e2() -> TestHub {
 
 /// A statement's parts.
 pub(crate) async fn statement(client: &Client, window: &str, partner: &str) -> Vec<Part> {
-    let request = GetStatementRequest { window: window.to_owned(), partner: partner.to_owned() };
+    let request = GetStatementRequest {
+        window: window.to_owned(),
+        partner: partner.to_owned(),
+        ..GetStatementRequest::default()
+    };
     let mut stream = client.get_statement(request).await.unwrap();
     let mut parts = Vec::new();
     while let Some(part) = stream.next().await.unwrap() {
@@ -146,7 +150,11 @@ async fn a_name_that_is_closed_answers_its_totals_for_ever() {
 async fn a_statement_closes_with_the_net_and_is_the_same_bytes_each_time() {
     let hub = with_the_window_of_e2().await;
     let operator = hub.operator().await;
-    let open = GetStatementRequest { window: String::new(), partner: HARBOR.to_owned() };
+    let open = GetStatementRequest {
+        window: String::new(),
+        partner: HARBOR.to_owned(),
+        ..GetStatementRequest::default()
+    };
     assert!(operator.get_statement(open).await.is_err(), "an open window has no statement");
     close(&operator, "2026-03").await;
     let expected = [(HARBOR, 78_000), (ROVER, 83_000), (GROCER, 26_200)];

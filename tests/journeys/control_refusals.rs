@@ -173,6 +173,7 @@ async fn what_is_not_closed_has_no_statement_and_nobody_pays_more_than_it_owes()
     let statement = |window: &str| GetStatementRequest {
         window: window.to_owned(),
         partner: HARBOR.to_owned(),
+        ..GetStatementRequest::default()
     };
     let position = |window: &str, partner: &str| GetPositionRequest {
         window: window.to_owned(),

@@ -92,7 +92,11 @@ fn of_partners(mut position: GetPositionResponse) -> GetPositionResponse {
 }
 
 async fn statement(partner: &Client) -> Vec<Part> {
-    let request = GetStatementRequest { window: "2026-03".to_owned(), partner: String::new() };
+    let request = GetStatementRequest {
+        window: "2026-03".to_owned(),
+        partner: String::new(),
+        ..GetStatementRequest::default()
+    };
     let mut stream = partner.get_statement(request).await.unwrap();
     let mut parts = Vec::new();
     while let Some(part) = stream.next().await.unwrap() {

@@ -94,7 +94,11 @@ async fn with_burns() -> TestHub {
 
 /// What the statement of a window tells of others' operations.
 pub(crate) async fn elsewhere(client: &Client, window: &str) -> Vec<StatementElsewhere> {
-    let request = GetStatementRequest { window: window.to_owned(), partner: String::new() };
+    let request = GetStatementRequest {
+        window: window.to_owned(),
+        partner: String::new(),
+        ..GetStatementRequest::default()
+    };
     let mut statement = client.get_statement(request).await.unwrap();
     let mut found = Vec::new();
     while let Some(part) = statement.next().await.unwrap() {

@@ -77,7 +77,11 @@ async fn exchange(partner: &Client, amount: Amount) -> Result<ExchangeResponse, 
 
 /// The lines of the caller's own statement.
 async fn lines(partner: &Client, window: &str) -> Vec<StatementLine> {
-    let request = GetStatementRequest { window: window.to_owned(), partner: String::new() };
+    let request = GetStatementRequest {
+        window: window.to_owned(),
+        partner: String::new(),
+        ..GetStatementRequest::default()
+    };
     let mut stream = partner.get_statement(request).await.unwrap();
     let mut lines = Vec::new();
     while let Some(part) = stream.next().await.unwrap() {

@@ -158,7 +158,11 @@ async fn what_is_issued_is_drawn_block_by_block_and_owed_when_it_is_bought() {
 
 /// What the statement's totals say was bought ahead.
 async fn prepaid_total(harbor: &Client) -> Option<Money> {
-    let request = GetStatementRequest { window: "2026-03".to_owned(), partner: String::new() };
+    let request = GetStatementRequest {
+        window: "2026-03".to_owned(),
+        partner: String::new(),
+        ..GetStatementRequest::default()
+    };
     let mut statement = harbor.get_statement(request).await.unwrap();
     let mut found = None;
     while let Some(part) = statement.next().await.unwrap() {

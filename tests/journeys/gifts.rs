@@ -64,7 +64,11 @@ async fn listed(client: &Client, reference: &str) -> Vec<Operation> {
 
 /// Lines and elsewheres of a statement.
 async fn statement(client: &Client, window: &str) -> (Vec<StatementLine>, Vec<StatementElsewhere>) {
-    let request = GetStatementRequest { window: window.to_owned(), partner: String::new() };
+    let request = GetStatementRequest {
+        window: window.to_owned(),
+        partner: String::new(),
+        ..GetStatementRequest::default()
+    };
     let mut stream = client.get_statement(request).await.unwrap();
     let (mut lines, mut elsewhere) = (Vec::new(), Vec::new());
     while let Some(part) = stream.next().await.unwrap() {

@@ -10,6 +10,7 @@ use entente_client::{
             AmountKind, CloseWindowRequest, CloseWindowResponse, Direction, GetPositionRequest,
             GetPositionResponse, GetStatementRequest, ListWindowsRequest, Net,
             RecordPaymentRequest, StatementLine, WindowState, get_statement_response::Part,
+            settlement_service_client::SettlementServiceClient,
         },
         types::Money,
     },
@@ -19,6 +20,10 @@ use entente_testkit::{
     TestHub,
     cast::{self, GROCER, HARBOR, PARTNERS, ROVER, agreement_in, burn, earn, enrol, money},
 };
+use futures::TryStreamExt as _;
+use tonic::Code;
+
+use crate::wire::Wire;
 
 pub(crate) const WINDOW: &str = "2026-03";
 
@@ -68,7 +73,10 @@ async fn position(client: &Client, window: &str, partner: &str) -> GetPositionRe
 
 async fn statement(client: &Client, partner: &str) -> Vec<Part> {
     let (window, partner) = (WINDOW.to_owned(), partner.to_owned());
-    let mut stream = client.get_statement(GetStatementRequest { window, partner }).await.unwrap();
+    let mut stream = client
+        .get_statement(GetStatementRequest { window, partner, ..GetStatementRequest::default() })
+        .await
+        .unwrap();
     let mut parts = Vec::new();
     while let Some(part) = stream.next().await.unwrap() {
         parts.push(part);
@@ -182,6 +190,7 @@ async fn a_statement_opens_with_a_header_adds_up_and_ends_with_what_is_paid() {
             Part::Line(line) => paid += signed(line.direction(), &line.amount),
             Part::Elsewhere(there) => paid += signed(there.direction(), &there.amount),
             Part::Total(sum) => total += signed(sum.direction(), &sum.amount),
+            Part::Lines(_) => panic!("the client takes them apart"),
             Part::Header(_) | Part::Opening(_) | Part::Balance(_) | Part::Closing(_) => {}
         }
     }
@@ -206,7 +215,11 @@ async fn a_partner_reads_its_own_side_and_nobody_elses() {
     let asked = GetPositionRequest { window: String::new(), partner: HARBOR.to_owned() };
     let error = rover.get_position(asked).await.unwrap_err();
     assert_eq!(error.refusal().expect("a refusal").reason, ErrorReason::NotAllowed);
-    let request = GetStatementRequest { window: WINDOW.to_owned(), partner: HARBOR.to_owned() };
+    let request = GetStatementRequest {
+        window: WINDOW.to_owned(),
+        partner: HARBOR.to_owned(),
+        ..GetStatementRequest::default()
+    };
     let error = rover.get_statement(request).await.unwrap_err();
     assert_eq!(error.refusal().expect("a refusal").reason, ErrorReason::NotAllowed);
     let error = rover
@@ -231,7 +244,8 @@ async fn what_cannot_be_read_has_one_reason() {
         (WINDOW, "No Body", ErrorReason::Malformed),
     ] {
         let (asked, named) = (window.to_owned(), partner.to_owned());
-        let request = GetStatementRequest { window: asked, partner: named };
+        let request =
+            GetStatementRequest { window: asked, partner: named, ..GetStatementRequest::default() };
         let error = operator.get_statement(request).await.unwrap_err();
         assert_eq!(error.refusal().expect("a refusal").reason, reason, "{window:?} {partner:?}");
     }
@@ -302,5 +316,40 @@ async fn a_payment_lowers_what_is_owed_once_and_never_below_nothing() {
     assert_eq!(unknown, Err(ErrorReason::PartnerUnknown));
     let nothing = pay(&operator, &new_request_id(), HARBOR, usd(0)).await;
     assert_eq!(nothing, Err(ErrorReason::Malformed));
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_many_lines_come_in_a_message_as_are_asked_for_and_they_are_the_same() {
+    let hub = settled_at_issue().await;
+    let operator = hub.operator().await;
+    close(&operator).await;
+    let told = statement(&hub.partner(HARBOR).await, "").await;
+    let mut service = SettlementServiceClient::new(Wire::partner(&hub, HARBOR).await.channel());
+    let mut ask = async |lines_per_message| {
+        let (window, partner) = (WINDOW.to_owned(), String::new());
+        let request = GetStatementRequest { window, partner, lines_per_message };
+        let parts = service.get_statement(request).await?.into_inner();
+        let parts = parts.map_ok(|response| response.part.unwrap());
+        parts.try_collect::<Vec<Part>>().await
+    };
+    assert_eq!(ask(0).await.unwrap(), told, "each line is a part of its own");
+    for (most, messages) in [(1, vec![1, 1]), (2, vec![2]), (1_000, vec![2])] {
+        let (mut lines, mut parts) = (Vec::new(), Vec::new());
+        for part in ask(most).await.unwrap() {
+            match part {
+                Part::Lines(together) => {
+                    lines.push(together.lines.len());
+                    parts.extend(together.lines.into_iter().map(Part::Line));
+                }
+                other => parts.push(other),
+            }
+        }
+        assert_eq!((lines, parts), (messages, told.clone()), "{most}");
+    }
+    for out_of_range in [-1, 1_001, i32::MAX] {
+        let refused = ask(out_of_range).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{out_of_range}");
+    }
     hub.close().await;
 }

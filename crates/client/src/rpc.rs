@@ -239,10 +239,14 @@ calls! { LedgerServiceClient:
 impl Client {
     /// Opens a statement. It is opened again as other calls are; once parts have come, a lost
     /// connection ends it, and the caller begins anew: a statement is the same bytes each time.
+    /// Unless told how, lines travel together; the stream gives each of its own.
     pub async fn get_statement(
         &self,
-        request: settlement::GetStatementRequest,
+        mut request: settlement::GetStatementRequest,
     ) -> Result<StatementStream, Error> {
+        if request.lines_per_message == 0 {
+            request.lines_per_message = LINES_PER_MESSAGE;
+        }
         let service = SettlementServiceClient::new(self.channel.clone());
         let send = move |request| {
             let mut service = service.clone();
@@ -250,7 +254,8 @@ impl Client {
         };
         // The attempt's deadline covers the whole stream.
         let retry = crate::Retry { attempt_deadline: self.retry.deadline, ..self.retry };
-        call(self, retry, request, send).await.map(StatementStream)
+        let parts = call(self, retry, request, send).await?;
+        Ok(StatementStream { parts, lines: Vec::new().into_iter() })
     }
 }
 
@@ -279,10 +284,15 @@ impl Client {
 
 /// The size of a document's parts.
 const CHUNK: usize = 256 * 1_024;
+/// How many lines of a statement are asked for in a message, some hundred bytes each.
+const LINES_PER_MESSAGE: i32 = 250;
 
-/// The parts of a statement, in order.
+/// The parts of a statement, in order. A line is a part of its own, however many come in a message.
 #[derive(Debug)]
-pub struct StatementStream(Streaming<settlement::GetStatementResponse>);
+pub struct StatementStream {
+    parts: Streaming<settlement::GetStatementResponse>,
+    lines: std::vec::IntoIter<settlement::StatementLine>,
+}
 
 impl StatementStream {
     /// The next part; `None` at the end.
@@ -292,10 +302,18 @@ impl StatementStream {
     pub async fn next(
         &mut self,
     ) -> Result<Option<settlement::get_statement_response::Part>, Error> {
+        use settlement::get_statement_response::Part;
         loop {
-            match self.0.message().await {
-                Ok(Some(message)) if message.part.is_none() => {}
-                Ok(message) => return Ok(message.and_then(|message| message.part)),
+            if let Some(line) = self.lines.next() {
+                return Ok(Some(Part::Line(line)));
+            }
+            match self.parts.message().await {
+                Ok(Some(settlement::GetStatementResponse { part })) => match part {
+                    Some(Part::Lines(together)) => self.lines = together.lines.into_iter(),
+                    Some(part) => return Ok(Some(part)),
+                    None => {}
+                },
+                Ok(None) => return Ok(None),
                 Err(status) => {
                     let (code, message) = (status.code(), status.message().to_owned());
                     return Err(Error::Unknown(Box::new(UnknownOutcome {

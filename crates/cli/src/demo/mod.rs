@@ -190,7 +190,11 @@ async fn first_terms(plan: &Plan, clients: &Clients) -> anyhow::Result<Proposal>
 async fn statements(clients: &Clients) -> anyhow::Result<Vec<crate::commands::settle::Statement>> {
     let mut statements = Vec::new();
     for brand in Brand::ALL {
-        let request = GetStatementRequest { window: WINDOW.to_owned(), partner: String::new() };
+        let request = GetStatementRequest {
+            window: WINDOW.to_owned(),
+            partner: String::new(),
+            ..GetStatementRequest::default()
+        };
         statements.push(read_statement(clients.of(brand), request, |_| Ok(())).await?);
     }
     Ok(statements)

@@ -1,6 +1,8 @@
 //! Requests about settlement.
 
-use entente_api::settlement::{CloseWindowRequest, GetPositionRequest, RecordPaymentRequest};
+use entente_api::settlement::{
+    CloseWindowRequest, GetPositionRequest, GetStatementRequest, RecordPaymentRequest,
+};
 use entente_ledger::RequestId;
 use entente_loyalty::PartnerCode;
 use entente_settlement::iso20022::PaymentId;
@@ -11,6 +13,9 @@ use crate::{
     control::{PaidFor, RecordPayment},
     error::Refused,
 };
+
+/// A line has some hundred bytes, at most some 600: so many of them are far from what a client takes at once.
+const MAX_LINES_PER_MESSAGE: u16 = 1_000;
 
 /// The name of a window to be.
 pub fn close(request: &CloseWindowRequest) -> Result<String, Refused> {
@@ -54,6 +59,34 @@ pub fn position(
     request: &GetPositionRequest,
 ) -> Result<(WindowChoice, Option<PartnerCode>), Refused> {
     window_and_partner(&request.window, &request.partner)
+}
+
+/// A statement, as it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskedStatement {
+    /// Of which window.
+    pub window: WindowChoice,
+    /// Whose, if anybody is named.
+    pub partner: Option<PartnerCode>,
+    /// How many lines may come in one message; 0 where each is a part of its own.
+    pub lines_per_message: u16,
+}
+
+/// A statement of a window.
+pub fn statement(request: &GetStatementRequest) -> Result<AskedStatement, Refused> {
+    let mut violations = Violations::default();
+    let together = u16::try_from(request.lines_per_message).ok();
+    let together = together.filter(|lines| *lines <= MAX_LINES_PER_MESSAGE);
+    let together = together.ok_or(Expected::Borrowed("0 to 1000"));
+    let lines_per_message = violations.field("lines_per_message", together);
+    let named = window_and_partner(&request.window, &request.partner);
+    match (named, lines_per_message) {
+        (Ok((window, partner)), Some(lines_per_message)) => {
+            Ok(AskedStatement { window, partner, lines_per_message })
+        }
+        (Err(refused), _) => Err(violations.and(refused)),
+        (Ok(_), None) => Err(violations.refused()),
+    }
 }
 
 /// The partner that a read is about, if it is about one.

@@ -131,12 +131,12 @@ impl SettlementService for Settlement {
         request: Request<GetStatementRequest>,
     ) -> Result<Response<Self::GetStatementStream>, Status> {
         let permit = Permit::of(&request)?;
-        let asked = request.get_ref();
-        let (window, named) = parse::settlement::window_and_partner(&asked.window, &asked.partner)
-            .map_err(RpcError::from)?;
-        let partner = self.catalogue.subject(permit, named).await?.ok_or_else(nobody_named)?;
-        let WindowChoice::Closed(name) = window else { return Err(not_closed().into()) };
-        Ok(Response::new(self.settlements.statement(partner, &name).await?))
+        let asked = parse::settlement::statement(request.get_ref()).map_err(RpcError::from)?;
+        let named = self.catalogue.subject(permit, asked.partner).await?;
+        let partner = named.ok_or_else(nobody_named)?;
+        let WindowChoice::Closed(name) = asked.window else { return Err(not_closed().into()) };
+        let parts = self.settlements.statement(partner, &name, asked.lines_per_message).await?;
+        Ok(Response::new(parts))
     }
 
     async fn record_payment(

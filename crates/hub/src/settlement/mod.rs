@@ -36,6 +36,7 @@ pub(crate) use disputes::{ANSWER, EVIDENCE, dispute_unknown, wire_dispute};
 pub(crate) use floats::{Floats, wire_block};
 pub(crate) use names::{HUB, Names};
 pub use reports::Reports;
+use statement::Told;
 pub use statement::{Parts, window_unknown};
 pub(crate) use wire::closed;
 
@@ -127,8 +128,14 @@ impl Settlements {
         clearing::became(&window, (standings, changes), whom, &self.names().await?)
     }
 
-    /// The statement of a partner in a closed window, part by part.
-    pub async fn statement(&self, partner: Partner, window: &str) -> Result<Parts, RpcError> {
+    /// The statement of a partner in a closed window, part by part; so many lines in one, or each a part of
+    /// its own where 0 are to be.
+    pub async fn statement(
+        &self,
+        partner: Partner,
+        window: &str,
+        lines_per_message: u16,
+    ) -> Result<Parts, RpcError> {
         let place = Arc::clone(&self.statements).try_acquire_owned();
         let place = place.map_err(|_| Refused::overloaded())?;
         let found = settlement::window_by_name(&self.windows.totals, window).await?;
@@ -138,7 +145,8 @@ impl Settlements {
         let names = self.names().await?;
         let header = wire::header(&partner, &window, ledger);
         let statement = Statement::new(self.windows.clone(), partner.id, window);
-        Ok(statement::stream(header, statement, partner, names, place))
+        let told = Told::new(partner, names, lines_per_message);
+        Ok(statement::stream(header, statement, told, place))
     }
 
     /// The codes of partners, as new as anything that was read before.

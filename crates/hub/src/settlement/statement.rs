@@ -10,7 +10,10 @@ use std::{
 
 use entente_api::{
     error::ErrorReason,
-    settlement::{GetStatementResponse, StatementHeader, get_statement_response::Part},
+    settlement::{
+        GetStatementResponse, StatementHeader, StatementLine, StatementLines,
+        get_statement_response::Part,
+    },
 };
 use entente_ledger::Micros;
 use entente_loyalty::Partner;
@@ -73,15 +76,14 @@ struct Gone;
 pub(super) fn stream(
     header: StatementHeader,
     statement: Statement,
-    partner: Partner,
-    names: Names,
+    told: Told,
     place: OwnedSemaphorePermit,
 ) -> Parts {
     let (sender, pages) = mpsc::channel(WAITING);
     let read = ahead(statement);
     tokio::spawn(async move {
         let _place = place;
-        let mut sending = Sending { sender, partner, names, line_count: 0 };
+        let mut sending = Sending { sender, told };
         // A caller that is gone needs no answer.
         let _ = sending.all(header, read).await;
     });
@@ -102,11 +104,18 @@ fn ahead(mut statement: Statement) -> Receiver<Result<Page, StoreError>> {
     read
 }
 
-struct Sending {
-    sender: Sender<Vec<Sent>>,
+/// How a statement is told.
+pub(super) struct Told {
     partner: Partner,
     names: Names,
+    /// How many lines come in one message; 0 where each is a part of its own.
+    lines_per_message: usize,
     line_count: i64,
+}
+
+struct Sending {
+    sender: Sender<Vec<Sent>>,
+    told: Told,
 }
 
 impl Sending {
@@ -118,12 +127,35 @@ impl Sending {
         self.send(vec![Ok(Part::Header(header))]).await?;
         while let Some(page) = read.recv().await {
             let parts = match page {
-                Ok(page) => self.parts(page),
+                Ok(page) => self.told.parts(page),
                 Err(error) => vec![Err(error.into())],
             };
             self.send(parts).await?;
         }
         Ok(())
+    }
+
+    /// Sends parts; after one that says why there is none, nothing comes.
+    async fn send(&mut self, parts: Vec<Result<Part, RpcError>>) -> Result<(), Gone> {
+        let mut ended = false;
+        let mut page: Vec<Sent> = Vec::with_capacity(parts.len());
+        for part in parts {
+            ended = part.is_err();
+            let part = part.map(|part| GetStatementResponse { part: Some(part) });
+            page.push(part.map_err(Status::from));
+            if ended {
+                break;
+            }
+        }
+        self.sender.send_timeout(page, PATIENCE).await.map_err(|_| Gone)?;
+        if ended { Err(Gone) } else { Ok(()) }
+    }
+}
+
+impl Told {
+    /// To its partner, which is not told who issued a single member's points.
+    pub(super) fn new(partner: Partner, names: Names, lines_per_message: u16) -> Self {
+        Self { partner, names, lines_per_message: lines_per_message.into(), line_count: 0 }
     }
 
     fn parts(&mut self, page: Page) -> Vec<Result<Part, RpcError>> {
@@ -139,8 +171,11 @@ impl Sending {
             }
             Page::Lines(lines) => {
                 self.line_count += i64::try_from(lines.len()).unwrap_or(i64::MAX);
-                let lines = lines.into_iter();
-                lines.map(|line| wire::line(line, own, names).map(Part::Line)).collect()
+                let lines = lines.into_iter().map(|line| wire::line(line, own, names));
+                match self.lines_per_message {
+                    0 => lines.map(|line| line.map(Part::Line)).collect(),
+                    most => together(lines, most),
+                }
             }
             Page::Elsewhere(moved) => {
                 let moved = moved.iter();
@@ -168,20 +203,26 @@ impl Sending {
         }
         nets
     }
+}
 
-    /// Sends parts; after one that says why there is none, nothing comes.
-    async fn send(&mut self, parts: Vec<Result<Part, RpcError>>) -> Result<(), Gone> {
-        let mut ended = false;
-        let mut page: Vec<Sent> = Vec::with_capacity(parts.len());
-        for part in parts {
-            ended = part.is_err();
-            let part = part.map(|part| GetStatementResponse { part: Some(part) });
-            page.push(part.map_err(Status::from));
-            if ended {
-                break;
-            }
+/// Lines in parts of so many; one that cannot be told ends them.
+fn together(
+    lines: impl ExactSizeIterator<Item = Result<StatementLine, RpcError>>,
+    most: usize,
+) -> Vec<Result<Part, RpcError>> {
+    let mut parts = Vec::with_capacity(lines.len().div_ceil(most));
+    let mut next = Vec::with_capacity(lines.len().min(most));
+    let mut lines = lines.peekable();
+    while let Some(line) = lines.next() {
+        match line {
+            Ok(line) => next.push(line),
+            Err(error) => return vec![Err(error)],
         }
-        self.sender.send_timeout(page, PATIENCE).await.map_err(|_| Gone)?;
-        if ended { Err(Gone) } else { Ok(()) }
+        if next.len() == most || lines.peek().is_none() {
+            let room = Vec::with_capacity(lines.len().min(most));
+            let lines = std::mem::replace(&mut next, room);
+            parts.push(Ok(Part::Lines(StatementLines { lines })));
+        }
     }
+    parts
 }

@@ -19,6 +19,7 @@ use entente_store::{
     },
 };
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::{Names, floats, wire_window_state};
 use crate::{error::RpcError, parse::wire_timestamp, posting::COALITION};
@@ -104,7 +105,8 @@ pub(super) fn header(
     }
 }
 
-/// A line of `own`: the brand that issued a single member's points is not told to another.
+/// A line of `own`: the brand that issued a single member's points is not told to another. Millions are told
+/// at a time, so nothing is formatted that can be copied.
 pub(super) fn line(line: Line, own: PartnerId, names: &Names) -> Result<StatementLine, RpcError> {
     let movement = line.movement;
     let counterparty = match movement.counterparty {
@@ -112,11 +114,11 @@ pub(super) fn line(line: Line, own: PartnerId, names: &Names) -> Result<Statemen
         _ => COALITION.to_owned(),
     };
     Ok(StatementLine {
-        request_id: line.request_id.0.to_string(),
+        request_id: uuid_text(line.request_id.0),
         kind: kind(movement.kind).into(),
         posted_at: Some(wire_timestamp(line.posted_at)),
         activity_at: line.activity_at.map(wire_timestamp),
-        member_token: line.link_token.map(|token| token.to_string()).unwrap_or_default(),
+        member_token: line.link_token.map(uuid_text).unwrap_or_default(),
         receipt_reference: line.receipt_reference,
         points: movement.points.0,
         terms_version: line.terms_version.map(|version| version.0).unwrap_or_default(),
@@ -188,7 +190,12 @@ fn moved(movement: &Movement) -> Money {
 }
 
 pub(super) fn money(currency: Currency, micros: Micros) -> Money {
-    Money { currency: currency.to_string(), micros: micros.0 }
+    Money { currency: currency.code().to_owned(), micros: micros.0 }
+}
+
+/// As its `Display` has it, without what formatting costs.
+fn uuid_text(id: Uuid) -> String {
+    id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned()
 }
 
 pub(super) const fn side(side: Side) -> Direction {

@@ -58,6 +58,10 @@ impl<W: Write> Canonical<W> {
         let record = match part {
             Part::Header(header) => header_record(header)?,
             Part::Line(line) => line_record(line)?,
+            Part::Lines(together) => {
+                let mut lines = together.lines.iter();
+                return lines.try_for_each(|line| self.write(&line_record(line)?));
+            }
             Part::Elsewhere(sum) => {
                 let amount = (sum.direction, sum.amount.as_ref());
                 let moved = moved(sum.kind, &sum.counterparty, sum.points, amount)?;
@@ -78,9 +82,13 @@ impl<W: Write> Canonical<W> {
             }
             Part::Closing(closing) => closing_record(closing)?,
         };
+        self.write(&record)
+    }
+
+    fn write(&mut self, record: &StatementRecord<'_>) -> anyhow::Result<()> {
         match self.encoding {
-            Encoding::Csv => write_csv(&mut self.waiting, &record),
-            Encoding::JsonLines => write_json(&mut self.waiting, &record),
+            Encoding::Csv => write_csv(&mut self.waiting, record),
+            Encoding::JsonLines => write_json(&mut self.waiting, record),
         }
         if self.waiting.len() >= PRINTED { Ok(self.flush()?) } else { Ok(()) }
     }

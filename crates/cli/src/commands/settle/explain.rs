@@ -80,7 +80,8 @@ pub(super) async fn run(args: ExplainArgs) -> anyhow::Result<()> {
     let kind = args.kind.as_deref().map(kind_number).transpose()?;
     let client = args.connection.client().await?;
     let partner = args.partner.unwrap_or_default();
-    let request = GetStatementRequest { window: args.window, partner };
+    let request =
+        GetStatementRequest { window: args.window, partner, ..GetStatementRequest::default() };
     let mut largest: BTreeMap<String, Largest> = BTreeMap::new();
     let statement = read(&client, request, |part| {
         let source = match part {

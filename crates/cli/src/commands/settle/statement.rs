@@ -4,7 +4,8 @@
 use clap::Args;
 use entente_api::settlement::get_statement_response::Part;
 use entente_api::settlement::{
-    GetStatementRequest, StatementBalance, StatementClosing, StatementHeader, StatementTotal,
+    GetStatementRequest, StatementBalance, StatementClosing, StatementHeader, StatementLine,
+    StatementTotal,
 };
 use entente_client::Client;
 use serde_json::{Value, json};
@@ -53,8 +54,11 @@ pub(crate) struct Statement {
 
 pub(super) async fn run(args: StatementArgs) -> anyhow::Result<()> {
     let client = args.connection.client().await?;
-    let request =
-        GetStatementRequest { window: args.window, partner: args.partner.unwrap_or_default() };
+    let request = GetStatementRequest {
+        window: args.window,
+        partner: args.partner.unwrap_or_default(),
+        ..GetStatementRequest::default()
+    };
     let encoding = match args.connection.output {
         Format::Csv => Encoding::Csv,
         Format::Json => Encoding::JsonLines,
@@ -89,10 +93,8 @@ pub(crate) async fn read(
         each(&part)?;
         match part {
             Part::Header(header) => statement.header = header,
-            Part::Line(line) => {
-                statement.line_count += 1;
-                statement.prior_period_count += u64::from(line.prior_period);
-            }
+            Part::Line(line) => statement.count(&line),
+            Part::Lines(together) => together.lines.iter().for_each(|line| statement.count(line)),
             Part::Elsewhere(_) => {}
             Part::Total(total) => statement.totals.push(total),
             Part::Opening(unpaid) => statement.openings.push(unpaid),
@@ -104,6 +106,11 @@ pub(crate) async fn read(
 }
 
 impl Statement {
+    fn count(&mut self, line: &StatementLine) {
+        self.line_count += 1;
+        self.prior_period_count += u64::from(line.prior_period);
+    }
+
     /// The totals and what they come to.
     pub(crate) fn text(&self) -> String {
         let mut table = Table::new(&["for", "with", ">points", "", ">exact amount"]);
@@ -152,21 +159,10 @@ fn print_line(part: &Part) -> anyhow::Result<()> {
             let note = if header.simulation { " (a simulation)" } else { "" };
             say(&bold(&format!("Statement of {} for {}{note}", header.display_name, window.name)))?;
         }
-        Part::Line(line) => say(&format!(
-            "{}  {:<20}  {:>10}  {:<8}  {:>20}  {:<16}  {}{}",
-            time_text(line.posted_at.as_ref()),
-            amount_kind(line.kind),
-            points(line.points),
-            direction(line.direction),
-            money_exact(&line.amount.clone().unwrap_or_default()),
-            line.counterparty,
-            line.request_id,
-            if line.prior_period {
-                format!("  prior period, {}", date(line.activity_at.as_ref()))
-            } else {
-                String::new()
-            },
-        ))?,
+        Part::Line(line) => say(&line_text(line))?,
+        Part::Lines(together) => {
+            together.lines.iter().try_for_each(|line| say(&line_text(line)))?;
+        }
         Part::Elsewhere(sum) => say(&format!(
             "{:<20}  {:<20}  {:>10}  {:<8}  {:>20}  {}",
             sum.day,
@@ -179,6 +175,24 @@ fn print_line(part: &Part) -> anyhow::Result<()> {
         Part::Opening(_) | Part::Total(_) | Part::Balance(_) | Part::Closing(_) => {}
     }
     Ok(())
+}
+
+fn line_text(line: &StatementLine) -> String {
+    format!(
+        "{}  {:<20}  {:>10}  {:<8}  {:>20}  {:<16}  {}{}",
+        time_text(line.posted_at.as_ref()),
+        amount_kind(line.kind),
+        points(line.points),
+        direction(line.direction),
+        money_exact(&line.amount.clone().unwrap_or_default()),
+        line.counterparty,
+        line.request_id,
+        if line.prior_period {
+            format!("  prior period, {}", date(line.activity_at.as_ref()))
+        } else {
+            String::new()
+        },
+    )
 }
 
 fn total_json(total: &StatementTotal) -> Value {

@@ -43,8 +43,11 @@ pub(crate) async fn read(
         let mut totals = Totals::default();
         let mut whole = Statement::default();
         let months = stream::iter(windows).map(async |window| {
-            let request =
-                GetStatementRequest { window: window.name.clone(), partner: String::new() };
+            let request = GetStatementRequest {
+                window: window.name.clone(),
+                partner: String::new(),
+                ..GetStatementRequest::default()
+            };
             let mut totals = Totals::default();
             let counted = |part: &Part| {
                 count(&mut totals, part);
