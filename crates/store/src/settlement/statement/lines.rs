@@ -163,7 +163,7 @@ impl Source {
             after.seq,
             i64::from(self.page_size)
         );
-        // To read through the pool itself costs more for each row.
+        // Of its own: through the pool each row would pass one more stream.
         let mut connection = self.pool.acquire().await?;
         Ok(rows.fetch_all(&mut *connection).await?)
     }
