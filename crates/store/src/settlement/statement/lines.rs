@@ -13,6 +13,7 @@ use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use sqlx::PgPool;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::{
@@ -26,14 +27,16 @@ use crate::{StoreError, archive, settlement::names::Names};
 #[derive(Debug)]
 pub(super) struct Lines {
     source: Source,
-    next: Vec<Row>,
+    /// The next operations. They are taken from the database beside what those before them moved, by a task of
+    /// its own, which ends with this.
+    next: JoinSet<Result<Vec<Row>, StoreError>>,
     left: Vec<Left>,
     names: Names,
     passed: Passed,
 }
 
 /// What is read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Source {
     pool: PgPool,
     partner: PartnerId,
@@ -82,35 +85,33 @@ impl Lines {
     ) -> Result<Self, StoreError> {
         let source = Source { pool: pool.clone(), partner, window, period, page_size };
         let first = After { posted_at: period.0, cell: -1, seq: 0 };
-        let (left, next) =
-            futures::try_join!(stretches::of_window(pool, period), source.rows(first))?;
+        let mut next = JoinSet::new();
+        next.spawn(source.clone().rows(first));
+        let left = stretches::of_window(pool, period).await?;
         Ok(Self { source, next, left, names: Names::default(), passed: Passed::default() })
     }
 
-    /// The lines of the next operations, and whether there may be more. While it is read what those moved, the
-    /// operations after them are read as well.
+    /// The lines of the next operations, and whether there may be more.
     pub(super) async fn page(&mut self) -> Result<(Vec<Line>, bool), StoreError> {
-        let rows = mem::take(&mut self.next);
         let Self { source, next, left, names, passed } = self;
+        let rows = match next.join_next().await {
+            Some(read) => read.map_err(|_| sqlx::Error::WorkerCrashed)??,
+            None => Vec::new(),
+        };
         let full = rows.len() == usize::from(source.page_size);
         let last = rows.last().filter(|_| full).map(Row::place);
+        if let Some(last) = last {
+            next.spawn(source.clone().rows(last));
+        }
         let until = match last {
             Some(_) => last_of_cells(left, &rows),
             None => vec![i64::MAX; left.len()],
         };
         let members = rows.iter().filter_map(|row| row.member_id);
-        let following = async {
-            match last {
-                Some(last) => source.rows(last).await,
-                None => Ok(Vec::new()),
-            }
-        };
-        let (moved, (), following) = futures::try_join!(
+        let (moved, ()) = futures::try_join!(
             source.moved((left, &until), &rows, passed),
             names.learn(&source.pool, source.partner, members),
-            following
         )?;
-        *next = following;
         Ok((self.lines(rows, &moved)?, last.is_some()))
     }
 
@@ -143,7 +144,7 @@ impl Lines {
 
 impl Source {
     /// The next operations after a place.
-    async fn rows(&self, after: After) -> Result<Vec<Row>, StoreError> {
+    async fn rows(self, after: After) -> Result<Vec<Row>, StoreError> {
         let (opened_at, closed_at) = self.period;
         let rows = sqlx::query_as!(
             Row,
