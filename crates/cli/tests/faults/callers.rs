@@ -28,7 +28,7 @@ pub(crate) async fn calls_dropped_at_random_moments(world: &World) -> Result<Row
     let seed = world.settings.seed_of(6);
     let stage = Stage::build(world, "").await?;
     let within = Some(Duration::from_millis(40));
-    let crew = Crew { callers: 32, members: 2, seed, dropped_within: within, operations: None };
+    let crew = Crew { callers: 32, members: 2, dropped_within: within, ..crew(seed) };
     let load = Load::start(&stage, stage.brands().await?, crew).await?;
     let begun = Instant::now();
     while load.dropped() < world.settings.dropped_calls {

@@ -57,8 +57,8 @@ pub(crate) async fn clocks_that_step(world: &World) -> Result<Row> {
         clocks.set(0, 0)?;
         back_after.push(load.back_since(moment).await?);
     }
-    let done = load.finish().await?;
-    verify::all(&stage, &done).await?;
+    let mut done = load.finish().await?;
+    verify::all(&stage, &mut done).await?;
     let pool = verify::pool(&stage.ledger.owner_url).await?;
     let mut operations = done.operations();
     operations += holds_and_windows(&stage, &clocks, &pool).await?;

@@ -66,17 +66,17 @@ pub(crate) const fn crew(seed: u64) -> Crew {
 /// Compares the ledger with what callers know, and tells of it.
 pub(crate) async fn ended(
     stage: Stage<'_>,
-    done: Done,
+    mut done: Done,
     what: String,
     back_after: Vec<Duration>,
 ) -> Result<Row> {
-    verify::all(&stage, &done).await?;
+    let replayed = verify::all(&stage, &mut done).await?;
     stage.end().await?;
     Ok(Row {
         done: what,
         operations: done.operations(),
         unknown: done.tally.doubted(),
         back_after,
-        seen: done.tally.told(),
+        seen: format!("{replayed}; {}", done.tally.told()),
     })
 }

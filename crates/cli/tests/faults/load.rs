@@ -18,6 +18,7 @@ use uuid::{Builder, Uuid};
 use crate::{
     member::{Member, Step},
     request::{Doubt, Outcome, Request, asked},
+    sent::{Figures, Sent, Told},
     stage::{Brands, PATIENT, Stage},
 };
 
@@ -48,6 +49,8 @@ pub(crate) struct Load {
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) members: Vec<Member>,
+    /// What was sent of each member, until it is replayed.
+    pub(crate) sent: Vec<Vec<Sent>>,
     /// By brand.
     pub(crate) posted: [Vec<Uuid>; PARTNERS.len()],
     pub(crate) refused: [Vec<Uuid>; PARTNERS.len()],
@@ -84,6 +87,8 @@ struct Caller {
     shared: Arc<Shared>,
     rng: StdRng,
     members: Vec<Member>,
+    /// Of each member.
+    sent: Vec<Vec<Sent>>,
     dropped_within: Option<Duration>,
     posted: [Vec<Uuid>; PARTNERS.len()],
     refused: [Vec<Uuid>; PARTNERS.len()],
@@ -143,6 +148,7 @@ impl Load {
         let Self { callers, shared } = self;
         let mut done = Done {
             members: Vec::new(),
+            sent: Vec::new(),
             posted: Default::default(),
             refused: Default::default(),
             tally: Tally::default(),
@@ -150,6 +156,7 @@ impl Load {
         for caller in callers {
             let caller = caller.await?;
             done.members.extend(caller.members);
+            done.sent.extend(caller.sent);
             for (all, one) in done.posted.iter_mut().zip(caller.posted) {
                 all.extend(one);
             }
@@ -225,6 +232,7 @@ impl Caller {
             shared: Arc::clone(shared),
             rng: StdRng::seed_from_u64(crew.seed.wrapping_add(spread)),
             members: (0..crew.members).map(member).collect(),
+            sent: vec![Vec::new(); crew.members],
             dropped_within: crew.dropped_within,
             posted: Default::default(),
             refused: Default::default(),
@@ -250,20 +258,26 @@ impl Caller {
         let (brand, request) = self.members[member].request(step, id);
         let (outcome, sent) = self.outcome(brand, &request, id).await?;
         let known = &mut self.members[member];
-        match (outcome, known.refusal(step)) {
-            (Outcome::Posted { balances, .. }, None) => {
+        let asked = known.asked(step);
+        let told = match (outcome, known.refusal(step)) {
+            (Outcome::Posted { operation: Some(operation), balances, .. }, None) => {
                 known.apply(step, id);
                 self.posted[brand].push(id);
                 if balances != Some(known.wallet) {
                     return Err(format!("answered {balances:?} and not {:?}", known.wallet));
                 }
+                Told::Posted(Figures::told(&operation, known.wallet))
             }
             (Outcome::Refused(reason), Some(expected)) if reason == expected => {
                 self.refused[brand].push(id);
+                Told::Refused(reason)
             }
             (Outcome::Bad(answer), _) => return Err(answer),
             (other, expected) => return Err(format!("{other:?} and not {expected:?}")),
-        }
+        };
+        known.commands += 1;
+        let brand = u8::try_from(brand).unwrap_or(u8::MAX);
+        self.sent[member].push(Sent { id, brand, asked, told });
         let sent = micros(sent.duration_since(self.shared.begun));
         self.shared.fresh.fetch_max(sent, Ordering::Relaxed);
         Ok(())

@@ -12,12 +12,15 @@ use entente_testkit::cast::money;
 use rand::{RngExt as _, rngs::StdRng};
 use uuid::Uuid;
 
-use crate::request::Request;
+use crate::{request::Request, sent::Asked};
 
 /// The currencies of the cast's terms.
 const CURRENCIES: [&str; 3] = ["EUR", "USD", "EUR"];
 
-/// Purchases and burns that may still be undone; the oldest are forgotten.
+/// What every purchase here is.
+pub(crate) const CATEGORY: &str = "stay";
+
+/// Purchases, burns and captures that may still be undone; the oldest are forgotten.
 const REMEMBERED: usize = 20;
 
 /// A member, who earns at one brand and spends at two.
@@ -29,6 +32,8 @@ pub(crate) struct Member {
     /// Where it is known too.
     pub(crate) away: usize,
     pub(crate) wallet: Balances,
+    /// How many commands have an outcome.
+    pub(crate) commands: u32,
     earns: Vec<Posted>,
     burns: Vec<Posted>,
     holds: Vec<Posted>,
@@ -39,6 +44,8 @@ pub(crate) struct Member {
 struct Posted {
     brand: usize,
     id: Uuid,
+    /// Which of the member's commands it is, from 0.
+    at: u32,
     points: i64,
 }
 
@@ -58,7 +65,8 @@ impl Member {
     /// A member with nothing.
     pub(crate) fn new(reference: String, home: usize, away: usize) -> Self {
         let (earns, burns, holds) = (Vec::new(), Vec::new(), Vec::new());
-        Self { reference, home, away, wallet: Balances::default(), earns, burns, holds }
+        let (wallet, commands) = (Balances::default(), 0);
+        Self { reference, home, away, wallet, commands, earns, burns, holds }
     }
 
     /// Something that can be asked now, now and then in vain.
@@ -94,9 +102,8 @@ impl Member {
         let (request_id, member_reference) = (id.to_string(), self.reference.clone());
         match step {
             Step::Earn { points } => {
-                // A fraction more than a whole point's worth earns no more.
-                let spend = money(points * 1_000_000 + 7, CURRENCIES[self.home]);
-                let category = "stay".to_owned();
+                let spend = money(micros(points), CURRENCIES[self.home]);
+                let category = CATEGORY.to_owned();
                 let (spend, rest) = (Some(spend), EarnRequest::default());
                 let request = EarnRequest { request_id, member_reference, spend, category, ..rest };
                 (self.home, Request::Earn(request))
@@ -129,6 +136,19 @@ impl Member {
         }
     }
 
+    /// A step as it is kept for a replay.
+    pub(crate) fn asked(&self, step: Step) -> Asked {
+        match step {
+            Step::Earn { points } => Asked::Earn { micros: micros(points) },
+            Step::Burn { points, .. } => Asked::Burn { points },
+            Step::Authorize { points, .. } => Asked::Authorize { points },
+            Step::Capture { hold, points } => Asked::Capture { of: self.holds[hold].at, points },
+            Step::Void { hold } => Asked::Void { of: self.holds[hold].at },
+            Step::ReverseEarn { earn } => Asked::Reverse { of: self.earns[earn].at },
+            Step::ReverseBurn { burn } => Asked::Reverse { of: self.burns[burn].at },
+        }
+    }
+
     /// Why a step is refused, if it is.
     pub(crate) fn refusal(&self, step: Step) -> Option<ErrorReason> {
         match step {
@@ -143,22 +163,28 @@ impl Member {
 
     /// The step is done.
     pub(crate) fn apply(&mut self, step: Step, id: Uuid) {
+        let at = self.commands;
         match step {
             Step::Earn { points } => {
                 self.receive(points);
-                remember(&mut self.earns, Posted { brand: self.home, id, points });
+                remember(&mut self.earns, Posted { brand: self.home, id, at, points });
             }
             Step::Burn { brand, points } => {
                 self.wallet.available -= points;
-                remember(&mut self.burns, Posted { brand, id, points });
+                remember(&mut self.burns, Posted { brand, id, at, points });
             }
             Step::Authorize { brand, points } => {
                 self.wallet.available -= points;
                 self.wallet.held += points;
-                self.holds.push(Posted { brand, id, points });
+                self.holds.push(Posted { brand, id, at, points });
             }
-            Step::Capture { hold, points } => self.end_hold(hold, points),
-            Step::Void { hold } => self.end_hold(hold, 0),
+            Step::Capture { hold, points } => {
+                let brand = self.end_hold(hold, points);
+                remember(&mut self.burns, Posted { brand, id, at, points });
+            }
+            Step::Void { hold } => {
+                self.end_hold(hold, 0);
+            }
             Step::ReverseEarn { earn } => {
                 let Posted { points, .. } = self.earns.swap_remove(earn);
                 let taken = points.min(self.wallet.available);
@@ -172,10 +198,12 @@ impl Member {
         }
     }
 
-    fn end_hold(&mut self, hold: usize, captured: i64) {
-        let Posted { points, .. } = self.holds.swap_remove(hold);
+    /// Whose hold it was.
+    fn end_hold(&mut self, hold: usize, captured: i64) -> usize {
+        let Posted { brand, points, .. } = self.holds.swap_remove(hold);
         self.wallet.held -= points;
         self.receive(points - captured);
+        brand
     }
 
     /// Points become available, and repay debt first.
@@ -184,6 +212,11 @@ impl Member {
         self.wallet.debt -= repaid;
         self.wallet.available += points - repaid;
     }
+}
+
+/// What is paid for so many points: a fraction more than they take earns no more.
+const fn micros(points: i64) -> i64 {
+    points * 1_000_000 + 7
 }
 
 fn remember(list: &mut Vec<Posted>, posted: Posted) {

@@ -8,7 +8,7 @@ use entente_client::{
             AuthorizeRequest, BurnRequest, CaptureRequest, EarnRequest, GetOperationRequest,
             ReverseRequest, VoidRequest, get_operation_response::Outcome as Kept,
         },
-        types::Balances,
+        types::{Balances, Operation},
     },
 };
 use tonic::Code;
@@ -28,7 +28,7 @@ pub(crate) enum Request {
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// It is done, and this is what the member has after it.
-    Posted { balances: Option<Balances>, replayed: bool },
+    Posted { operation: Option<Box<Operation>>, balances: Option<Balances>, replayed: bool },
     /// It is refused for good.
     Refused(ErrorReason),
     /// Nobody knows, or nothing was done; to be sent again.
@@ -53,7 +53,7 @@ impl Request {
     pub(crate) async fn send(&self, client: &Client) -> Outcome {
         macro_rules! sent {
             ($call:ident, $request:expr) => {
-                client.$call($request.clone()).await.map(|a| (a.balances, a.replayed))
+                client.$call($request.clone()).await.map(|a| (a.operation, a.balances, a.replayed))
             };
         }
         let answer = match self {
@@ -65,7 +65,10 @@ impl Request {
             Self::Reverse(request) => sent!(reverse, request),
         };
         match answer {
-            Ok((balances, replayed)) => Outcome::Posted { balances, replayed },
+            Ok((operation, balances, replayed)) => {
+                let operation = operation.map(Box::new);
+                Outcome::Posted { operation, balances, replayed }
+            }
             Err(error) => judged(&error),
         }
     }
@@ -76,9 +79,11 @@ pub(crate) async fn asked(client: &Client, request_id: &str) -> Option<Outcome> 
     let request = GetOperationRequest { request_id: request_id.to_owned() };
     match client.get_operation(request).await {
         Ok(answer) => Some(match answer.outcome {
-            Some(Kept::Operation(_)) => {
-                Outcome::Posted { balances: answer.balances, replayed: true }
-            }
+            Some(Kept::Operation(operation)) => Outcome::Posted {
+                operation: Some(Box::new(operation)),
+                balances: answer.balances,
+                replayed: true,
+            },
             Some(Kept::Refusal(status)) => Outcome::Refused(Refusal::from_kept(&status).reason),
             None => Outcome::Bad("GetOperation answered nothing".to_owned()),
         }),

@@ -39,7 +39,7 @@ impl Settings {
             dropped_calls: given("DROPPED_CALLS").unwrap_or(2_000),
             failovers: number("FAILOVERS", 3),
             flood: Duration::from_secs(given("FLOOD_SECONDS").unwrap_or(4)),
-            operations: given("OPERATIONS").unwrap_or(3_000),
+            operations: given("OPERATIONS").unwrap_or(100_000),
             attackers: number("ATTACKERS", 300),
             handshakes: number("HANDSHAKES", 2_500),
         }

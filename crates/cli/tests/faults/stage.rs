@@ -150,6 +150,12 @@ impl<'w> Stage<'w> {
         self.brands_at(&[self.front.address()]).await
     }
 
+    /// The same, straight to the hub.
+    pub(crate) async fn brands_straight(&self) -> Result<Brands> {
+        let address = self.hub.as_ref().context("it runs")?.addresses.partners;
+        self.brands_at(&[address]).await
+    }
+
     /// The same at other addresses.
     pub(crate) async fn brands_at(&self, addresses: &[SocketAddr]) -> Result<Brands> {
         let client = async |code: &str| {

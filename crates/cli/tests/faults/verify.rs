@@ -9,20 +9,22 @@ use uuid::Uuid;
 
 use crate::{
     load::Done,
+    replay::{self, Compared},
     stage::{Brands, Stage},
 };
 
 /// Ids that are looked up at once.
 const IDS: usize = 10_000;
 
-/// Verifies everything that is known of a run.
-pub(crate) async fn all(stage: &Stage<'_>, done: &Done) -> Result<()> {
+/// Verifies everything that is known of a run; what was sent is replayed, and forgotten.
+pub(crate) async fn all(stage: &Stage<'_>, done: &mut Done) -> Result<Compared> {
     balances(&stage.brands().await?, done).await?;
     let pool = pool(&stage.ledger.owner_url).await?;
     outcomes(&pool, done).await?;
     invariants(&pool).await?;
+    let replayed = replay::compare(&pool, std::mem::take(&mut done.sent)).await?;
     pool.close().await;
-    Ok(())
+    Ok(replayed)
 }
 
 /// A small pool of the owner's.
@@ -66,13 +68,16 @@ async fn outcomes(pool: &PgPool, done: &Done) -> Result<()> {
     Ok(())
 }
 
+/// One look for each id: joined, all requests would be read for each part of the ids.
 async fn lost(pool: &PgPool, code: &str, ids: &[Uuid], refused: bool) -> Result<Vec<Uuid>> {
     let lost = sqlx::query_scalar(
         "SELECT sent.id FROM unnest($2::uuid[]) AS sent (id)
-         WHERE NOT EXISTS (
-             SELECT FROM requests NATURAL JOIN partners
-             WHERE code = $1 AND request_id = sent.id AND refused = $3
-         ) LIMIT 5",
+         LEFT JOIN LATERAL (
+             SELECT refused FROM requests
+             WHERE partner_id = (SELECT partner_id FROM partners WHERE code = $1)
+               AND request_id = sent.id OFFSET 0
+         ) kept ON true
+         WHERE kept.refused IS DISTINCT FROM $3 LIMIT 5",
     );
     Ok(lost.bind(code).bind(ids).bind(refused).fetch_all(pool).await?)
 }
