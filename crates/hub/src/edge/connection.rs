@@ -112,6 +112,12 @@ impl Connection {
     /// first, the system would answer its bytes by a reset, and of that a peer may lose what it had
     /// not read yet: why its stream has ended.
     fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        // Asked first: what is read below may use up this poll's budget, and then no timer is looked at.
+        let over =
+            self.lingering.as_mut().is_none_or(|time| time.as_mut().poll(context).is_ready());
+        if over {
+            return Poll::Ready(());
+        }
         let Ok(stream) = self.stream(context) else { return Poll::Ready(()) };
         let (socket, _) = stream.get_mut().get_mut();
         let mut discarded = [0; DISCARDED_AT_ONCE];
@@ -120,10 +126,9 @@ impl Connection {
             match Pin::new(&mut *socket).poll_read(context, &mut buffer) {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
                 Poll::Ready(_) => return Poll::Ready(()),
-                Poll::Pending => break,
+                Poll::Pending => return Poll::Pending,
             }
         }
-        self.lingering.as_mut().map_or(Poll::Ready(()), |time| time.as_mut().poll(context))
     }
 }
 
