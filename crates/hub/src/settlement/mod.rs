@@ -49,8 +49,9 @@ use crate::{
 
 /// How many positions are read at the same time; the others wait.
 const POSITIONS_AT_ONCE: usize = 4;
-/// How many statements are streamed at the same time; the others are told to come again.
-const STATEMENTS_AT_ONCE: usize = 16;
+/// How many statements are read at the same time, each by some three connections; the others are told to come
+/// again.
+const STATEMENTS_AT_ONCE: usize = 8;
 
 /// Reads of settlement. Clones share its bounds.
 #[derive(Debug, Clone)]

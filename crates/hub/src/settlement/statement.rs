@@ -2,6 +2,7 @@
 //! ahead, so a statement is never in memory as a whole, and the database does not wait for the caller.
 
 use std::{
+    future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -72,6 +73,18 @@ pub fn window_unknown() -> Refused {
 /// The caller left, or is too slow.
 struct Gone;
 
+/// What is read page by page.
+trait Pages: Send + 'static {
+    /// The next page; `None` at the end.
+    fn page(&mut self) -> impl Future<Output = Result<Option<Page>, StoreError>> + Send;
+}
+
+impl Pages for Statement {
+    fn page(&mut self) -> impl Future<Output = Result<Option<Page>, StoreError>> + Send {
+        Self::page(self)
+    }
+}
+
 /// Reads a statement in a task of its own and sends its parts.
 pub(super) fn stream(
     header: StatementHeader,
@@ -80,21 +93,33 @@ pub(super) fn stream(
     place: OwnedSemaphorePermit,
 ) -> Parts {
     let (sender, pages) = mpsc::channel(WAITING);
-    let read = ahead(statement);
+    let read = ahead(statement, place);
     tokio::spawn(async move {
-        let _place = place;
-        let mut sending = Sending { sender, told };
-        // A caller that is gone needs no answer.
-        let _ = sending.all(header, read).await;
+        let mut sending = Sending { sender: sender.clone(), told };
+        // A caller that is gone needs no answer, and no page that is being read for it.
+        tokio::select! {
+            _ = sending.all(header, read) => {}
+            () = sender.closed() => {}
+        }
     });
     Parts { pages, page: Vec::new().into_iter() }
 }
 
-/// Reads pages, until one cannot be read or nobody takes them any more.
-fn ahead(mut statement: Statement) -> Receiver<Result<Page, StoreError>> {
+/// Reads pages, until one cannot be read or nobody takes them any more; then the one that is being read is given
+/// up. The place is taken as long as anything is read.
+fn ahead(
+    mut statement: impl Pages,
+    place: OwnedSemaphorePermit,
+) -> Receiver<Result<Page, StoreError>> {
     let (pages, read) = mpsc::channel(WAITING);
     tokio::spawn(async move {
-        while let Some(page) = statement.page().await.transpose() {
+        let _place = place;
+        loop {
+            let page = tokio::select! {
+                page = statement.page() => page,
+                () = pages.closed() => return,
+            };
+            let Some(page) = page.transpose() else { return };
             let failed = page.is_err();
             if pages.send(page).await.is_err() || failed {
                 return;
@@ -225,4 +250,44 @@ fn together(
         }
     }
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    /// Some pages, and then one that is read for ever.
+    struct Endless(usize);
+
+    impl Pages for Endless {
+        async fn page(&mut self) -> Result<Option<Page>, StoreError> {
+            if let Some(left) = self.0.checked_sub(1) {
+                self.0 = left;
+                return Ok(Some(Page::Lines(Vec::new())));
+            }
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_that_nobody_waits_for_is_given_up_and_its_place_is_free() {
+        let places = Arc::new(Semaphore::new(1));
+        for pages in [0, 1, 5] {
+            let place = Arc::clone(&places).try_acquire_owned().expect("a place");
+            let mut read = ahead(Endless(pages), place);
+            for _ in 0..pages.min(1) {
+                read.recv().await.expect("a page").expect("read");
+            }
+            tokio::task::yield_now().await;
+            assert_eq!(places.available_permits(), 0, "it is still read");
+            drop(read);
+            let freed = places.acquire();
+            let freed = tokio::time::timeout(Duration::from_secs(1), freed).await;
+            assert!(freed.is_ok(), "after {pages} pages");
+        }
+    }
 }

@@ -209,7 +209,11 @@ impl Source {
                 Ok(found) => {
                     add(moved, Moved::of(places[found].1, &transfer, partner, currencies)?)?;
                 }
-                Err(_) => of_issuer.extend(others.add(&transfer, partner, currencies)?),
+                Err(_) => {
+                    if let Some(of) = others.add(&transfer, partner, currencies)? {
+                        of.keep_in(&mut of_issuer)?;
+                    }
+                }
             }
         }
         Ok(of_issuer)

@@ -137,6 +137,18 @@ impl Moved {
     }
 }
 
+impl OfIssuer {
+    /// Adds it to those that are to be looked up; an operation's come together, and are one.
+    pub(super) fn keep_in(self, kept: &mut Vec<Self>) -> Result<(), StoreError> {
+        let key = |of: &Self| (of.place, of.day, of.kind, of.currency);
+        if let Some(last) = kept.last_mut().filter(|last| key(last) == key(&self)) {
+            return last.sum.add(self.sum);
+        }
+        kept.push(self);
+        Ok(())
+    }
+}
+
 impl Others {
     /// Adds a transfer of another's operation; or says that it has to be looked up whose that is. Payments
     /// are left out, since they settle windows that are closed, and so are gifts of others' members: the

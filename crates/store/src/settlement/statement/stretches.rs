@@ -14,8 +14,9 @@ use sqlx::{
 
 use crate::StoreError;
 
-/// Operations of all cells that one statement reads at most.
-const STRETCH: i64 = 32_768;
+/// Operations of all cells that one statement reads at most: for so long it keeps a connection, which others
+/// wait for.
+const STRETCH: i64 = 8_192;
 
 /// What is left of a cell: the numbers after one, up to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,8 +158,8 @@ mod tests {
     #[test]
     fn what_is_left_is_taken_once_in_stretches_that_are_not_too_long() {
         let cell = |cell, after, until| Left { cell, after, until };
-        let mut left = [cell(0, 10, 50_000), cell(1, 0, 3), cell(2, 7, 7)];
         let step = STRETCH / 3;
+        let mut left = [cell(0, 10, 20 + 5 * step), cell(1, 0, 3), cell(2, 7, 7)];
         assert_eq!(next(&mut left, &[20, 0, 9]), Some(vec![cell(0, 10, 20)]));
         assert_eq!(next(&mut left, &[20, 0, 9]), None, "up to the last of a page");
         let all = [i64::MAX; 3];
@@ -169,6 +170,6 @@ mod tests {
             assert!(after == from && until - after <= step);
             (from, count) = (until, count + 1);
         }
-        assert_eq!((from, count), (50_000, 4));
+        assert_eq!((from, count), (20 + 5 * step, 4));
     }
 }
