@@ -1,9 +1,6 @@
 //! What partners read of their members: balances and operations. Nothing here has an effect.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use entente_api::{
     member::{CheckLinkResponse, ExpiringPoints, GetBalanceResponse},
@@ -11,7 +8,7 @@ use entente_api::{
     types,
 };
 use entente_ledger::{Overflow, PartnerId, Points, Seq, Wallet};
-use entente_loyalty::{Floats, Partner, PartnerCode, State};
+use entente_loyalty::{Partner, PartnerCode, State};
 use entente_store::{
     ResolvedLink, StoreError, archive,
     batch::{MemberNeeds, Snapshot},
@@ -83,17 +80,8 @@ impl Reading {
             }
             let needs = MemberNeeds { everything_open: true, ..MemberNeeds::default() };
             let needs = BTreeMap::from([((link.cell, link.member), needs)]);
-            let state = State {
-                catalogue: &catalogue,
-                window: snapshot.window,
-                members: snapshot.members(&needs).await?.members,
-                receipts: HashMap::new(),
-                exposures: BTreeMap::new(),
-                changed_exposures: BTreeSet::new(),
-                floats: Floats::default(),
-                counted: BTreeMap::new(),
-                changed_counted: BTreeSet::new(),
-            };
+            let members = snapshot.members(&needs).await?.members;
+            let state = State::new(&catalogue, snapshot.window, members);
             balance(partner, &link, state, snapshot.now)
         };
         let task = tokio::spawn(given_up_after(READ, read));

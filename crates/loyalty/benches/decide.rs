@@ -2,7 +2,7 @@
 //! has: `cargo bench -p entente-loyalty`.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     hint::black_box,
 };
 
@@ -13,7 +13,7 @@ use entente_ledger::{
 };
 use entente_loyalty::{
     Action, Agreement, Bought, BurnAmount, Catalogue, Command, EarnCategory, EarnRounding,
-    EarnRule, Floats, Member, Partner, State, Terms, Window, Windows,
+    EarnRule, Member, Partner, State, Terms, Window, Windows,
 };
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -104,17 +104,8 @@ fn guest(lot_count: i64) -> Member {
 
 fn state(catalogue: &Catalogue, guest: Member) -> State<'_> {
     let window = |id| Window { id: WindowId(id), opened_at: time("2026-01-01T00:00:00Z") };
-    State {
-        catalogue,
-        window: Windows { live: window(1), testing: window(-1) },
-        members: HashMap::from([(GUEST, guest)]),
-        receipts: HashMap::new(),
-        exposures: BTreeMap::new(),
-        changed_exposures: BTreeSet::new(),
-        floats: Floats::default(),
-        counted: BTreeMap::new(),
-        changed_counted: BTreeSet::new(),
-    }
+    let windows = Windows { live: window(1), testing: window(-1) };
+    State::new(catalogue, windows, HashMap::from([(GUEST, guest)]))
 }
 
 fn command(action: Action) -> Command {

@@ -156,3 +156,25 @@ pub struct State<'a> {
     /// The meters that changed.
     pub changed_counted: BTreeSet<MeterKey>,
 }
+
+impl<'a> State<'a> {
+    /// These members, and nothing else loaded.
+    #[must_use]
+    pub fn new(
+        catalogue: &'a Catalogue,
+        window: Windows,
+        members: HashMap<MemberId, Member>,
+    ) -> Self {
+        Self {
+            catalogue,
+            window,
+            members,
+            receipts: HashMap::new(),
+            exposures: BTreeMap::new(),
+            changed_exposures: BTreeSet::new(),
+            floats: Floats::default(),
+            counted: BTreeMap::new(),
+            changed_counted: BTreeSet::new(),
+        }
+    }
+}

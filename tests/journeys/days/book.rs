@@ -1,14 +1,14 @@
 //! The hub's own rules without a hub: commands are decided on members in memory, in order.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 
 use entente_ledger::{
     Cell, MemberId, Micros, PartnerId, Points, PositionAmount, PositionKey, RequestId, Seq,
     WindowId, positions,
 };
 use entente_loyalty::{
-    Action, Bought, BurnAmount, Catalogue, Command, Decision, Floats, Member, OperationKind,
-    Original, OriginalKind, Refusal, ReversePart, State, Window, Windows,
+    Action, Bought, BurnAmount, Catalogue, Command, Decision, Member, OperationKind, Original,
+    OriginalKind, Refusal, ReversePart, State, Window, Windows,
 };
 use entente_testkit::morning;
 use jiff::Timestamp;
@@ -43,17 +43,8 @@ impl<'c> Book<'c> {
         let members = (0..coalition.members).map(member);
         let members = members.map(|id| (id, Member::new(id, id.cell(CELLS)))).collect();
         let window = |id| Window { id: WindowId(id), opened_at: morning() };
-        let state = State {
-            catalogue,
-            window: Windows { live: window(0), testing: window(-1) },
-            members,
-            receipts: HashMap::new(),
-            exposures: BTreeMap::new(),
-            changed_exposures: BTreeSet::new(),
-            floats: Floats::default(),
-            counted: BTreeMap::new(),
-            changed_counted: BTreeSet::new(),
-        };
+        let windows = Windows { live: window(0), testing: window(-1) };
+        let state = State::new(catalogue, windows, members);
         let (seqs, decisions, done) = (BTreeMap::new(), Vec::new(), Vec::new());
         Self { coalition, state, seqs, decisions, done, requests: 0 }
     }

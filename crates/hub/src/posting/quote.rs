@@ -1,7 +1,7 @@
 //! Quotes: the same decision, on a snapshot that is thrown away.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
@@ -118,14 +118,9 @@ async fn read<'a>(
     let partners: BTreeSet<PartnerId> =
         loaded.partners().into_iter().chain([command.partner]).collect();
     Ok(State {
-        catalogue,
-        window: snapshot.window,
-        receipts: HashMap::new(),
         exposures: snapshot.exposures(&partners).await?,
         floats: snapshot.floats(&needs::floats_of(command, catalogue)).await?,
-        members: loaded.members,
-        changed_exposures: BTreeSet::new(),
         counted,
-        changed_counted: BTreeSet::new(),
+        ..State::new(catalogue, snapshot.window, loaded.members)
     })
 }

@@ -1,6 +1,6 @@
 //! One cell, decided again by the core in memory, in the ledger's order: no store, no SQL.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
+use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use entente_client::api::error::ErrorReason;
@@ -9,8 +9,8 @@ use entente_ledger::{
     WindowId, positions,
 };
 use entente_loyalty::{
-    Action, Bought, BurnAmount, Catalogue, Command, Decision, Floats, Member, Original,
-    OriginalKind, Refusal, ReversePart, State, Window, Windows,
+    Action, Bought, BurnAmount, Catalogue, Command, Decision, Member, Original, OriginalKind,
+    Refusal, ReversePart, State, Window, Windows,
 };
 use entente_testkit::cast::PARTNERS;
 use jiff::Timestamp;
@@ -78,17 +78,8 @@ impl<'a> Course<'a> {
     pub(super) fn of_cell(known: &'a Known, cell: i16) -> Self {
         // Nobody here buys in another window, or tests.
         let window = |id| Window { id: WindowId(id), opened_at: Timestamp::MIN };
-        let state = State {
-            catalogue: &known.catalogue,
-            window: Windows { live: window(0), testing: window(-1) },
-            members: HashMap::new(),
-            receipts: HashMap::new(),
-            exposures: BTreeMap::new(),
-            changed_exposures: BTreeSet::new(),
-            floats: Floats::default(),
-            counted: BTreeMap::new(),
-            changed_counted: BTreeSet::new(),
-        };
+        let windows = Windows { live: window(0), testing: window(-1) };
+        let state = State::new(&known.catalogue, windows, HashMap::new());
         let (members, positions) = (HashMap::new(), BTreeMap::new());
         let (cell, last, operations, transfers) = (Cell(cell), Seq(0), 0, 0);
         Self { known, cell, last, state, members, positions, operations, transfers }
