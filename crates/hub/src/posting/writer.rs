@@ -17,6 +17,10 @@ use crate::{
 
 /// How often a batch is run again before its commands run one by one.
 const RERUNS: u32 = 5;
+/// A batch costs milliseconds of processor time however small it is. So one of more than a few commands is
+/// followed by the next no sooner than so long after it began: what comes meanwhile shares the cost.
+const EVERY: Duration = Duration::from_millis(8);
+const FEW: usize = 8;
 
 /// Runs batches until the queue is closed and empty.
 pub(super) async fn run(
@@ -33,9 +37,21 @@ pub(super) async fn run(
         for command in late {
             let _ = command.reply.send(Err(Refused::deadline_passed().into()));
         }
+        let count = live.len();
         if !live.is_empty() {
             post(&context, live).await;
         }
+        if (FEW..batch).contains(&count) {
+            gather(now + EVERY, &mut stopped).await;
+        }
+    }
+}
+
+/// Lets commands come until then, unless the hub stops.
+async fn gather(until: Instant, stopped: &mut watch::Receiver<bool>) {
+    tokio::select! {
+        _ = stopped.wait_for(|stopped| *stopped) => {}
+        () = tokio::time::sleep_until(until.into()) => {}
     }
 }
 
