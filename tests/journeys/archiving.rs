@@ -1,7 +1,13 @@
 //! Old months go out of the ledger, and come back: what remains works, what is gone is refused and never
 //! answered in part, and every invariant holds all the while.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use entente_client::{
     Client,
@@ -22,7 +28,7 @@ use entente_testkit::{
     cast::{HARBOR, ROVER, burn, earn, wire_time},
 };
 
-use tokio::time::timeout;
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use crate::{
     disputed_totals::{behind, elsewhere, named, objection_to},
@@ -179,6 +185,57 @@ async fn an_old_month_goes_and_comes_back_and_no_balance_notices() {
     assert_eq!(statement(&harbor, OLD).await.unwrap(), told);
     assert!(archive::detach(&mut connection, month(OLD)).await.unwrap());
     what_was_said_about_it_goes_with_its_member(&hub, &old_earn).await;
+    hub.close().await;
+}
+
+/// Earns and burns until it is told to stop, and counts the points that came of it.
+async fn call(client: Client, done: Arc<AtomicU64>, stop: watch::Receiver<bool>) -> i64 {
+    let mut points = 0;
+    while !*stop.borrow() {
+        let earned = client.earn(earn("guest", cents(1_000), "USD")).await.unwrap();
+        let burned = client.burn(burn("guest", 3)).await.unwrap();
+        points += earned.operation.unwrap().points - burned.operation.unwrap().points;
+        done.fetch_add(1, Ordering::Relaxed);
+    }
+    points
+}
+
+/// Waits until callers have come further.
+async fn called_on(done: &AtomicU64) {
+    let before = done.load(Ordering::Relaxed);
+    while done.load(Ordering::Relaxed) < before + 20 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_month_goes_and_comes_back_while_partners_call() {
+    let (hub, _, _) = with_old_months().await;
+    let harbor = hub.partner(HARBOR).await;
+    let (before, _, _) = has(&harbor, "guest").await;
+    let (stop, stopped) = watch::channel(false);
+    let done = Arc::new(AtomicU64::new(0));
+    let mut calling = JoinSet::new();
+    for _ in 0..8 {
+        calling.spawn(call(harbor.clone(), Arc::clone(&done), stopped.clone()));
+    }
+    let (mut connection, folder) = (owner(&hub).await, tempfile::tempdir().unwrap());
+    let (old, path) = (month(OLD), folder.path());
+    for _ in 0..3 {
+        called_on(&done).await;
+        assert!(archive::detach(&mut connection, old).await.unwrap());
+        called_on(&done).await;
+        archive::write(&mut connection, old, path).await.unwrap();
+        assert!(archive::drop_tables(&mut connection, old, path).await.unwrap());
+        called_on(&done).await;
+        assert!(archive::attach(&mut connection, old, Source::Files(path)).await.unwrap());
+    }
+    called_on(&done).await;
+    stop.send_replace(true);
+    // Every call was answered, and with what it asked for.
+    let came: i64 = calling.join_all().await.iter().sum();
+    assert_eq!(has(&harbor, "guest").await, (before + came, 0, 0));
+    holds(&hub, "attached").await;
     hub.close().await;
 }
 
