@@ -18,14 +18,23 @@ const AHEAD_DAYS: i32 = 30;
 const ANNOUNCEMENTS: Uuid = Uuid::from_u128(0x7b0e_94d2_3c15_4f6a_8a41_d2f7_6e09_c35b);
 
 impl Member {
-    /// Before it nothing of the member expires or is to be announced. What is held ends with its
-    /// hold. It is known of a member of which everything open is loaded.
+    /// Before it nothing of the member expires or is to be announced, as far as its holds and lots are
+    /// loaded. What is held ends with its hold.
     #[must_use]
     pub fn next_due_at(&self) -> Option<Timestamp> {
         let holds = self.holds.values().filter(|hold| hold.state == HoldState::Open);
         let lots = self.lots.values().filter(|lot| lot.remaining > lot.held);
         let lots = lots.map(|lot| if lot.announced { lot.expires_at } else { announced_at(lot) });
         holds.map(|hold| hold.expires_at).chain(lots).min()
+    }
+
+    /// Whether that is so of the whole member, every open hold being loaded: lots that are not come later
+    /// in burn order, and are announced no sooner than the last one that is.
+    #[must_use]
+    pub fn knows_next_due(&self) -> bool {
+        self.lots_until.is_none_or(|(until, _)| {
+            self.next_due_at().is_some_and(|due| due <= days_before(until, AHEAD_DAYS))
+        })
     }
 }
 

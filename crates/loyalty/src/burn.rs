@@ -67,6 +67,11 @@ fn select<'d>(
     Ok((terms, legs))
 }
 
+/// How many points an amount is; none where it is refused whatever the member has.
+pub(crate) fn asked(agreement: &Agreement, amount: BurnAmount) -> Points {
+    priced(agreement, amount).map_or(Points::ZERO, |(points, _)| points)
+}
+
 /// How many points an amount is, rounded up, and what it is worth at the till.
 fn priced(
     agreement: &Agreement,

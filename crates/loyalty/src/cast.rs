@@ -279,10 +279,11 @@ impl Book {
     }
 
     /// Posts commands as one batch: loaded once, decided in order, written once. As the hub does, it first
-    /// loads no more than the next lots in burn order, here very few, and all where these do not suffice.
+    /// loads no more than the next lots in burn order, here one, or two for those that take more than it
+    /// has, and all where these do not suffice.
     pub(crate) fn post_batch(&mut self, commands: &[Command]) -> Vec<Result<Decision, Refusal>> {
         let before = self.decisions.len();
-        let outcomes = self.attempt(commands, Some(2));
+        let outcomes = self.attempt(commands, Some((1, 2)));
         if !outcomes.contains(&Err(Refusal::LotsNotLoaded)) {
             return outcomes;
         }
@@ -294,7 +295,7 @@ impl Book {
     fn attempt(
         &mut self,
         commands: &[Command],
-        next_lots: Option<usize>,
+        next_lots: Option<(usize, usize)>,
     ) -> Vec<Result<Decision, Refusal>> {
         let catalogue = self.catalogue.clone();
         let mut state = self.load(&catalogue, commands, next_lots);
@@ -337,7 +338,7 @@ impl Book {
         &self,
         catalogue: &'a Catalogue,
         commands: &[Command],
-        next_lots: Option<usize>,
+        next_lots: Option<(usize, usize)>,
     ) -> State<'a> {
         let mut members = HashMap::new();
         for (id, row) in &self.members {
@@ -365,28 +366,25 @@ impl Book {
             member.holds.retain(|id, hold| hold.state == HoldState::Open || holds.contains(id));
             member.debts.retain(|_, debt| debt.points.is_positive());
             member.earned_in_year = self.earned_in_year(row);
+            assert!(!member.knows_next_due() || member.next_due_at() == row.next_due_at());
             members.insert(*id, member);
         }
         State {
-            catalogue,
-            window: self.window,
-            members,
             receipts: self.receipts.clone(),
             exposures: self.exposures.clone(),
-            changed_exposures: BTreeSet::new(),
             floats: self.floats.clone(),
             counted: self.counted.clone(),
-            changed_counted: BTreeSet::new(),
+            ..State::new(catalogue, self.window, members)
         }
     }
 
-    /// The last of so many open lots in burn order; none where there are fewer, and where the store loads
-    /// all: for merges, where something is due, for debts.
+    /// The last of the open lots that are loaded, in burn order; none where there are no more, and where
+    /// the store loads all: for merges, where something is due, for debts.
     fn until(
         &self,
         row: &Member,
         commands: &[Command],
-        count: usize,
+        (first, next): (usize, usize),
     ) -> Option<(Timestamp, LotId)> {
         let merges = |command: &Command| {
             matches!(command.action, Action::Merge { .. } | Action::Unmerge { .. })
@@ -397,9 +395,15 @@ impl Book {
             || row.next_due_at().is_some_and(|due| due <= self.now)
             || commands.iter().any(merges);
         let open = row.lots.values().filter(|lot| lot.remaining.is_positive());
-        let mut order: Vec<_> = open.map(|lot| (lot.expires_at, lot.id)).collect();
+        let mut order: Vec<_> =
+            open.map(|lot| (lot.expires_at, lot.id, lot.free().expect("in range").0)).collect();
         order.sort_unstable();
-        order.get(count.checked_sub(1)?).copied().filter(|_| !whole)
+        let of_row = commands.iter().filter(|command| command.member == row.id);
+        let taken = of_row.filter_map(|command| command.takes(&self.catalogue, self.now));
+        let taken = taken.fold(0_i64, |sum, points| sum.saturating_add(points.0));
+        let free: i64 = order.iter().take(first).map(|(_, _, free)| free).sum();
+        let last = order.get(if free < taken { next } else { first } - 1)?;
+        Some((last.0, last.1)).filter(|_| !whole)
     }
 
     /// What the store loads of a member for merges, open or not: lots that points of named lots were
@@ -470,6 +474,7 @@ impl Book {
         self.receipts = state.receipts;
         for (id, member) in state.members {
             let row = self.members.get_mut(&id).expect("loaded from it");
+            let due = (member.knows_next_due(), member.next_due_at());
             row.wallet = member.wallet;
             row.absorbed = member.absorbed;
             if member.changed_forward {
@@ -483,6 +488,7 @@ impl Book {
             row.given_in_month.extend(member.changed_gifts.iter().map(given));
             let counted = |key: &MeterKey| (*key, member.counted[key]);
             row.counted.extend(member.changed_counted.iter().map(counted));
+            assert!(!due.0 || due.1 == row.next_due_at(), "what is due next is known, or not");
         }
         for key in state.changed_exposures {
             self.exposures.insert(key, state.exposures[&key]);

@@ -3,7 +3,7 @@
 use entente_ledger::{Currency, LotId, MemberId, Micros, PartnerId, Points, RequestId, Seq};
 use jiff::Timestamp;
 
-use crate::{OperationKind, PartnerCode};
+use crate::{Catalogue, OperationKind, PartnerCode, burn};
 
 /// A change of points that a partner asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +48,32 @@ impl Command {
             _ => None,
         };
         [self.member].into_iter().chain(other.filter(|other| *other != self.member))
+    }
+
+    /// How many points it takes of the open lots that come first in burn order: none where it takes what
+    /// is held, as many as there may be where only lots say how many. `None` where it takes of none.
+    #[must_use]
+    pub fn takes(&self, catalogue: &Catalogue, now: Timestamp) -> Option<Points> {
+        match &self.action {
+            Action::Earn(_)
+            | Action::Exchange(ExchangeAmount::In(_))
+            | Action::Merge { .. }
+            | Action::Unmerge { .. } => None,
+            Action::Burn(amount) | Action::Authorize(amount) => {
+                let terms = catalogue.partner(self.partner).and_then(|of| of.terms_at(now));
+                Some(terms.map_or(Points::ZERO, |terms| burn::asked(&terms.agreement, *amount)))
+            }
+            Action::Exchange(ExchangeAmount::Out(points))
+            | Action::Transfer { points, .. }
+            | Action::Donate { points, .. } => Some(*points),
+            // What the member no longer has of them is taken of the others.
+            Action::Reverse { original: Original { kind: OriginalKind::Earn, .. }, .. } => {
+                Some(Points(i64::MAX))
+            }
+            Action::Capture { .. } | Action::Void { .. } | Action::Reverse { .. } => {
+                Some(Points::ZERO)
+            }
+        }
     }
 
     /// The operation that the command completes or undoes, if it names one. Its lot, or its hold

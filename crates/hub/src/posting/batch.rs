@@ -9,18 +9,19 @@ use std::{
 use entente_api::error::ErrorReason;
 use entente_ledger::{Cell, Currency, MemberId, Overflow, PartnerId, RequestId, Seq};
 use entente_loyalty::{
-    Catalogue, Command, Decided, Decision, Exposure, Floats, OperationKind, Original, OriginalKind,
+    Catalogue, Command, Decided, Decision, Exposure, OperationKind, Original, OriginalKind,
     Refusal, State,
 };
 use entente_store::{
-    Notice, Outcome, Place, RequestRow, ResolvedLink, StoreError,
+    Notice, Outcome, Place, RequestRow, StoreError,
     batch::{Batch, Heads, LoadedMembers, Written},
     personal::Lookup,
 };
 use sqlx::PgPool;
 
 use super::{
-    answer, measure, needs,
+    answer, measure,
+    needs::{self, Links},
     resolver::{Remembered, member_unknown},
     submission::{Posted, Queued},
     told,
@@ -51,7 +52,6 @@ pub(super) struct Context {
 
 type Key = (PartnerId, RequestId);
 type Answer = Result<Posted, RpcError>;
-type Links = HashMap<(PartnerId, Lookup), ResolvedLink>;
 
 /// Posts commands in one transaction, and answers them in their order. On an error, nothing is
 /// posted, or the commit's outcome is unknown; either way the same commands may be run again. A
@@ -95,7 +95,7 @@ async fn attempt(
     let ids: Vec<Key> = commands.iter().map(key).collect();
     let earlier = batch.earlier(&ids, &receipts(commands)).await?;
     let links = batch.links(&references(commands)).await?;
-    let wanted = needs::of_members(commands, &catalogue, heads.now, of_all_lots);
+    let wanted = needs::of_members(commands, (&catalogue, heads.now), &links, of_all_lots);
     let mut loaded = batch.load(&wanted, heads.now).await?;
     needs::hold_back(&mut loaded, &links);
     let payees = commands.iter().flat_map(|queued| needs::payees(&queued.command, &catalogue));
@@ -168,17 +168,8 @@ pub(super) fn state<'a>(
     loaded: &mut LoadedMembers,
     exposures: Exposures,
 ) -> State<'a> {
-    State {
-        catalogue,
-        window: heads.window,
-        members: std::mem::take(&mut loaded.members),
-        receipts: HashMap::new(),
-        exposures,
-        changed_exposures: BTreeSet::new(),
-        floats: Floats::default(),
-        counted: BTreeMap::new(),
-        changed_counted: BTreeSet::new(),
-    }
+    let members = std::mem::take(&mut loaded.members);
+    State { exposures, ..State::new(catalogue, heads.window, members) }
 }
 
 /// The decisions of a batch so far.

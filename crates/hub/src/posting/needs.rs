@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use entente_ledger::{Cell, MemberId, PartnerId};
+use entente_ledger::{Cell, MemberId, PartnerId, Points};
 use entente_loyalty::{Action, Catalogue, Command, ExchangeAmount, Original, OriginalKind};
 use entente_store::{
     ResolvedLink,
@@ -13,11 +13,14 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::submission::Queued;
 
+/// What references name now.
+pub(super) type Links = HashMap<(PartnerId, Lookup), ResolvedLink>;
+
 /// What the commands need of each member; all open lots of those for whom the first have not sufficed.
 pub(super) fn of_members(
     commands: &[Queued],
-    catalogue: &Catalogue,
-    now: Timestamp,
+    (catalogue, now): (&Catalogue, Timestamp),
+    links: &Links,
     of_all_lots: &BTreeSet<MemberId>,
 ) -> BTreeMap<(Cell, MemberId), MemberNeeds> {
     let mut needs: BTreeMap<(Cell, MemberId), MemberNeeds> = BTreeMap::new();
@@ -34,14 +37,17 @@ pub(super) fn of_members(
     for ((_, member), needs) in &mut needs {
         needs.everything_open |= of_all_lots.contains(member);
     }
+    for link in links.values().filter(|link| link.burns_others_from.is_some()) {
+        // Which lots its points may come from is not known yet.
+        if let Some(needs) = needs.get_mut(&(link.cell, link.member)) {
+            needs.taken = needs.taken.map(|_| Points(i64::MAX));
+        }
+    }
     needs
 }
 
 /// Tells the members what their links hold back.
-pub(super) fn hold_back(
-    loaded: &mut LoadedMembers,
-    links: &HashMap<(PartnerId, Lookup), ResolvedLink>,
-) {
+pub(super) fn hold_back(loaded: &mut LoadedMembers, links: &Links) {
     for ((partner, _), link) in links {
         let member = loaded.members.get_mut(&link.member);
         if let Some((member, until)) = member.zip(link.burns_others_from) {
@@ -57,28 +63,24 @@ pub(super) fn add(
     catalogue: &Catalogue,
     now: Timestamp,
 ) {
+    if let Some(points) = command.takes(catalogue, now) {
+        let taken = needs.taken.map_or(0, |taken| taken.0).saturating_add(points.0);
+        needs.taken = Some(Points(taken));
+    }
     match &command.action {
         Action::Earn(bought) => {
             if caps_years(catalogue, command.partner) {
                 needs.years.extend([(command.partner, year(bought.activity_at.unwrap_or(now)))]);
             }
         }
-        Action::Exchange(ExchangeAmount::In(_)) => {}
-        Action::Burn(_)
-        | Action::Authorize(_)
-        | Action::Exchange(ExchangeAmount::Out(_))
-        | Action::Donate { .. } => needs.next_lots = true,
+        Action::Burn(_) | Action::Authorize(_) | Action::Exchange(_) | Action::Donate { .. } => {}
         Action::Merge { .. } | Action::Unmerge { .. } => needs.everything_open = true,
         Action::Transfer { .. } => {
-            needs.next_lots = true;
             needs.gift_months.insert((command.partner, entente_loyalty::month(now)));
         }
         Action::Capture { original, .. }
         | Action::Void { original }
-        | Action::Reverse { original, .. } => {
-            needs.next_lots = true;
-            add_original(needs, original);
-        }
+        | Action::Reverse { original, .. } => add_original(needs, original),
     }
 }
 

@@ -11,7 +11,7 @@ use jiff_sqlx::ToSqlx;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::members::{Keys, LoadedMembers, MemberNeeds, Open};
+use super::members::{LoadedMembers, MemberNeeds, Open};
 use crate::{StoreError, codes};
 
 const EARNED: i16 = 1;
@@ -46,7 +46,9 @@ pub(super) struct Row {
     pub(super) merged_from: Option<Uuid>,
 }
 
-/// How many lots of a member are loaded for a command that takes points: more than most take.
+/// How many lots of a member are loaded for commands that take points: a few, which give what most
+/// take; where these do not, more than what all but a few take.
+const FIRST: u8 = 4;
 const NEXT: u8 = 64;
 
 /// Cells, members and operations as three columns, for UNNEST.
@@ -72,33 +74,37 @@ pub(super) fn named(
 pub(super) async fn load(
     connection: &mut PgConnection,
     loaded: &mut LoadedMembers,
-    Open { all, next }: &Open,
+    open: &Open,
     needs: &BTreeMap<(Cell, MemberId), MemberNeeds>,
 ) -> Result<(), StoreError> {
     let earns = named(needs, |needs| needs.earns.iter().copied().collect());
     let holds = named(needs, |needs| needs.holds.iter().copied().collect());
-    let rows = read(connection, (all, next), (earns, holds)).await?;
+    let rows = read(connection, open, (earns, holds)).await?;
     insert(loaded, rows)?;
-    for id in &next.1 {
+    for (id, taken) in open.next.1.iter().zip(&open.taken) {
         if let Some(member) = loaded.members.get_mut(&MemberId(*id)) {
-            member.lots_until = end_of_next(member);
+            member.lots_until = end_of_next(member, *taken);
         }
     }
     Ok(())
 }
 
-/// The last of the next lots, if there may be more. What is named besides, and open, is one of them or
-/// comes after them.
-fn end_of_next(member: &Member) -> Option<(Timestamp, LotId)> {
+/// The last of the next lots that were read for so many points, if there may be more. What is named
+/// besides, and open, is one of them or comes after them.
+fn end_of_next(member: &Member, taken: i64) -> Option<(Timestamp, LotId)> {
     let open = member.lots.values().filter(|lot| lot.remaining.is_positive());
-    let mut order: Vec<_> = open.map(|lot| (lot.expires_at, lot.id)).collect();
+    let mut order: Vec<_> =
+        open.map(|lot| (lot.expires_at, lot.id, lot.remaining.0 - lot.held.0)).collect();
     order.sort_unstable();
-    order.get(usize::from(NEXT) - 1).copied()
+    let first = order.get(..usize::from(FIRST))?;
+    let free = first.iter().fold(0_i64, |sum, (_, _, free)| sum.saturating_add(*free));
+    let last = if free < taken { NEXT } else { FIRST };
+    order.get(usize::from(last) - 1).map(|(expires_at, id, _)| (*expires_at, *id))
 }
 
 async fn read(
     connection: &mut PgConnection,
-    (all, next): (&Keys, &Keys),
+    Open { all, next, taken }: &Open,
     (earns, holds): (Named, Named),
 ) -> Result<Vec<Row>, StoreError> {
     let rows = sqlx::query_as!(
@@ -119,11 +125,18 @@ async fn read(
                    WHERE l.cell = k.cell AND l.member_id = k.member_id AND l.open OFFSET 0
                ) l
                UNION ALL
-               SELECT l.* FROM UNNEST($9::smallint[], $10::uuid[]) AS k (cell, member_id)
+               SELECT l.* FROM UNNEST($9::smallint[], $10::uuid[], $11::bigint[])
+                   AS k (cell, member_id, taken)
                CROSS JOIN LATERAL (
-                   SELECT * FROM lots l
-                   WHERE l.cell = k.cell AND l.member_id = k.member_id AND l.open
-                   ORDER BY l.expires_at, l.opened_by, l.ordinal LIMIT $11
+                   WITH first AS MATERIALIZED (
+                       SELECT * FROM lots l
+                       WHERE l.cell = k.cell AND l.member_id = k.member_id AND l.open
+                       ORDER BY l.expires_at, l.opened_by, l.ordinal LIMIT $12
+                   ) SELECT * FROM first UNION ALL
+                   (SELECT * FROM lots l
+                    WHERE l.cell = k.cell AND l.member_id = k.member_id AND l.open
+                        AND (SELECT SUM(remaining - held) FROM first) < k.taken
+                    ORDER BY l.expires_at, l.opened_by, l.ordinal OFFSET $12 LIMIT $13)
                ) l
                UNION ALL
                SELECT l.* FROM UNNEST($3::smallint[], $4::uuid[], $5::bigint[])
@@ -157,7 +170,9 @@ async fn read(
         &holds.2,
         &next.0,
         &next.1,
-        i64::from(NEXT)
+        taken,
+        i64::from(FIRST),
+        i64::from(NEXT - FIRST)
     );
     Ok(rows.fetch_all(connection).await?)
 }

@@ -19,8 +19,9 @@ use crate::{StoreError, codes};
 pub struct MemberNeeds {
     /// All open lots, holds and debts.
     pub everything_open: bool,
-    /// The open lots that come first in burn order; all open holds and debts.
-    pub next_lots: bool,
+    /// The open lots that come first in burn order, as many as so many points may take; all open holds
+    /// and debts.
+    pub taken: Option<Points>,
     /// Lots that these earns opened, open or not.
     pub earns: BTreeSet<Seq>,
     /// Holds that these operations authorized, open or not, with their lots.
@@ -42,8 +43,8 @@ pub type YearKey = (PartnerId, i16);
 pub struct LoadedMembers {
     /// By id; one that has no wallet is absent.
     pub members: HashMap<MemberId, Member>,
-    /// Those of which everything open is loaded.
-    pub(super) complete: HashSet<MemberId>,
+    /// Those of which all open holds are loaded, and open lots: all, or those that come first.
+    pub(super) opened: HashSet<MemberId>,
     /// Before this time, nothing of the member expires.
     pub(super) next_due_at: HashMap<MemberId, Option<Timestamp>>,
 }
@@ -125,9 +126,7 @@ impl Batch {
             gifts::load(self.connection(), &mut loaded, needs).await?;
         }
         merges::load(self, &mut loaded, needs, now).await?;
-        let LoadedMembers { members: known, complete, .. } = &mut loaded;
-        let all = |id: &MemberId| known.get(id).is_some_and(|member| member.lots_until.is_none());
-        complete.extend(members.1.into_iter().map(MemberId).filter(all));
+        loaded.opened.extend(members.1.into_iter().map(MemberId));
         Ok(loaded)
     }
 }
@@ -137,13 +136,15 @@ impl Batch {
 pub(super) struct Open {
     /// All of it.
     pub(super) all: Keys,
-    /// Of lots, those that come first in burn order.
+    /// Of lots, those that come first in burn order,
     pub(super) next: Keys,
+    /// and how many points they are to give.
+    pub(super) taken: Vec<i64>,
 }
 
 impl Open {
     fn members(&self) -> Keys {
-        let Self { all, next } = self;
+        let Self { all, next, .. } = self;
         ([all.0.as_slice(), &next.0].concat(), [all.1.as_slice(), &next.1].concat())
     }
 }
@@ -159,7 +160,8 @@ pub(super) fn incomplete(
         let Some(member) = loaded.members.get(id) else { continue };
         let keys = if loaded.needs_all_lots(member, needs, now) {
             &mut open.all
-        } else if needs.next_lots {
+        } else if let Some(points) = needs.taken {
+            open.taken.push(points.0);
             &mut open.next
         } else {
             continue;

@@ -219,10 +219,10 @@ fn has_changed(member: &Member) -> bool {
         && !member.changed_forward)
 }
 
-/// Whether what is stored of a member's next due time is not what its lots and holds say. Only of a
-/// member of which everything open is loaded can that be known.
+/// Whether what is stored of a member's next due time is not what its lots and holds say, where enough of
+/// them is loaded to know.
 pub(super) fn is_stale(loaded: &LoadedMembers, member: &Member) -> bool {
-    loaded.complete.contains(&member.id)
+    knows_next_due(loaded, member)
         && loaded.next_due_at.get(&member.id).copied().flatten() != next_due_at(loaded, member)
 }
 
@@ -237,11 +237,15 @@ where
     members.iter().flat_map(|member| changed(member).map(|row| (*member, row))).collect()
 }
 
+fn knows_next_due(loaded: &LoadedMembers, member: &Member) -> bool {
+    loaded.opened.contains(&member.id) && member.knows_next_due()
+}
+
 /// When something is due. Of a member whose lots were not loaded, the lots that the batch opened may
 /// only bring it forward.
 fn next_due_at(loaded: &LoadedMembers, member: &Member) -> Option<Timestamp> {
     let earliest = member.next_due_at();
-    if loaded.complete.contains(&member.id) {
+    if knows_next_due(loaded, member) {
         earliest
     } else {
         let before = loaded.next_due_at.get(&member.id).copied().flatten();

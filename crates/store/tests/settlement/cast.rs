@@ -258,17 +258,8 @@ impl Ledger {
         let mut loaded = batch.load(&needs, heads.now).await?;
         let partners = [HARBOR, ROVER, GROCER].into();
         let exposures = batch.lock_exposures(&partners).await?;
-        let mut state = State {
-            catalogue: &catalogue,
-            window: heads.window,
-            members: std::mem::take(&mut loaded.members),
-            receipts: std::collections::HashMap::new(),
-            exposures,
-            changed_exposures: std::collections::BTreeSet::new(),
-            floats: entente_loyalty::Floats::default(),
-            counted: BTreeMap::new(),
-            changed_counted: BTreeSet::new(),
-        };
+        let members = std::mem::take(&mut loaded.members);
+        let mut state = State { exposures, ..State::new(&catalogue, heads.window, members) };
         let mut last: BTreeMap<_, _> =
             heads.heads.iter().map(|(cell, head)| (*cell, head.seq)).collect();
         let next = |last: &BTreeMap<Cell, Seq>, cell| last[&cell].after(1).expect("small");

@@ -5,6 +5,7 @@ mod cast;
 mod check;
 mod close;
 mod crash;
+mod lots;
 mod merge;
 mod payment;
 mod recomputed;

@@ -1,0 +1,60 @@
+//! Which lots are loaded for commands that take points: a few where these give enough, more where they
+//! do not, and never all of a member that has very many.
+
+use std::collections::BTreeMap;
+
+use entente_ledger::{MemberId, Points};
+use entente_store::batch::{Batch, MemberNeeds};
+
+use crate::cast::{HARBOR, Ledger, uneven};
+
+/// How many lots are loaded for so many points, and whether these are all.
+async fn loaded(ledger: &Ledger, member: MemberId, taken: i64) -> (usize, bool) {
+    let key = (member.cell(8), member);
+    let needs = MemberNeeds { taken: Some(Points(taken)), ..MemberNeeds::default() };
+    let mut batch = Batch::begin(&ledger.pool).await.expect("a transaction");
+    let heads = batch.lock_heads(&[key.0]).await.expect("a head");
+    let loaded = batch.load(&BTreeMap::from([(key, needs)]), heads.now).await.expect("a member");
+    let member = &loaded.members[&member];
+    (member.lots.len(), member.lots_until.is_none())
+}
+
+async fn with_lots(ledger: &Ledger, number: u128, lots: usize) -> MemberId {
+    let member = ledger.member(number).await;
+    for _ in 0..lots {
+        ledger.earn(HARBOR, member, 10).await;
+    }
+    member
+}
+
+#[tokio::test]
+async fn as_many_lots_are_loaded_as_the_points_ask_for() {
+    let ledger = Ledger::with(uneven()).await;
+    let few = with_lots(&ledger, 1, 3).await;
+    assert_eq!(loaded(&ledger, few, 10).await, (3, true));
+
+    let some = with_lots(&ledger, 2, 10).await;
+    assert_eq!(loaded(&ledger, some, 0).await, (4, false));
+    assert_eq!(loaded(&ledger, some, 40).await, (4, false));
+    assert_eq!(loaded(&ledger, some, 41).await, (10, true));
+    assert_eq!(loaded(&ledger, some, i64::MAX).await, (10, true));
+
+    // What is held cannot be taken.
+    ledger.authorize(HARBOR, some, 10).await;
+    assert_eq!(loaded(&ledger, some, 30).await, (4, false));
+    assert_eq!(loaded(&ledger, some, 31).await, (10, true));
+
+    let many = with_lots(&ledger, 3, 70).await;
+    assert_eq!(loaded(&ledger, many, 40).await, (4, false));
+    assert_eq!(loaded(&ledger, many, 41).await, (64, false));
+}
+
+#[tokio::test]
+async fn a_lot_that_is_used_up_is_none_of_the_next() {
+    let ledger = Ledger::with(uneven()).await;
+    let guest = with_lots(&ledger, 1, 6).await;
+    ledger.burn(HARBOR, guest, 25).await;
+    // Whether there is a fifth is found out only where it is needed.
+    assert_eq!(loaded(&ledger, guest, 35).await, (4, false));
+    assert_eq!(loaded(&ledger, guest, 36).await, (4, true));
+}
