@@ -30,10 +30,11 @@ pub use signer::MemberSigner;
 pub use token::Assertions;
 pub use watch::{Watch, Watched};
 
-/// A new request id: a random UUID. Make it once for each command and keep it until the command's
-/// outcome is known.
+/// A new request id: a UUID that says when it was made and is random beyond it (version 7), so that a
+/// ledger finds the latest together. Make it once for each command and keep it until the command's outcome
+/// is known.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one place that makes request ids")]
 pub fn new_request_id() -> String {
-    uuid::Uuid::new_v4().to_string()
+    uuid::Uuid::now_v7().to_string()
 }

@@ -13,6 +13,7 @@ use uuid::Builder;
 use super::args::Popularity;
 use super::seen::{Acknowledged, Told};
 use crate::agreement::AgreementFile;
+use crate::clock;
 use crate::demo::progress::Progress;
 use crate::output::proto_time;
 
@@ -74,9 +75,10 @@ impl Members {
     }
 }
 
-/// A request id. Following from the seed, it costs no system call.
+/// A request id, as the client makes them: by the time, and random beyond it.
 pub(crate) fn request_id(dice: &mut StdRng) -> String {
-    Builder::from_random_bytes(dice.random()).into_uuid().to_string()
+    let millis = u64::try_from(clock::now().as_millisecond()).unwrap_or_default();
+    Builder::from_unix_timestamp_millis(millis, &dice.random()).into_uuid().to_string()
 }
 
 /// A purchase of 1.00 to 200.00.
