@@ -203,9 +203,12 @@ async fn call(client: Client, done: Arc<AtomicU64>, stop: watch::Receiver<bool>)
 /// Waits until callers have come further.
 async fn called_on(done: &AtomicU64) {
     let before = done.load(Ordering::Relaxed);
-    while done.load(Ordering::Relaxed) < before + 20 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let further = async {
+        while done.load(Ordering::Relaxed) < before + 20 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_mins(1), further).await.expect("calls are answered");
 }
 
 #[tokio::test(flavor = "multi_thread")]

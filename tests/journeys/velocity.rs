@@ -19,6 +19,8 @@ use entente_testkit::{
     morning,
 };
 
+use tokio::task::JoinSet;
+
 use crate::{
     events::{caught_up, since},
     linking::link,
@@ -177,9 +179,8 @@ async fn two_hubs_count_together() {
     hub.close().await;
 }
 
-/// Who issued the points is told that many went elsewhere, and not where.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_issuer_is_told_of_many_points_burned_elsewhere_without_being_told_where() {
+/// The cast, where Harbor wants to be told of 100 points that went elsewhere, and `guest` everywhere.
+async fn with_an_alert() -> (TestHub, [Client; 3]) {
     let hub = TestHub::start().await;
     let operator = hub.operator().await;
     let alert = Limits { member_points_burned_elsewhere_alert: Some(100), ..Limits::default() };
@@ -190,8 +191,19 @@ async fn an_issuer_is_told_of_many_points_burned_elsewhere_without_being_told_wh
         cast::onboard(&operator, partner, agreement).await;
     }
     everywhere(&hub, "guest").await;
-    let [harbor, rover, grocer] =
-        [hub.partner(HARBOR).await, hub.partner(ROVER).await, hub.partner(GROCER).await];
+    let partners = [hub.partner(HARBOR).await, hub.partner(ROVER).await, hub.partner(GROCER).await];
+    (hub, partners)
+}
+
+/// What is told of points that were burned elsewhere.
+fn burned_elsewhere() -> WatchRequest {
+    WatchRequest { kinds: vec![EventKind::BurnedElsewhere.into()], ..since(morning()) }
+}
+
+/// Who issued the points is told that many went elsewhere, and not where.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_is_told_of_many_points_burned_elsewhere_without_being_told_where() {
+    let (hub, [harbor, rover, grocer]) = with_an_alert().await;
     harbor.earn(earn("guest", 1_000_000_000, "EUR")).await.unwrap();
     harbor.burn(burn("guest", 500)).await.unwrap();
     rover.authorize(authorize("guest", 60)).await.unwrap();
@@ -199,9 +211,7 @@ async fn an_issuer_is_told_of_many_points_burned_elsewhere_without_being_told_wh
     rover.burn(burn("guest", 21)).await.unwrap();
     rover.burn(burn("guest", 5)).await.unwrap();
 
-    let kinds = vec![EventKind::BurnedElsewhere.into()];
-    let request = || WatchRequest { kinds: kinds.clone(), ..since(morning()) };
-    let mut watch = harbor.watch(request()).await.unwrap();
+    let mut watch = harbor.watch(burned_elsewhere()).await.unwrap();
     let told = caught_up(&mut watch).await;
     let [told] = told.as_slice() else { panic!("it is told once: {told:?}") };
     let Some(What::BurnedElsewhere(burned)) = &told.what else { panic!("{told:?}") };
@@ -212,7 +222,39 @@ async fn an_issuer_is_told_of_many_points_burned_elsewhere_without_being_told_wh
         (token.as_str(), 121, "2026-03-02")
     );
     for brand in [&rover, &grocer] {
-        assert_eq!(caught_up(&mut brand.watch(request()).await.unwrap()).await, []);
+        assert_eq!(caught_up(&mut brand.watch(burned_elsewhere()).await.unwrap()).await, []);
     }
+    hub.close().await;
+}
+
+/// An issuer's points that come and go in one batch are counted with those that went before, though the
+/// member had none of them when the batch began.
+#[tokio::test(flavor = "multi_thread")]
+async fn points_that_come_and_go_in_one_batch_are_counted_with_those_before() {
+    let (hub, [harbor, rover, _]) = with_an_alert().await;
+    harbor.earn(earn("guest", 90_000_000, "EUR")).await.unwrap();
+    rover.burn(burn("guest", 90)).await.unwrap();
+
+    // While nobody gets its head, what is asked of a member waits for the next batch.
+    let pool = hub.database().owner_pool().await;
+    let mut held = pool.begin().await.unwrap();
+    sqlx::query("SELECT cell FROM cells FOR UPDATE").fetch_all(&mut *held).await.unwrap();
+    let a_moment = || tokio::time::sleep(Duration::from_millis(300));
+    let mut calls = JoinSet::new();
+    let (other, own) = (rover.clone(), harbor.clone());
+    calls.spawn(async move { drop(other.earn(earn("guest", 1_000_000, "USD")).await.unwrap()) });
+    a_moment().await;
+    calls.spawn(async move { drop(own.earn(earn("guest", 50_000_000, "EUR")).await.unwrap()) });
+    a_moment().await;
+    calls.spawn(async move { drop(rover.burn(burn("guest", 20)).await.unwrap()) });
+    a_moment().await;
+    held.rollback().await.unwrap();
+    calls.join_all().await;
+
+    let told = caught_up(&mut harbor.watch(burned_elsewhere()).await.unwrap()).await;
+    let [told] = told.as_slice() else { panic!("it is told once: {told:?}") };
+    let Some(What::BurnedElsewhere(burned)) = &told.what else { panic!("{told:?}") };
+    assert!((109..=110).contains(&burned.points), "{burned:?}");
+    pool.close().await;
     hub.close().await;
 }

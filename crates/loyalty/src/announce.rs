@@ -36,6 +36,13 @@ impl Member {
             self.next_due_at().is_some_and(|due| due <= days_before(until, AHEAD_DAYS))
         })
     }
+
+    /// Whether something is due of a member of whom not every open lot is loaded, as when a command of the
+    /// same batch gave points back: what ends and what is announced with it needs them all.
+    #[must_use]
+    pub fn is_short(&self, now: Timestamp) -> bool {
+        self.lots_until.is_some() && self.next_due_at().is_some_and(|due| due <= now)
+    }
 }
 
 /// Whether points that end so soon are not announced ahead at all.

@@ -259,6 +259,11 @@ impl Book {
         self.post_batch(&[command]).pop().expect("one command, one outcome")
     }
 
+    /// Whether a command is decided where these members were loaded for it, and all others for others.
+    pub(crate) fn holds(&self, command: &Command, loaded: &[MemberId]) -> bool {
+        self.load(&self.catalogue, std::slice::from_ref(command), None).holds(command, loaded)
+    }
+
     /// Posts one command alone.
     pub(crate) fn post(&mut self, partner: PartnerId, action: Action) -> Result<Decision, Refusal> {
         let command = self.command(partner, action);
@@ -301,6 +306,10 @@ impl Book {
         let mut state = self.load(&catalogue, commands, next_lots);
         let mut outcomes = Vec::new();
         for command in commands {
+            if state.concerned(command).iter().any(|id| state.members[id].is_short(self.now)) {
+                outcomes.push(Err(Refusal::LotsNotLoaded));
+                continue;
+            }
             for member in state.concerned(command) {
                 let expired = state.bring_to(member, self.next(), self.now).expect("in range");
                 self.decisions.extend(expired);
@@ -379,7 +388,8 @@ impl Book {
     }
 
     /// The last of the open lots that are loaded, in burn order; none where there are no more, and where
-    /// the store loads all: for merges, where something is due, for debts.
+    /// the store loads all: for merges, where what a command names was merged into it, where something is
+    /// due, for debts.
     fn until(
         &self,
         row: &Member,
@@ -389,8 +399,9 @@ impl Book {
         let merges = |command: &Command| {
             matches!(command.action, Action::Merge { .. } | Action::Unmerge { .. })
         };
+        let follows = |command: &Command| row.absorbed.contains(&command.member);
         let whole = row.forward.is_some()
-            || !row.absorbed.is_empty()
+            || commands.iter().any(follows)
             || row.wallet.debt.is_positive()
             || row.next_due_at().is_some_and(|due| due <= self.now)
             || commands.iter().any(merges);

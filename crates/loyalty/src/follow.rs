@@ -34,16 +34,19 @@ pub(crate) struct Claw<'c> {
 }
 
 impl<'c> State<'c> {
-    /// Whether a command's members are held, and whoever they were merged into.
+    /// Whether a command's members, and whoever they were merged into, are among those that were loaded
+    /// for it: others may be held too, with as much as other commands need.
     #[must_use]
-    pub fn holds(&self, command: &Command) -> bool {
+    pub fn holds(&self, command: &Command, loaded: &[MemberId]) -> bool {
         command.members().all(|member| {
-            let mut last = self.members.get(&member);
+            let mut at = member;
             for _ in 0..=MAX_ABSORBED {
-                let Some(forward) = last.and_then(|member| member.forward) else { break };
-                last = self.members.get(&forward.into);
+                let found = self.members.get(&at).filter(|_| loaded.contains(&at));
+                let Some(member) = found else { return false };
+                let Some(forward) = member.forward else { return true };
+                at = forward.into;
             }
-            last.is_some()
+            false
         })
     }
 
@@ -132,6 +135,9 @@ impl<'c> State<'c> {
             if other.issuer == own.issuer && other.funding == own.funding && !is_own {
                 claw.take(kept, id)?;
             }
+        }
+        if claw.debt.is_positive() && kept.lots_until.is_some() {
+            return Err(Refusal::LotsNotLoaded);
         }
         Ok(claw)
     }

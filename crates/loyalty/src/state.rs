@@ -67,7 +67,8 @@ pub struct Member {
     /// The open lots that come first in burn order, and those that commands name, open or not.
     pub lots: BTreeMap<LotId, Lot>,
     /// Up to which lot in burn order, by its expiry and id, every open one is loaded; `None` when all
-    /// are. Beyond it there may be others than those that commands name.
+    /// are, and of a member whose lots no command asks for. Beyond it there may be others than those that
+    /// commands name.
     pub lots_until: Option<(Timestamp, LotId)>,
     /// Every open hold, and the ended ones that commands name.
     pub holds: BTreeMap<Seq, Hold>,

@@ -67,6 +67,10 @@ async fn post(context: &Context, commands: &[Queued]) -> Result<Vec<Answer>, Sto
     loop {
         match attempt(context, commands, &of_all_lots).await? {
             Attempt::Done(answers) => return Ok(answers),
+            Attempt::Short(members) if of_all_lots.is_superset(&members) => {
+                let row = format!("of {members:?}, of whom all are loaded");
+                return Err(StoreError::Inconsistent { table: "lots", column: "open", row });
+            }
             Attempt::Short(members) => of_all_lots.extend(members),
         }
     }
@@ -99,7 +103,11 @@ async fn attempt(
     let mut loaded = batch.load(&wanted, heads.now).await?;
     needs::hold_back(&mut loaded, &links);
     let payees = commands.iter().flat_map(|queued| needs::payees(&queued.command, &catalogue));
-    let counted = needs::counted(commands, &catalogue, &loaded, heads.now);
+    let counted = needs::counted(
+        &commands.iter().map(|queued| &queued.command).collect::<Vec<_>>(),
+        (&catalogue, heads.now),
+        &loaded,
+    );
     batch.load_counted(&mut loaded, &counted).await?;
     let exposures = lock_exposures(&mut batch, &catalogue, &loaded, payees).await?;
     let floats = batch.lock_floats(&needs::floats(commands, &catalogue)).await?;
@@ -209,13 +217,18 @@ impl<'a> Deciding<'a> {
             }
         }
         for (cell, member) in queued.members() {
-            if !self.state.members.contains_key(&member) {
+            let Some(loaded) = self.state.members.get(&member) else {
                 return Err(RpcError::fault("a linked member has no wallet"));
+            };
+            if loaded.is_short(self.heads.now) {
+                self.short.insert(member);
+                return Err(Refused::overloaded().into());
             }
             // What is due expires first, whatever becomes of the command.
             self.expire_due(cell, member).map_err(RpcError::internal)?;
         }
-        if !self.state.holds(&queued.command) {
+        let loaded: Vec<MemberId> = queued.members().map(|(_, member)| member).collect();
+        if !self.state.holds(&queued.command, &loaded) {
             // Its member was merged into another one, which was not loaded: it is to be resolved again.
             return Err(Refused::overloaded().into());
         }

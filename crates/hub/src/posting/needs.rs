@@ -37,7 +37,8 @@ pub(super) fn of_members(
     for ((_, member), needs) in &mut needs {
         needs.everything_open |= of_all_lots.contains(member);
     }
-    for link in links.values().filter(|link| link.burns_others_from.is_some()) {
+    let held_back = |link: &&ResolvedLink| link.burns_others_from.is_some_and(|until| now < until);
+    for link in links.values().filter(held_back) {
         // Which lots its points may come from is not known yet.
         if let Some(needs) = needs.get_mut(&(link.cell, link.member)) {
             needs.taken = needs.taken.map(|_| Points(i64::MAX));
@@ -136,13 +137,29 @@ pub(super) fn capped(catalogue: &Catalogue) -> BTreeSet<PartnerId> {
 /// Whose counters of which members the commands need, by the terms in force: the callers', and those
 /// of issuers that want to be told of what is burned elsewhere.
 pub(super) fn counted(
-    commands: &[Queued],
-    catalogue: &Catalogue,
+    commands: &[&Command],
+    (catalogue, now): (&Catalogue, Timestamp),
     loaded: &LoadedMembers,
-    now: Timestamp,
 ) -> BTreeSet<CountedKey> {
-    let commands = limited_commands(commands);
-    commands.flat_map(|command| of_command(command, catalogue, loaded, now)).collect()
+    let mut named = HashMap::<MemberId, usize>::new();
+    for member in commands.iter().flat_map(|command| command.members()) {
+        *named.entry(member).or_default() += 1;
+    }
+    let callers = commands.iter().map(|command| command.partner);
+    let mut anybody: BTreeSet<_> = loaded.partners().into_iter().chain(callers).collect();
+    anybody.retain(|partner| catalogue.minds_elsewhere(*partner, now));
+    let limited = commands.iter().filter(|command| command.kind().is_limited());
+    let mut keys = BTreeSet::new();
+    for command in limited {
+        keys.extend(of_command(command, catalogue, loaded, now));
+        // What one command of the batch brings to a member, another may take.
+        let member = loaded.members.get(&command.member);
+        if let Some(member) = member.filter(|member| named[&member.id] > 1) {
+            let issuers = anybody.iter().filter(|issuer| **issuer != command.partner);
+            keys.extend(issuers.map(|issuer| (member.cell, member.id, *issuer)));
+        }
+    }
+    keys
 }
 
 /// The same of one command.

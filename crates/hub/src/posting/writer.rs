@@ -17,8 +17,9 @@ use crate::{
 
 /// How often a batch is run again before its commands run one by one.
 const RERUNS: u32 = 5;
-/// A batch costs milliseconds of processor time however small it is. So one of more than a few commands is
-/// followed by the next no sooner than so long after it began: what comes meanwhile shares the cost.
+/// A batch costs milliseconds of processor time however small it is. So one of more than a few commands,
+/// and less than a full one, is followed by the next no sooner than so long after it began, or than as
+/// long after its end as it took: what comes meanwhile shares the cost.
 const EVERY: Duration = Duration::from_millis(8);
 const FEW: usize = 8;
 
@@ -31,18 +32,17 @@ pub(super) async fn run(
 ) {
     let mut commands = Vec::with_capacity(batch);
     while queued.take(&mut commands, batch, &mut stopped).await {
-        let now = Instant::now();
+        let (now, count) = (Instant::now(), commands.len());
         let (live, late): (Vec<_>, Vec<_>) =
             commands.drain(..).partition(|command| command.deadline > now);
         for command in late {
             let _ = command.reply.send(Err(Refused::deadline_passed().into()));
         }
-        let count = live.len();
         if !live.is_empty() {
             post(&context, live).await;
         }
         if (FEW..batch).contains(&count) {
-            gather(now + EVERY, &mut stopped).await;
+            gather(now + EVERY.min(now.elapsed() * 2), &mut stopped).await;
         }
     }
 }

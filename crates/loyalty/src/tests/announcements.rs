@@ -64,6 +64,33 @@ fn what_ends_on_the_same_day_is_announced_in_one_operation() {
 }
 
 #[test]
+fn what_comes_back_late_in_a_batch_is_announced_with_all_that_ends_on_its_day() {
+    let told = |together: bool| {
+        let mut book = book(400);
+        book.post(GROCER, earn(cents(500), "EUR")).expect("ends on day 400");
+        let burned = book.post(HARBOR, burn(5)).expect("it is used up");
+        book.wait(50 * DAY + 11 * 3_600);
+        book.post(HARBOR, earn(cents(2_000), "EUR")).expect("ends on day 415 at 20:00");
+        book.wait(3_600);
+        book.post(HARBOR, earn(cents(700), "EUR")).expect("and an hour later");
+        book.wait(335 * DAY - 2 * 3_600);
+        let back = book.command(HARBOR, reverse(&burned, ReversePart::Rest));
+        let more = book.command(HARBOR, earn(cents(100), "EUR"));
+        let before = book.decisions.len();
+        if together {
+            book.post_batch(&[back, more]).into_iter().for_each(|done| drop(done.expect("both")));
+        } else {
+            book.post_batch(&[back])[0].as_ref().expect("a refund");
+            book.post_batch(&[more])[0].as_ref().expect("an earn");
+        }
+        check(&book);
+        let posted = &book.decisions[before..];
+        posted.iter().map(|decision| decision.operation.portions.len()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(true), told(false));
+}
+
+#[test]
 fn what_lives_for_thirty_days_or_less_is_never_announced() {
     for (days, told) in [(1, false), (30, false), (31, true)] {
         let mut book = book(days);

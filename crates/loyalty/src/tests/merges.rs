@@ -45,6 +45,18 @@ fn book() -> Book {
 }
 
 #[test]
+fn what_names_a_merged_member_is_decided_only_where_who_was_kept_is_loaded_for_it() {
+    let mut book = book();
+    let earned = book.post(HARBOR, earn(cents(5_000), "EUR")).expect("50");
+    let back = book.command(HARBOR, reverse(&earned, ReversePart::Rest));
+    assert!(book.holds(&back, &[GUEST]));
+    assert!(!book.holds(&back, &[FRIEND]));
+    book.post(HARBOR, merge()).expect("no open holds");
+    assert!(!book.holds(&back, &[GUEST]), "the friend is there for other commands");
+    assert!(book.holds(&back, &[GUEST, FRIEND]));
+}
+
+#[test]
 fn what_a_merge_brought_is_others_while_burning_is_held_back() {
     let mut book = book();
     book.post(HARBOR, merge()).expect("no open holds");

@@ -241,8 +241,8 @@ fn knows_next_due(loaded: &LoadedMembers, member: &Member) -> bool {
     loaded.opened.contains(&member.id) && member.knows_next_due()
 }
 
-/// When something is due. Of a member whose lots were not loaded, the lots that the batch opened may
-/// only bring it forward.
+/// When something is due. Of a member of whom too little is loaded to know, what is loaded may only bring
+/// it forward.
 fn next_due_at(loaded: &LoadedMembers, member: &Member) -> Option<Timestamp> {
     let earliest = member.next_due_at();
     if knows_next_due(loaded, member) {
