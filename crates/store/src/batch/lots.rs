@@ -133,30 +133,26 @@ async fn read(
                        WHERE l.cell = k.cell AND l.member_id = k.member_id AND l.open
                        ORDER BY l.expires_at, l.opened_by, l.ordinal LIMIT $12
                    ) SELECT * FROM first UNION ALL
-                   (SELECT * FROM lots l
-                    WHERE l.cell = k.cell AND l.member_id = k.member_id AND l.open
-                        AND (SELECT SUM(remaining - held) FROM first) < k.taken
+                   (SELECT * FROM lots l WHERE l.cell = k.cell AND l.member_id = k.member_id
+                        AND l.open AND (SELECT SUM(remaining - held) FROM first) < k.taken
                     ORDER BY l.expires_at, l.opened_by, l.ordinal OFFSET $12 LIMIT $13)
                ) l
                UNION ALL
                SELECT l.* FROM UNNEST($3::smallint[], $4::uuid[], $5::bigint[])
                    AS k (cell, member_id, opened_by)
                CROSS JOIN LATERAL (
-                   SELECT * FROM lots l
-                   WHERE l.cell = k.cell AND l.member_id = k.member_id
+                   SELECT * FROM lots l WHERE l.cell = k.cell AND l.member_id = k.member_id
                        AND l.opened_by = k.opened_by OFFSET 0
                ) l
                UNION ALL
                SELECT l.* FROM UNNEST($6::smallint[], $7::uuid[], $8::bigint[])
                    AS k (cell, member_id, authorized_by)
                CROSS JOIN LATERAL (
-                   SELECT * FROM hold_legs g
-                   WHERE g.cell = k.cell AND g.member_id = k.member_id
+                   SELECT * FROM hold_legs g WHERE g.cell = k.cell AND g.member_id = k.member_id
                        AND g.authorized_by = k.authorized_by OFFSET 0
                ) g
                CROSS JOIN LATERAL (
-                   SELECT * FROM lots l
-                   WHERE l.cell = g.cell AND l.member_id = g.member_id
+                   SELECT * FROM lots l WHERE l.cell = g.cell AND l.member_id = g.member_id
                        AND l.opened_by = g.lot_opened_by AND l.ordinal = g.lot_ordinal OFFSET 0
                ) l
            ) l"#,
