@@ -206,7 +206,7 @@ impl<'d> Draft<'d> {
 
     /// Whether the member has no open lots but those in burn order, where these do not suffice.
     pub(crate) fn knows_all_lots(&self) -> Result<(), Refusal> {
-        self.member.lots_until.map_or(Ok(()), |_| Err(Refusal::LotsNotLoaded))
+        self.member.knows_all_lots()
     }
 
     /// Free points come into a lot.

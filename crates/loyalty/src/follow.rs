@@ -136,8 +136,8 @@ impl<'c> State<'c> {
                 claw.take(kept, id)?;
             }
         }
-        if claw.debt.is_positive() && kept.lots_until.is_some() {
-            return Err(Refusal::LotsNotLoaded);
+        if claw.debt.is_positive() {
+            kept.knows_all_lots()?;
         }
         Ok(claw)
     }

@@ -8,7 +8,7 @@ use entente_ledger::{
 };
 use jiff::{Timestamp, civil::Date};
 
-use crate::{Catalogue, Counted, Floats, MeterKey};
+use crate::{Catalogue, Counted, Floats, MeterKey, Refusal};
 
 /// What a capped partner owes in a currency, and what its open holds reserve, in one number.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +107,11 @@ pub struct Member {
 }
 
 impl Member {
+    /// Refuses where the member may have open lots that are not loaded.
+    pub(crate) fn knows_all_lots(&self) -> Result<(), Refusal> {
+        self.lots_until.map_or(Ok(()), |_| Err(Refusal::LotsNotLoaded))
+    }
+
     /// A member with an empty wallet.
     #[must_use]
     pub fn new(id: MemberId, cell: Cell) -> Self {

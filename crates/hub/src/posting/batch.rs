@@ -103,11 +103,7 @@ async fn attempt(
     let mut loaded = batch.load(&wanted, heads.now).await?;
     needs::hold_back(&mut loaded, &links);
     let payees = commands.iter().flat_map(|queued| needs::payees(&queued.command, &catalogue));
-    let counted = needs::counted(
-        &commands.iter().map(|queued| &queued.command).collect::<Vec<_>>(),
-        (&catalogue, heads.now),
-        &loaded,
-    );
+    let counted = needs::counted(commands, &catalogue, &loaded, heads.now);
     batch.load_counted(&mut loaded, &counted).await?;
     let exposures = lock_exposures(&mut batch, &catalogue, &loaded, payees).await?;
     let floats = batch.lock_floats(&needs::floats(commands, &catalogue)).await?;

@@ -137,20 +137,20 @@ pub(super) fn capped(catalogue: &Catalogue) -> BTreeSet<PartnerId> {
 /// Whose counters of which members the commands need, by the terms in force: the callers', and those
 /// of issuers that want to be told of what is burned elsewhere.
 pub(super) fn counted(
-    commands: &[&Command],
-    (catalogue, now): (&Catalogue, Timestamp),
+    commands: &[Queued],
+    catalogue: &Catalogue,
     loaded: &LoadedMembers,
+    now: Timestamp,
 ) -> BTreeSet<CountedKey> {
     let mut named = HashMap::<MemberId, usize>::new();
-    for member in commands.iter().flat_map(|command| command.members()) {
+    for member in commands.iter().flat_map(|queued| queued.command.members()) {
         *named.entry(member).or_default() += 1;
     }
-    let callers = commands.iter().map(|command| command.partner);
+    let callers = commands.iter().map(|queued| queued.command.partner);
     let mut anybody: BTreeSet<_> = loaded.partners().into_iter().chain(callers).collect();
     anybody.retain(|partner| catalogue.minds_elsewhere(*partner, now));
-    let limited = commands.iter().filter(|command| command.kind().is_limited());
     let mut keys = BTreeSet::new();
-    for command in limited {
+    for command in limited_commands(commands) {
         keys.extend(of_command(command, catalogue, loaded, now));
         // What one command of the batch brings to a member, another may take.
         let member = loaded.members.get(&command.member);
