@@ -188,7 +188,8 @@ impl Ledger {
         let members = Members {
             controls: controls.clone(),
             posting: posting.clone(),
-            reading: Reading::new(pool.clone(), known(), Arc::clone(&vault)),
+            reading: Reading::new(pool.clone(), known(), Arc::clone(&vault))
+                .knowing(posting.expiring()),
             linking,
             catalogue: known(),
             page_tokens: Arc::clone(&page_tokens),

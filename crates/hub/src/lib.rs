@@ -10,6 +10,7 @@ pub mod control;
 pub mod deadline;
 pub mod edge;
 pub mod error;
+mod expiring;
 pub mod feed;
 pub mod fingerprint;
 pub mod hub;

@@ -8,16 +8,16 @@ use entente_api::{
     types,
 };
 use entente_ledger::{Overflow, PartnerId, Points, Seq, Wallet};
-use entente_loyalty::{Partner, PartnerCode, State};
+use entente_loyalty::{Partner, PartnerCode, State, month};
 use entente_store::{
     ResolvedLink, StoreError, archive,
-    batch::{MemberNeeds, Snapshot},
+    batch::{MemberNeeds, Snapshot, Version},
     linking::find_link,
     member::{self, LinkedTo, ListedOperation, OperationPlace},
     personal::Lookup,
     security::SecurityEventKind,
 };
-use jiff::{Timestamp, tz::Offset};
+use jiff::{Timestamp, civil::Date};
 use prost::Message;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
@@ -27,6 +27,7 @@ use crate::{
     control::{member_unknown, partner_unknown},
     deadline::{READ, given_up_after},
     error::{Refused, RpcError},
+    expiring::{Expiring, Kept},
     parse::{MemberReference, wire_timestamp},
     personal::{Vault, export},
     posting::{COALITION, wire_balances},
@@ -42,6 +43,7 @@ pub struct Reading {
     pool: PgPool,
     catalogue: Arc<CatalogueCache>,
     vault: Arc<Vault>,
+    expiring: Kept,
     places: Arc<Semaphore>,
 }
 
@@ -52,7 +54,14 @@ impl Reading {
     /// Reads from a database.
     #[must_use]
     pub fn new(pool: PgPool, catalogue: Arc<CatalogueCache>, vault: Arc<Vault>) -> Self {
-        Self { pool, catalogue, vault, places: Arc::new(Semaphore::new(AT_ONCE)) }
+        let places = Arc::new(Semaphore::new(AT_ONCE));
+        Self { pool, catalogue, vault, expiring: Kept::new(), places }
+    }
+
+    /// With what batches move on of members that have many lots.
+    #[must_use]
+    pub(crate) fn knowing(self, expiring: Kept) -> Self {
+        Self { expiring, ..self }
     }
 
     /// What a partner's member has now.
@@ -64,6 +73,7 @@ impl Reading {
         let place = Arc::clone(&self.places).acquire_owned().await;
         let place = place.map_err(|_| Refused::shutting_down())?;
         let (pool, cache) = (self.pool.clone(), Arc::clone(&self.catalogue));
+        let kept = self.expiring.clone();
         // The snapshot is a transaction, so it lives in a task that no caller can cancel.
         let read = async move {
             let _place = place;
@@ -72,11 +82,10 @@ impl Reading {
             let link = link.ok_or_else(member_unknown)?;
             let catalogue = cache.at_least(snapshot.catalogue_epoch).await?;
             let partner = catalogue.partner(partner).ok_or_else(Refused::unauthenticated)?;
-            // A member may have thousands of lots: the database adds them up, unless some are due.
-            let wallet = snapshot.settled_wallet(link.cell, link.member).await?;
-            if let Some(wallet) = wallet {
-                let expiring = snapshot.expiring(link.cell, link.member).await?;
-                return told(partner, &link, wallet, expiring.into_iter());
+            let settled = snapshot.settled_wallet(link.cell, link.member).await?;
+            if let Some((wallet, version)) = settled {
+                let expiring = expiring(&kept, &mut snapshot, &link, (wallet, version)).await?;
+                return told(partner, &link, wallet, expiring);
             }
             let needs = MemberNeeds { everything_open: true, ..MemberNeeds::default() };
             let needs = BTreeMap::from([((link.cell, link.member), needs)]);
@@ -195,15 +204,29 @@ fn balance(
     state.bring_to(link.member, Seq(1), now).map_err(RpcError::internal)?;
     let member = &state.members[&link.member];
     let lots = member.lots.values().filter(|lot| lot.remaining.is_positive());
-    let expiring = lots.map(|lot| (lot.expires_at, lot.issuer, lot.remaining));
+    let expiring = lots.map(|lot| ((month(lot.expires_at), lot.issuer), lot.remaining));
     told(partner, link, member.wallet, expiring)
+}
+
+/// A member may have thousands of lots: the database adds them up, unless what they come to is kept.
+async fn expiring(
+    kept: &Kept,
+    snapshot: &mut Snapshot,
+    link: &ResolvedLink,
+    stored: (Wallet, Version),
+) -> Result<Expiring, RpcError> {
+    if let Some(expiring) = kept.get(link.member, stored) {
+        return Ok(expiring);
+    }
+    let lots = snapshot.expiring(link.cell, link.member).await?;
+    kept.read(link.member, stored.1, &lots).map_err(RpcError::internal)
 }
 
 fn told(
     partner: &Partner,
     link: &ResolvedLink,
     wallet: Wallet,
-    expiring: impl Iterator<Item = (Timestamp, PartnerId, Points)>,
+    expiring: impl IntoIterator<Item = ((Date, PartnerId), Points)>,
 ) -> Result<GetBalanceResponse, RpcError> {
     Ok(GetBalanceResponse {
         balances: Some(wire_balances(wallet)),
@@ -215,12 +238,11 @@ fn told(
 /// Points by UTC month of expiry, and in each the partner's own before those of all others.
 fn expiries(
     partner: &Partner,
-    expiring: impl Iterator<Item = (Timestamp, PartnerId, Points)>,
+    expiring: impl IntoIterator<Item = ((Date, PartnerId), Points)>,
 ) -> Result<Vec<ExpiringPoints>, Overflow> {
     let mut months = BTreeMap::<(i16, i8, bool), Points>::new();
-    for (expires_at, issuer, remaining) in expiring {
-        let expiry = Offset::UTC.to_datetime(expires_at);
-        let kind = (expiry.year(), expiry.month(), issuer != partner.id);
+    for ((month, issuer), remaining) in expiring {
+        let kind = (month.year(), month.month(), issuer != partner.id);
         let points = months.entry(kind).or_default();
         *points = points.plus(remaining)?;
     }

@@ -31,6 +31,7 @@ use crate::{
     clocks,
     deadline::answered_within,
     error::{Refused, RpcError},
+    expiring::Kept,
     feed,
     fingerprint::Fingerprint,
     method::Method,
@@ -48,6 +49,8 @@ pub(super) struct Context {
     pub(super) heads: feed::Heads,
     /// What the resolver remembers, which may no longer be so.
     pub(super) links: Remembered,
+    /// What members with many lots have.
+    pub(super) expiring: Kept,
 }
 
 type Key = (PartnerId, RequestId);
@@ -108,6 +111,7 @@ async fn attempt(
     let exposures = lock_exposures(&mut batch, &catalogue, &loaded, payees).await?;
     let floats = batch.lock_floats(&needs::floats(commands, &catalogue)).await?;
     let counted = batch.lock_counted(&needs::limited(commands, &catalogue, heads.now)).await?;
+    let before = context.expiring.before(loaded.versions());
 
     // 3. Decide, one after another, each on the state that its predecessors left.
     let mut state = state(&catalogue, &heads, &mut loaded, exposures);
@@ -124,11 +128,13 @@ async fn attempt(
 
     // 4. Write everything. 5. Commit.
     let last = deciding.last.clone();
+    let mut members = HashMap::new();
     if !deciding.decisions.is_empty() {
-        deciding.write(&mut batch, loaded).await?;
+        members = deciding.write(&mut batch, loaded).await?.members;
     }
-    let round_trips = batch.round_trips() + 1;
+    let (round_trips, version) = (batch.round_trips() + 1, batch.version());
     batch.commit().await?;
+    context.expiring.moved_on(before, &members, version);
     context.heads.committed(&last, heads.now);
     measure::batch(commands.len(), round_trips);
     Ok(Attempt::Done(answers))
@@ -355,11 +361,12 @@ impl<'a> Deciding<'a> {
         next(&self.last, cell)
     }
 
+    /// Writes everything, and gives the members back as they are then.
     pub(super) async fn write(
         self,
         batch: &mut Batch,
         mut loaded: LoadedMembers,
-    ) -> Result<(), StoreError> {
+    ) -> Result<LoadedMembers, StoreError> {
         loaded.members = self.state.members;
         let written = Written {
             heads: self.heads,
@@ -374,7 +381,8 @@ impl<'a> Deciding<'a> {
             counted: &self.state.counted,
             changed_counted: &self.state.changed_counted,
         };
-        batch.write(&written).await
+        batch.write(&written).await?;
+        Ok(loaded)
     }
 }
 

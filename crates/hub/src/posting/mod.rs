@@ -44,6 +44,7 @@ use crate::{
     catalogue::CatalogueCache,
     config::PostingLimits,
     error::{Refused, RpcError},
+    expiring::Kept,
     feed::Heads,
 };
 use queue::{Queue, Via};
@@ -59,6 +60,7 @@ const REFERENCES: usize = 100_000;
 pub struct Posting {
     resolver: Resolver,
     queues: Arc<[Queue<Queued>]>,
+    expiring: Kept,
 }
 
 /// The answer to a queued command.
@@ -88,7 +90,7 @@ impl Posting {
     ) -> (Self, PostingTasks) {
         let mut tasks = JoinSet::new();
         let (stop, stopped) = watch::channel(false);
-        let links = Remembered::new(REFERENCES);
+        let (links, expiring) = (Remembered::new(REFERENCES), Kept::new());
         let (resolver, resolving) =
             Resolver::start(pool.clone(), links.clone(), limits, stopped.clone());
         tasks.spawn(resolving);
@@ -96,13 +98,13 @@ impl Posting {
         for _ in 0..limits.writers.max(1) {
             let (queue, queued) = queue::queue(limits.queue, limits.lines());
             let (catalogue, heads) = (Arc::clone(catalogue), heads.clone());
-            let (pool, links) = (pool.clone(), links.clone());
+            let (pool, links, expiring) = (pool.clone(), links.clone(), expiring.clone());
             let within = limits.transaction();
-            let context = batch::Context { pool, within, catalogue, heads, links };
+            let context = batch::Context { pool, within, catalogue, heads, links, expiring };
             tasks.spawn(writer::run(context, queued, limits.batch, stopped.clone()));
             queues.push(queue);
         }
-        (Self { resolver, queues: queues.into() }, PostingTasks { tasks, stop })
+        (Self { resolver, queues: queues.into(), expiring }, PostingTasks { tasks, stop })
     }
 
     /// Sweeps on connections of the pipeline.
@@ -114,10 +116,10 @@ impl Posting {
         limits: &PostingLimits,
     ) -> Sweeps {
         let (catalogue, heads) = (Arc::clone(catalogue), heads.clone());
-        // A sweep names no reference.
-        let links = Remembered::new(1);
+        // A sweep names no reference, and moves on nothing that is kept.
+        let (links, expiring) = (Remembered::new(1), Kept::new());
         let (pool, within) = (pool.clone(), limits.transaction());
-        Sweeps::new(batch::Context { pool, within, catalogue, heads, links })
+        Sweeps::new(batch::Context { pool, within, catalogue, heads, links, expiring })
     }
 
     /// Posts a command, and answers after its commit. A full queue refuses it, and one in which its
@@ -131,6 +133,11 @@ impl Posting {
     /// A reference is no longer what it was remembered as.
     pub(crate) fn forget(&self, partner: PartnerId, reference: Lookup) {
         self.resolver.forget(partner, reference);
+    }
+
+    /// What is kept of members with many lots.
+    pub(crate) fn expiring(&self) -> Kept {
+        self.expiring.clone()
     }
 
     /// What a submission's reference is remembered as.

@@ -11,7 +11,7 @@ use jiff::{Timestamp, civil::Date};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Batch, gifts, holds, lots, merges, write_members::is_stale};
+use super::{Batch, Version, gifts, holds, lots, merges, write_members::is_stale};
 use crate::{StoreError, codes};
 
 /// What the commands of a batch need of one member.
@@ -45,8 +45,16 @@ pub struct LoadedMembers {
     pub members: HashMap<MemberId, Member>,
     /// Those of which all open holds are loaded, and open lots: all, or those that come first.
     pub(super) opened: HashSet<MemberId>,
+    /// What else their wallets said.
+    pub(super) stored: HashMap<MemberId, Stored>,
+}
+
+/// What a wallet's row says besides the wallet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stored {
     /// Before this time, nothing of the member expires.
-    pub(super) next_due_at: HashMap<MemberId, Option<Timestamp>>,
+    pub(super) next_due_at: Option<Timestamp>,
+    version: Version,
 }
 
 impl LoadedMembers {
@@ -69,6 +77,17 @@ impl LoadedMembers {
 }
 
 impl LoadedMembers {
+    /// Each member with the version of its wallet that was loaded.
+    pub fn versions(&self) -> impl Iterator<Item = (&Member, Version)> {
+        let members = self.members.values();
+        members.filter_map(|member| Some((member, self.stored.get(&member.id)?.version)))
+    }
+
+    /// When something of a member is due, as it is stored.
+    pub(super) fn next_due_at(&self, member: MemberId) -> Option<Timestamp> {
+        self.stored.get(&member)?.next_due_at
+    }
+
     /// Whether there are holds to be loaded: open ones, or some that are named.
     pub(super) fn any_holds(&self, needs: &BTreeMap<(Cell, MemberId), MemberNeeds>) -> bool {
         self.members.values().any(|member| member.wallet.held.is_positive())
@@ -78,7 +97,7 @@ impl LoadedMembers {
     /// Whether all open lots of a member are to be loaded: not only for a command, but because something
     /// of it is due, or debts are to be repaid.
     fn needs_all_lots(&self, member: &Member, needs: &MemberNeeds, now: Timestamp) -> bool {
-        let due = self.next_due_at.get(&member.id).copied().flatten();
+        let due = self.next_due_at(member.id);
         needs.everything_open
             || due.is_some_and(|due| due <= now)
             || member.wallet.debt.is_positive()
@@ -178,13 +197,13 @@ pub(super) async fn wallets(
 ) -> Result<LoadedMembers, StoreError> {
     let (cells, ids): Keys = needs.keys().map(|(cell, member)| (cell.0, member.0)).unzip();
     let rows = sqlx::query!(
-        r#"SELECT w.cell, w.member_id, w.available, w.held, w.debt,
+        r#"SELECT w.cell, w.member_id, w.available, w.held, w.debt, w.version AS "version!: Version",
                   w.next_due_at AS "next_due_at: jiff_sqlx::Timestamp",
                   f.into_member_id AS "into_member_id?",
                   f.merged_at AS "merged_at?: jiff_sqlx::Timestamp"
            FROM UNNEST($1::smallint[], $2::uuid[]) AS k (cell, member_id)
            CROSS JOIN LATERAL (
-               SELECT * FROM wallets w
+               SELECT *, xmin AS version FROM wallets w
                WHERE w.cell = k.cell AND w.member_id = k.member_id OFFSET 0
            ) w
            LEFT JOIN forwards f ON f.cell = k.cell AND f.member_id = k.member_id"#,
@@ -206,7 +225,8 @@ pub(super) async fn wallets(
             into: MemberId(into),
             merged_at: merged_at.to_jiff(),
         });
-        loaded.next_due_at.insert(id, row.next_due_at.map(jiff_sqlx::Timestamp::to_jiff));
+        let next_due_at = row.next_due_at.map(jiff_sqlx::Timestamp::to_jiff);
+        loaded.stored.insert(id, Stored { next_due_at, version: row.version });
         loaded.members.insert(id, member);
     }
     Ok(loaded)

@@ -16,6 +16,7 @@ mod merges;
 mod read;
 pub(crate) mod rows;
 mod velocity;
+mod version;
 mod write;
 mod write_members;
 mod write_operations;
@@ -32,8 +33,9 @@ pub(crate) use exposures::exposure;
 pub use floats::FloatNeeds;
 pub use heads::{Head, Heads};
 pub use members::{LoadedMembers, MemberNeeds, YearKey};
-pub use read::Snapshot;
+pub use read::{ExpiringLots, Snapshot};
 pub use velocity::{CountedKey, PartnersCounted};
+pub use version::Version;
 pub use write::Written;
 
 use crate::{Earlier, ResolvedLink, StoreError, personal::Lookup, requests};
@@ -43,12 +45,14 @@ use crate::{Earlier, ResolvedLink, StoreError, personal::Lookup, requests};
 pub struct Batch {
     tx: Transaction<'static, Postgres>,
     round_trips: AtomicU64,
+    /// Of the wallets that it wrote.
+    version: Option<Version>,
 }
 
 impl Batch {
     /// Begins a transaction on a connection of the pool.
     pub async fn begin(pool: &PgPool) -> Result<Self, StoreError> {
-        Ok(Self { tx: pool.begin().await?, round_trips: AtomicU64::new(1) })
+        Ok(Self { tx: pool.begin().await?, round_trips: AtomicU64::new(1), version: None })
     }
 
     /// How many times the batch has waited for the database so far.
@@ -75,6 +79,12 @@ impl Batch {
             return Ok(HashMap::new());
         }
         requests::resolve_links(self.connection(), keys).await
+    }
+
+    /// The version of the wallets that were written, once they are.
+    #[must_use]
+    pub const fn version(&self) -> Option<Version> {
+        self.version
     }
 
     /// Makes everything written durable.

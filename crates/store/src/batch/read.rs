@@ -10,7 +10,7 @@ use jiff_sqlx::ToSqlx as _;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 use super::{
-    exposures, holds, lots,
+    Version, exposures, holds, lots,
     members::{self, Keys, LoadedMembers, MemberNeeds, Open},
 };
 use crate::{ResolvedLink, StoreError, personal::Lookup, requests};
@@ -25,6 +25,19 @@ pub struct Snapshot {
     pub window: Windows,
     /// The catalogue that must be known, at least.
     pub catalogue_epoch: i64,
+}
+
+/// Open lots of a member that expire in the same month, of one issuer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpiringLots {
+    /// The month's beginning (UTC).
+    pub month: Timestamp,
+    /// The issuer.
+    pub issuer: PartnerId,
+    /// What is left in them, held points counted.
+    pub points: Points,
+    /// How many they are.
+    pub lots: i64,
 }
 
 impl Snapshot {
@@ -87,37 +100,36 @@ impl Snapshot {
         Ok(loaded)
     }
 
-    /// A member's wallet, if nothing of the member is due: then it says what there is.
+    /// A member's wallet and its version, if nothing of the member is due: then it says what there is.
     pub async fn settled_wallet(
         &mut self,
         cell: Cell,
         member: MemberId,
-    ) -> Result<Option<Wallet>, StoreError> {
+    ) -> Result<Option<(Wallet, Version)>, StoreError> {
         let row = sqlx::query!(
-            "SELECT available, held, debt FROM wallets
-             WHERE cell = $1 AND member_id = $2 AND COALESCE(next_due_at > $3, true)",
+            r#"SELECT available, held, debt, xmin AS "version!: Version" FROM wallets
+               WHERE cell = $1 AND member_id = $2 AND COALESCE(next_due_at > $3, true)"#,
             cell.0,
             member.0,
             self.now.to_sqlx() as _
         )
         .fetch_optional(&mut *self.tx)
         .await?;
-        Ok(row.map(|row| Wallet {
-            available: Points(row.available),
-            held: Points(row.held),
-            debt: Points(row.debt),
+        Ok(row.map(|row| {
+            let (available, held) = (Points(row.available), Points(row.held));
+            (Wallet { available, held, debt: Points(row.debt) }, row.version)
         }))
     }
 
-    /// The points of a member by the month in which they expire, by its beginning (UTC), and by issuer.
+    /// The open lots of a member by the month in which they expire, and by issuer.
     pub async fn expiring(
         &mut self,
         cell: Cell,
         member: MemberId,
-    ) -> Result<Vec<(Timestamp, PartnerId, Points)>, StoreError> {
+    ) -> Result<Vec<ExpiringLots>, StoreError> {
         let rows = sqlx::query!(
             r#"SELECT date_trunc('month', expires_at) AS "month!: jiff_sqlx::Timestamp", issuer,
-                      sum(remaining)::bigint AS "points!"
+                      sum(remaining)::bigint AS "points!", count(*) AS "lots!"
                FROM lots WHERE cell = $1 AND member_id = $2 AND open
                GROUP BY 1, issuer"#,
             cell.0,
@@ -125,8 +137,12 @@ impl Snapshot {
         )
         .fetch_all(&mut *self.tx)
         .await?;
-        let expiring =
-            rows.iter().map(|row| (row.month.to_jiff(), PartnerId(row.issuer), Points(row.points)));
+        let expiring = rows.iter().map(|row| ExpiringLots {
+            month: row.month.to_jiff(),
+            issuer: PartnerId(row.issuer),
+            points: Points(row.points),
+            lots: row.lots,
+        });
         Ok(expiring.collect())
     }
 

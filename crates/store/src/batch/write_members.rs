@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 
 use super::{
-    Batch, Heads, LoadedMembers,
+    Batch, Heads, LoadedMembers, Version,
     lots::{merged_from, origin_code, source},
     rows::LotRecord,
     write_operations::column,
@@ -52,8 +52,8 @@ impl Batch {
             .iter()
             .map(|(member, lot)| lot_record(member, lot))
             .partition(|lot| heads.is_of_batch(Cell(lot.cell), Seq(lot.opened_by)));
-        sqlx::query!(
-            "WITH changed AS (
+        let version = sqlx::query_scalar!(
+            r#"WITH changed AS (
                  UPDATE lots
                  SET remaining = n.remaining, held = n.held, expired = n.expired, open = n.open,
                      spend_reversed_micros = n.spend_reversed_micros,
@@ -63,13 +63,16 @@ impl Batch {
                    AND lots.opened_by = n.opened_by AND lots.ordinal = n.ordinal
              ), opened AS (
                  INSERT INTO lots SELECT * FROM UNNEST($7::lots[])
+             ), wallet AS (
+                 UPDATE wallets
+                 SET available = n.available, held = n.held, debt = n.debt,
+                     next_due_at = n.next_due_at
+                 FROM UNNEST($1::smallint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[],
+                             $6::timestamptz[])
+                     AS n (cell, member_id, available, held, debt, next_due_at)
+                 WHERE wallets.cell = n.cell AND wallets.member_id = n.member_id
              )
-             UPDATE wallets
-             SET available = n.available, held = n.held, debt = n.debt, next_due_at = n.next_due_at
-             FROM UNNEST($1::smallint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[],
-                         $6::timestamptz[])
-                 AS n (cell, member_id, available, held, debt, next_due_at)
-             WHERE wallets.cell = n.cell AND wallets.member_id = n.member_id",
+             SELECT pg_current_xact_id()::xid AS "version!: Version""#,
             &column(members, |m| m.cell.0),
             &column(members, |m| m.id.0),
             &column(members, |m| m.wallet.available.0),
@@ -79,8 +82,9 @@ impl Batch {
             &opened as _,
             &changed as _
         )
-        .execute(self.connection())
+        .fetch_one(self.connection())
         .await?;
+        self.version = Some(version);
         Ok(())
     }
 
@@ -222,8 +226,7 @@ fn has_changed(member: &Member) -> bool {
 /// Whether what is stored of a member's next due time is not what its lots and holds say, where enough of
 /// them is loaded to know.
 pub(super) fn is_stale(loaded: &LoadedMembers, member: &Member) -> bool {
-    knows_next_due(loaded, member)
-        && loaded.next_due_at.get(&member.id).copied().flatten() != next_due_at(loaded, member)
+    knows_next_due(loaded, member) && loaded.next_due_at(member.id) != next_due_at(loaded, member)
 }
 
 /// What changed of all members, each with its member.
@@ -248,7 +251,6 @@ fn next_due_at(loaded: &LoadedMembers, member: &Member) -> Option<Timestamp> {
     if knows_next_due(loaded, member) {
         earliest
     } else {
-        let before = loaded.next_due_at.get(&member.id).copied().flatten();
-        before.into_iter().chain(earliest).min()
+        loaded.next_due_at(member.id).into_iter().chain(earliest).min()
     }
 }
