@@ -9,8 +9,11 @@ use entente_testkit::{
 
 use sqlx::PgPool;
 
-use crate::steps::{
-    at, authorize, capture, cents, expiries, has, reason, refund_points, refund_spend, void,
+use crate::{
+    merging::{merge, two_wallets},
+    steps::{
+        at, authorize, capture, cents, expiries, has, reason, refund_points, refund_spend, void,
+    },
 };
 
 /// A guest who earned so many times a point in March, and as often in April; the request of the last earn.
@@ -81,13 +84,14 @@ async fn too_few_points_in_many_lots_are_told_as_they_are() {
     hub.close().await;
 }
 
-/// The sums of the guest's lots, month by month.
+/// The sums of all open lots as Harbor is told them: month by month, its own before those of others.
 async fn in_lots(owner: &PgPool) -> Vec<i64> {
     let sums = sqlx::query_scalar(
-        "SELECT sum(remaining)::bigint FROM lots WHERE open
-         GROUP BY date_trunc('month', expires_at) ORDER BY date_trunc('month', expires_at)",
+        "SELECT sum(remaining)::bigint FROM lots JOIN partners ON partner_id = issuer WHERE open
+         GROUP BY date_trunc('month', expires_at), code <> $1
+         ORDER BY date_trunc('month', expires_at), code <> $1",
     );
-    sums.fetch_all(owner).await.unwrap()
+    sums.bind(HARBOR).fetch_all(owner).await.unwrap()
 }
 
 /// The guest's months, while nobody can read a lot.
@@ -134,19 +138,53 @@ async fn balances_of_many_lots_are_right_whichever_hub_changed_them() {
     let owner = hub.database().owner_pool().await;
     let other = hub.another().await;
     let there = hub.partner_at(HARBOR, other.addresses().partners).await;
-    for round in 0..6 {
+    for round in 0..4 {
         let (one, two) = if round % 2 == 0 { (&here, &there) } else { (&there, &here) };
-        assert_eq!(months(one).await, in_lots(&owner).await);
-        two.burn(burn("guest", 3)).await.unwrap();
-        assert_eq!(months(one).await, in_lots(&owner).await);
-        one.earn(earn("guest", cents(200), "EUR")).await.unwrap();
-        assert_eq!(months(two).await, in_lots(&owner).await);
+        // The balances are the same again each time, and the months are not.
+        for earned_after in [false, true] {
+            assert_eq!(months(one).await, in_lots(&owner).await);
+            two.burn(burn("guest", 3)).await.unwrap();
+            two.earn(earn("guest", cents(300), "EUR")).await.unwrap();
+            if earned_after {
+                one.earn(earn("guest", cents(200), "EUR")).await.unwrap();
+            }
+            assert_eq!(months(one).await, in_lots(&owner).await);
+        }
     }
-    assert_eq!(in_lots(&owner).await, [122, 152]);
+    assert_eq!(in_lots(&owner).await, [116, 172]);
     // What is due is gone, though no batch has posted it yet.
     hub.advance_to(at("2027-04-01T00:00:00Z")).await;
-    assert_eq!((months(&here).await, months(&there).await), (vec![152], vec![152]));
+    assert_eq!((months(&here).await, months(&there).await), (vec![172], vec![172]));
     owner.close().await;
     other.drain().await;
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn balances_of_many_lots_are_right_after_a_merge_and_after_what_ends_by_itself() {
+    let (hub, harbor, rover) = two_wallets().await;
+    let owner = hub.database().owner_pool().await;
+    for _ in 0..280 {
+        harbor.earn(earn("guest", cents(100), "EUR")).await.unwrap();
+    }
+    assert_eq!(months(&harbor).await, [380]);
+    merge(&harbor, &rover, ("guest", "rider")).await;
+    assert_eq!(months(&harbor).await, in_lots(&owner).await);
+    assert_eq!(in_lots(&owner).await, [380, 50], "Rover's points came");
+
+    // So long are points of others held back.
+    hub.advance_to(at("2026-03-03T09:00:00Z")).await;
+    rover.burn(burn("rider", 7)).await.unwrap();
+    assert_eq!(months_without_lots(&harbor, &owner).await, in_lots(&owner).await);
+    let held = harbor.authorize(authorize("guest", 20)).await.unwrap().operation.unwrap();
+    hub.advance_to(at("2026-05-01T09:00:00Z")).await;
+    let refused = harbor.capture(capture(&held.request_id, None)).await.unwrap_err();
+    assert_eq!(reason(&refused), ErrorReason::HoldExpired);
+    assert_eq!(months(&harbor).await, in_lots(&owner).await);
+    harbor.earn(earn("guest", cents(200), "EUR")).await.unwrap();
+    assert_eq!(months_without_lots(&harbor, &owner).await, in_lots(&owner).await);
+    hub.advance_to(at("2027-04-01T00:00:00Z")).await;
+    assert_eq!(months(&harbor).await, [2], "the others are due, whether that is posted or not");
+    owner.close().await;
     hub.close().await;
 }

@@ -1,9 +1,9 @@
 //! What members with many lots have, by the month in which it expires and by issuer.
 //!
 //! A member may have thousands of open lots, and it would be dear to add all of them up for each balance.
-//! What they came to is kept here once it is read, and the batches of this hub move it on. It is of one
-//! version of the member's wallet and of no other: after a batch of another hub, or one whose outcome nobody
-//! knows, the wallet has another version, and the lots are added up anew.
+//! What they came to is kept here once it is read, and the writers of this hub move it on. It is of one
+//! version of the member's wallet and of no other: after another hub's batch, a sweep, a merge, or a commit
+//! of which nobody knows the outcome, the wallet has another version, and the lots are added up anew.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,26 +14,32 @@ use entente_ledger::{LotId, MemberId, Overflow, PartnerId, Points, Wallet};
 use entente_loyalty::{Member, month};
 use entente_store::batch::{ExpiringLots, Version};
 use jiff::civil::Date;
-use quick_cache::sync::Cache;
+use quick_cache::{Weighter, sync::Cache};
 
 /// Points by the first day of the month in which they expire (UTC), and by issuer; nothing that is zero.
 pub(crate) type Expiring = BTreeMap<(Date, PartnerId), Points>;
 
-/// From so many open lots on, what a member has is kept,
+/// From so many open lots on, what a member has is kept.
 const MANY: i64 = 256;
 
-/// of so many members at most, those whose balances were read last.
+/// About so many members are expected,
 const MEMBERS: usize = 1_024;
+
+/// and so many sums are kept at most, of all of them, some dozen bytes each.
+const SUMS: u64 = 200_000;
 
 /// What is kept. Clones share it.
 #[derive(Debug, Clone)]
-pub(crate) struct Kept(Arc<Cache<MemberId, Arc<Sums>>>);
+pub(crate) struct KeptSums(Arc<Cache<MemberId, Arc<Sums>, Size>>);
 
 #[derive(Debug)]
 struct Sums {
     version: Version,
-    expiring: Expiring,
+    expiring: Arc<Expiring>,
 }
+
+#[derive(Debug, Clone)]
+struct Size;
 
 /// What is kept of a member, and what was left in the lots that were loaded, before a batch changed them.
 #[derive(Debug)]
@@ -43,10 +49,10 @@ pub(crate) struct Before {
     remaining: HashMap<LotId, Points>,
 }
 
-impl Kept {
+impl KeptSums {
     /// Nothing yet.
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Cache::new(MEMBERS)))
+        Self(Arc::new(Cache::with_weighter(MEMBERS, SUMS, Size)))
     }
 
     /// What a member has, if it is kept of this version of its wallet.
@@ -54,31 +60,34 @@ impl Kept {
         &self,
         member: MemberId,
         (wallet, version): (Wallet, Version),
-    ) -> Option<Expiring> {
+    ) -> Option<Arc<Expiring>> {
         let sums = self.0.get(&member)?;
-        (sums.version == version && sums.comes_to(wallet)).then(|| sums.expiring.clone())
+        (sums.version == version && sums.comes_to(wallet)).then(|| Arc::clone(&sums.expiring))
     }
 
     /// What a member has, by its lots as they were read with a version of its wallet. It is kept if they
-    /// are many.
+    /// are many; that a later version may be kept already costs one more read.
     pub(crate) fn read(
         &self,
         member: MemberId,
         version: Version,
         lots: &[ExpiringLots],
-    ) -> Result<Expiring, Overflow> {
+    ) -> Result<Arc<Expiring>, Overflow> {
         let mut expiring = Expiring::new();
         for lots in lots {
             add(&mut expiring, (month(lots.month), lots.issuer), lots.points)?;
         }
-        let count = lots.iter().fold(0_i64, |sum, lots| sum.saturating_add(lots.lots));
+        let expiring = Arc::new(expiring);
+        let count = lots.iter().fold(0_i64, |sum, lots| sum.saturating_add(lots.lot_count));
         if count >= MANY {
-            self.insert(member, Sums { version, expiring: expiring.clone() });
+            let sums = Sums { version, expiring: Arc::clone(&expiring) };
+            self.0.insert(member, Arc::new(sums));
         }
         Ok(expiring)
     }
 
-    /// What is kept of members that a batch loaded, to be given to [`Kept::moved_on`] after its commit.
+    /// What is kept of members that a batch loaded under its heads, to be given to
+    /// [`KeptSums::moved_on`] after its commit.
     pub(crate) fn before<'a>(
         &self,
         loaded: impl Iterator<Item = (&'a Member, Version)>,
@@ -103,23 +112,23 @@ impl Kept {
     ) {
         let Some(version) = version else { return };
         for before in before {
-            // A wallet that was not written has its version still.
+            // If the wallet was written all the same, its lots are added up anew.
             let member = members.get(&before.member);
             let Some(member) = member.filter(|member| !member.changed_lots.is_empty()) else {
                 continue;
             };
             if let Ok(expiring) = before.moved(member) {
-                self.insert(before.member, Sums { version, expiring });
+                let sums = Sums { version, expiring: Arc::new(expiring) };
+                // Only reads keep a member here. What is gone by now stays away.
+                let _ = self.0.replace(before.member, Arc::new(sums), true);
             }
         }
     }
+}
 
-    /// What is of a later version stays.
-    fn insert(&self, member: MemberId, sums: Sums) {
-        let known = self.0.peek(&member);
-        if known.is_none_or(|known| !known.version.is_after(sums.version)) {
-            self.0.insert(member, Arc::new(sums));
-        }
+impl Weighter<MemberId, Arc<Sums>> for Size {
+    fn weight(&self, _: &MemberId, sums: &Arc<Sums>) -> u64 {
+        1 + sums.expiring.len() as u64
     }
 }
 
@@ -135,7 +144,7 @@ impl Sums {
 impl Before {
     /// What was kept, and what the changed lots of the member got and gave since.
     fn moved(&self, member: &Member) -> Result<Expiring, Overflow> {
-        let mut expiring = self.sums.expiring.clone();
+        let mut expiring = Expiring::clone(&self.sums.expiring);
         for lot in member.changed_lots.iter().filter_map(|id| member.lots.get(id)) {
             // One that was not loaded was opened since.
             let was = self.remaining.get(&lot.id).copied().unwrap_or_default();
@@ -160,6 +169,7 @@ fn add(expiring: &mut Expiring, key: (Date, PartnerId), points: Points) -> Resul
 #[cfg(test)]
 mod tests {
     use entente_ledger::{Cell, Funding, Lot, Origin, Seq, TermsVersion};
+    use entente_store::batch::Xid;
     use jiff::Timestamp;
 
     use super::*;
@@ -173,22 +183,26 @@ mod tests {
         time.parse().expect("a time")
     }
 
-    fn lots(month: &str, issuer: PartnerId, points: i64, lots: i64) -> ExpiringLots {
-        ExpiringLots { month: at(month), issuer, points: Points(points), lots }
+    fn version(transaction: u32) -> Version {
+        Version::new(Xid(transaction), at("2026-03-01T00:00:00Z"))
+    }
+
+    fn lots(month: &str, issuer: PartnerId, points: i64, lot_count: i64) -> ExpiringLots {
+        ExpiringLots { month: at(month), issuer, points: Points(points), lot_count }
     }
 
     /// A hundred points of Harbor's and as many of Rover's, in many lots.
-    fn kept(version: u32) -> Kept {
-        let kept = Kept::new();
+    fn kept(transaction: u32) -> KeptSums {
+        let kept = KeptSums::new();
         let lots = [lots(MARCH, HARBOR, 100, MANY - 1), lots(MARCH, ROVER, 100, 1)];
-        kept.read(GUEST, version.into(), &lots).expect("a sum");
+        kept.read(GUEST, version(transaction), &lots).expect("a sum");
         kept
     }
 
-    fn told(kept: &Kept, points: i64, version: u32) -> Option<Vec<i64>> {
+    fn told(kept: &KeptSums, points: i64, transaction: u32) -> Option<Vec<i64>> {
         let wallet = Wallet { available: Points(points - 1), held: Points(1), debt: Points::ZERO };
-        let expiring = kept.get(GUEST, (wallet, version.into()))?;
-        Some(expiring.into_values().map(|points| points.0).collect())
+        let expiring = kept.get(GUEST, (wallet, version(transaction)))?;
+        Some(expiring.values().map(|points| points.0).collect())
     }
 
     fn lot(opened_by: i64, issuer: PartnerId, expires_at: &str, remaining: i64) -> Lot {
@@ -214,20 +228,20 @@ mod tests {
     }
 
     /// A batch that loads the guest at one version and leaves `after` at another.
-    fn batch(kept: &Kept, (from, to): (u32, u32), loaded: &[Lot], after: &[Lot]) {
+    fn batch(kept: &KeptSums, (from, to): (u32, u32), loaded: &[Lot], after: &[Lot]) {
         let before = guest(loaded.iter().cloned());
-        let before = kept.before(std::iter::once((&before, from.into())));
+        let before = kept.before(std::iter::once((&before, version(from))));
         let mut member = guest(after.iter().cloned());
         let changed = after.iter().filter(|lot| !loaded.contains(lot));
         member.changed_lots = changed.map(|lot| lot.id).collect();
-        kept.moved_on(before, &HashMap::from([(GUEST, member)]), Some(to.into()));
+        kept.moved_on(before, &HashMap::from([(GUEST, member)]), Some(version(to)));
     }
 
     #[test]
     fn few_lots_are_not_kept() {
-        let kept = Kept::new();
+        let kept = KeptSums::new();
         let lots = [lots(MARCH, HARBOR, 200, MANY - 1)];
-        kept.read(GUEST, 5.into(), &lots).expect("a sum");
+        kept.read(GUEST, version(5), &lots).expect("a sum");
         assert_eq!(told(&kept, 200, 5), None);
     }
 
@@ -272,13 +286,20 @@ mod tests {
     }
 
     #[test]
-    fn a_read_that_comes_late_does_not_undo_a_batch() {
+    fn another_server_numbers_other_transactions_alike() {
+        let kept = kept(5);
+        let wallet = Wallet { available: Points(200), ..Wallet::default() };
+        let elsewhere = Version::new(Xid(5), at("2026-03-01T00:00:01Z"));
+        assert!(kept.get(GUEST, (wallet, version(5))).is_some());
+        assert!(kept.get(GUEST, (wallet, elsewhere)).is_none());
+    }
+
+    #[test]
+    fn whoever_wrote_last_is_kept_however_transactions_are_numbered() {
         let kept = kept(5);
         let first = lot(1, HARBOR, MARCH, 60);
         let taken = Lot { remaining: Points(20), ..first.clone() };
-        batch(&kept, (5, 6), &[first], &[taken]);
-        let late = [lots(MARCH, HARBOR, 200, MANY)];
-        kept.read(GUEST, 5.into(), &late).expect("a sum");
-        assert_eq!(told(&kept, 160, 6), Some(vec![60, 100]));
+        batch(&kept, (5, 3), &[first], &[taken]);
+        assert_eq!(told(&kept, 160, 3), Some(vec![60, 100]));
     }
 }

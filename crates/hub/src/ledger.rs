@@ -189,7 +189,7 @@ impl Ledger {
             controls: controls.clone(),
             posting: posting.clone(),
             reading: Reading::new(pool.clone(), known(), Arc::clone(&vault))
-                .knowing(posting.expiring()),
+                .with_sums(posting.sums()),
             linking,
             catalogue: known(),
             page_tokens: Arc::clone(&page_tokens),

@@ -27,7 +27,7 @@ use crate::{
     control::{member_unknown, partner_unknown},
     deadline::{READ, given_up_after},
     error::{Refused, RpcError},
-    expiring::{Expiring, Kept},
+    expiring::{Expiring, KeptSums},
     parse::{MemberReference, wire_timestamp},
     personal::{Vault, export},
     posting::{COALITION, wire_balances},
@@ -43,7 +43,7 @@ pub struct Reading {
     pool: PgPool,
     catalogue: Arc<CatalogueCache>,
     vault: Arc<Vault>,
-    expiring: Kept,
+    sums: KeptSums,
     places: Arc<Semaphore>,
 }
 
@@ -55,13 +55,13 @@ impl Reading {
     #[must_use]
     pub fn new(pool: PgPool, catalogue: Arc<CatalogueCache>, vault: Arc<Vault>) -> Self {
         let places = Arc::new(Semaphore::new(AT_ONCE));
-        Self { pool, catalogue, vault, expiring: Kept::new(), places }
+        Self { pool, catalogue, vault, sums: KeptSums::new(), places }
     }
 
     /// With what batches move on of members that have many lots.
     #[must_use]
-    pub(crate) fn knowing(self, expiring: Kept) -> Self {
-        Self { expiring, ..self }
+    pub(crate) fn with_sums(self, sums: KeptSums) -> Self {
+        Self { sums, ..self }
     }
 
     /// What a partner's member has now.
@@ -73,7 +73,7 @@ impl Reading {
         let place = Arc::clone(&self.places).acquire_owned().await;
         let place = place.map_err(|_| Refused::shutting_down())?;
         let (pool, cache) = (self.pool.clone(), Arc::clone(&self.catalogue));
-        let kept = self.expiring.clone();
+        let sums = self.sums.clone();
         // The snapshot is a transaction, so it lives in a task that no caller can cancel.
         let read = async move {
             let _place = place;
@@ -84,7 +84,8 @@ impl Reading {
             let partner = catalogue.partner(partner).ok_or_else(Refused::unauthenticated)?;
             let settled = snapshot.settled_wallet(link.cell, link.member).await?;
             if let Some((wallet, version)) = settled {
-                let expiring = expiring(&kept, &mut snapshot, &link, (wallet, version)).await?;
+                let expiring = expiring(&sums, &mut snapshot, &link, (wallet, version)).await?;
+                let expiring = expiring.iter().map(|(key, points)| (*key, *points));
                 return told(partner, &link, wallet, expiring);
             }
             let needs = MemberNeeds { everything_open: true, ..MemberNeeds::default() };
@@ -210,16 +211,16 @@ fn balance(
 
 /// A member may have thousands of lots: the database adds them up, unless what they come to is kept.
 async fn expiring(
-    kept: &Kept,
+    sums: &KeptSums,
     snapshot: &mut Snapshot,
     link: &ResolvedLink,
     stored: (Wallet, Version),
-) -> Result<Expiring, RpcError> {
-    if let Some(expiring) = kept.get(link.member, stored) {
+) -> Result<Arc<Expiring>, RpcError> {
+    if let Some(expiring) = sums.get(link.member, stored) {
         return Ok(expiring);
     }
     let lots = snapshot.expiring(link.cell, link.member).await?;
-    kept.read(link.member, stored.1, &lots).map_err(RpcError::internal)
+    sums.read(link.member, stored.1, &lots).map_err(RpcError::internal)
 }
 
 fn told(

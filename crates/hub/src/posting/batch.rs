@@ -31,7 +31,7 @@ use crate::{
     clocks,
     deadline::answered_within,
     error::{Refused, RpcError},
-    expiring::Kept,
+    expiring::KeptSums,
     feed,
     fingerprint::Fingerprint,
     method::Method,
@@ -50,7 +50,7 @@ pub(super) struct Context {
     /// What the resolver remembers, which may no longer be so.
     pub(super) links: Remembered,
     /// What members with many lots have.
-    pub(super) expiring: Kept,
+    pub(super) sums: KeptSums,
 }
 
 type Key = (PartnerId, RequestId);
@@ -111,7 +111,7 @@ async fn attempt(
     let exposures = lock_exposures(&mut batch, &catalogue, &loaded, payees).await?;
     let floats = batch.lock_floats(&needs::floats(commands, &catalogue)).await?;
     let counted = batch.lock_counted(&needs::limited(commands, &catalogue, heads.now)).await?;
-    let before = context.expiring.before(loaded.versions());
+    let before = context.sums.before(loaded.versions(&heads));
 
     // 3. Decide, one after another, each on the state that its predecessors left.
     let mut state = state(&catalogue, &heads, &mut loaded, exposures);
@@ -134,7 +134,7 @@ async fn attempt(
     }
     let (round_trips, version) = (batch.round_trips() + 1, batch.version());
     batch.commit().await?;
-    context.expiring.moved_on(before, &members, version);
+    context.sums.moved_on(before, &members, version);
     context.heads.committed(&last, heads.now);
     measure::batch(commands.len(), round_trips);
     Ok(Attempt::Done(answers))

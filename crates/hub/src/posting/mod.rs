@@ -44,7 +44,7 @@ use crate::{
     catalogue::CatalogueCache,
     config::PostingLimits,
     error::{Refused, RpcError},
-    expiring::Kept,
+    expiring::KeptSums,
     feed::Heads,
 };
 use queue::{Queue, Via};
@@ -60,7 +60,7 @@ const REFERENCES: usize = 100_000;
 pub struct Posting {
     resolver: Resolver,
     queues: Arc<[Queue<Queued>]>,
-    expiring: Kept,
+    sums: KeptSums,
 }
 
 /// The answer to a queued command.
@@ -90,7 +90,7 @@ impl Posting {
     ) -> (Self, PostingTasks) {
         let mut tasks = JoinSet::new();
         let (stop, stopped) = watch::channel(false);
-        let (links, expiring) = (Remembered::new(REFERENCES), Kept::new());
+        let (links, sums) = (Remembered::new(REFERENCES), KeptSums::new());
         let (resolver, resolving) =
             Resolver::start(pool.clone(), links.clone(), limits, stopped.clone());
         tasks.spawn(resolving);
@@ -98,13 +98,13 @@ impl Posting {
         for _ in 0..limits.writers.max(1) {
             let (queue, queued) = queue::queue(limits.queue, limits.lines());
             let (catalogue, heads) = (Arc::clone(catalogue), heads.clone());
-            let (pool, links, expiring) = (pool.clone(), links.clone(), expiring.clone());
+            let (pool, links, sums) = (pool.clone(), links.clone(), sums.clone());
             let within = limits.transaction();
-            let context = batch::Context { pool, within, catalogue, heads, links, expiring };
+            let context = batch::Context { pool, within, catalogue, heads, links, sums };
             tasks.spawn(writer::run(context, queued, limits.batch, stopped.clone()));
             queues.push(queue);
         }
-        (Self { resolver, queues: queues.into(), expiring }, PostingTasks { tasks, stop })
+        (Self { resolver, queues: queues.into(), sums }, PostingTasks { tasks, stop })
     }
 
     /// Sweeps on connections of the pipeline.
@@ -117,9 +117,9 @@ impl Posting {
     ) -> Sweeps {
         let (catalogue, heads) = (Arc::clone(catalogue), heads.clone());
         // A sweep names no reference, and moves on nothing that is kept.
-        let (links, expiring) = (Remembered::new(1), Kept::new());
+        let (links, sums) = (Remembered::new(1), KeptSums::new());
         let (pool, within) = (pool.clone(), limits.transaction());
-        Sweeps::new(batch::Context { pool, within, catalogue, heads, links, expiring })
+        Sweeps::new(batch::Context { pool, within, catalogue, heads, links, sums })
     }
 
     /// Posts a command, and answers after its commit. A full queue refuses it, and one in which its
@@ -136,8 +136,8 @@ impl Posting {
     }
 
     /// What is kept of members with many lots.
-    pub(crate) fn expiring(&self) -> Kept {
-        self.expiring.clone()
+    pub(crate) fn sums(&self) -> KeptSums {
+        self.sums.clone()
     }
 
     /// What a submission's reference is remembered as.

@@ -29,6 +29,8 @@ pub struct Heads {
     pub window: Windows,
     /// The catalogue that must be known, at least.
     pub catalogue_epoch: i64,
+    /// Since when the database's server runs.
+    pub(super) server: Timestamp,
 }
 
 impl Heads {
@@ -36,6 +38,16 @@ impl Heads {
     pub(super) fn is_of_batch(&self, cell: Cell, seq: Seq) -> bool {
         self.heads.get(&cell).is_none_or(|head| seq > head.seq)
     }
+}
+
+/// What is read under the heads.
+struct Read {
+    /// The open windows.
+    window: Windows,
+    /// When the calendar closes the live one.
+    closes_at: Option<Timestamp>,
+    clock: Reading,
+    server: Timestamp,
 }
 
 impl Batch {
@@ -53,7 +65,7 @@ impl Batch {
         .await?;
         let first = rows.first().ok_or_else(|| inconsistent("cells", "cell", "no such cell"))?;
         let (open, epoch) = ((first.window_id, first.testing_window_id), first.catalogue_epoch);
-        let (window, closes_at, clock) = self.clock(open).await?;
+        let Read { window, closes_at, clock, server } = self.clock(open).await?;
         let last = rows.iter().map(|row| row.last_time.to_jiff()).max();
         let now = last.map_or(clock.ledger, |last| last.max(clock.ledger));
         if closes_at.is_some_and(|at| at <= now) {
@@ -65,37 +77,36 @@ impl Batch {
             database: clock.database,
             window,
             catalogue_epoch: epoch,
+            server,
         })
     }
 
-    /// The open windows, when the calendar closes the live one, and the clock.
-    async fn clock(
-        &mut self,
-        (live, testing): (i32, i32),
-    ) -> Result<(Windows, Option<Timestamp>, Reading), StoreError> {
+    async fn clock(&mut self, (live, testing): (i32, i32)) -> Result<Read, StoreError> {
         let row = sqlx::query!(
             r#"SELECT w.opened_at AS "opened_at: jiff_sqlx::Timestamp",
                       w.closes_at AS "closes_at: jiff_sqlx::Timestamp",
                       t.opened_at AS "testing_opened_at: jiff_sqlx::Timestamp",
                       (SELECT now FROM clock) AS "simulated: jiff_sqlx::Timestamp",
-                      clock_timestamp() AS "database!: jiff_sqlx::Timestamp"
+                      clock_timestamp() AS "database!: jiff_sqlx::Timestamp",
+                      pg_postmaster_start_time() AS "server!: jiff_sqlx::Timestamp"
                FROM windows w CROSS JOIN windows t WHERE w.window_id = $1 AND t.window_id = $2"#,
             live,
             testing
         )
         .fetch_one(self.connection())
         .await?;
-        let window = |id, opened_at: jiff_sqlx::Timestamp| Window {
+        let opened = |id, opened_at: jiff_sqlx::Timestamp| Window {
             id: WindowId(id),
             opened_at: opened_at.to_jiff(),
         };
-        let windows = Windows {
-            live: window(live, row.opened_at),
-            testing: window(testing, row.testing_opened_at),
+        let window = Windows {
+            live: opened(live, row.opened_at),
+            testing: opened(testing, row.testing_opened_at),
         };
         let closes_at = row.closes_at.map(jiff_sqlx::Timestamp::to_jiff);
         let database = row.database.to_jiff();
         let simulated = row.simulated.map(jiff_sqlx::Timestamp::to_jiff);
-        Ok((windows, closes_at, Reading { ledger: simulated.unwrap_or(database), database }))
+        let clock = Reading { ledger: simulated.unwrap_or(database), database };
+        Ok(Read { window, closes_at, clock, server: row.server.to_jiff() })
     }
 }

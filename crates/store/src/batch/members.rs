@@ -11,7 +11,7 @@ use jiff::{Timestamp, civil::Date};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Batch, Version, gifts, holds, lots, merges, write_members::is_stale};
+use super::{Batch, Heads, Version, Xid, gifts, holds, lots, merges, write_members::is_stale};
 use crate::{StoreError, codes};
 
 /// What the commands of a batch need of one member.
@@ -54,7 +54,7 @@ pub struct LoadedMembers {
 pub(super) struct Stored {
     /// Before this time, nothing of the member expires.
     pub(super) next_due_at: Option<Timestamp>,
-    version: Version,
+    written_by: Xid,
 }
 
 impl LoadedMembers {
@@ -77,10 +77,11 @@ impl LoadedMembers {
 }
 
 impl LoadedMembers {
-    /// Each member with the version of its wallet that was loaded.
-    pub fn versions(&self) -> impl Iterator<Item = (&Member, Version)> {
+    /// Each member with the version of its wallet that was loaded under the heads.
+    pub fn versions(&self, heads: &Heads) -> impl Iterator<Item = (&Member, Version)> {
+        let version = |stored: &Stored| Version::new(stored.written_by, heads.server);
         let members = self.members.values();
-        members.filter_map(|member| Some((member, self.stored.get(&member.id)?.version)))
+        members.filter_map(move |member| Some((member, version(self.stored.get(&member.id)?))))
     }
 
     /// When something of a member is due, as it is stored.
@@ -197,13 +198,13 @@ pub(super) async fn wallets(
 ) -> Result<LoadedMembers, StoreError> {
     let (cells, ids): Keys = needs.keys().map(|(cell, member)| (cell.0, member.0)).unzip();
     let rows = sqlx::query!(
-        r#"SELECT w.cell, w.member_id, w.available, w.held, w.debt, w.version AS "version!: Version",
+        r#"SELECT w.cell, w.member_id, w.available, w.held, w.debt, w.xmin AS "written_by!: Xid",
                   w.next_due_at AS "next_due_at: jiff_sqlx::Timestamp",
                   f.into_member_id AS "into_member_id?",
                   f.merged_at AS "merged_at?: jiff_sqlx::Timestamp"
            FROM UNNEST($1::smallint[], $2::uuid[]) AS k (cell, member_id)
            CROSS JOIN LATERAL (
-               SELECT *, xmin AS version FROM wallets w
+               SELECT *, xmin FROM wallets w
                WHERE w.cell = k.cell AND w.member_id = k.member_id OFFSET 0
            ) w
            LEFT JOIN forwards f ON f.cell = k.cell AND f.member_id = k.member_id"#,
@@ -226,7 +227,7 @@ pub(super) async fn wallets(
             merged_at: merged_at.to_jiff(),
         });
         let next_due_at = row.next_due_at.map(jiff_sqlx::Timestamp::to_jiff);
-        loaded.stored.insert(id, Stored { next_due_at, version: row.version });
+        loaded.stored.insert(id, Stored { next_due_at, written_by: row.written_by });
         loaded.members.insert(id, member);
     }
     Ok(loaded)

@@ -35,7 +35,7 @@ pub use heads::{Head, Heads};
 pub use members::{LoadedMembers, MemberNeeds, YearKey};
 pub use read::{ExpiringLots, Snapshot};
 pub use velocity::{CountedKey, PartnersCounted};
-pub use version::Version;
+pub use version::{Version, Xid};
 pub use write::Written;
 
 use crate::{Earlier, ResolvedLink, StoreError, personal::Lookup, requests};

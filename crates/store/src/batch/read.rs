@@ -10,7 +10,7 @@ use jiff_sqlx::ToSqlx as _;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 use super::{
-    Version, exposures, holds, lots,
+    Version, Xid, exposures, holds, lots,
     members::{self, Keys, LoadedMembers, MemberNeeds, Open},
 };
 use crate::{ResolvedLink, StoreError, personal::Lookup, requests};
@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub window: Windows,
     /// The catalogue that must be known, at least.
     pub catalogue_epoch: i64,
+    /// Since when the database's server runs.
+    server: Timestamp,
 }
 
 /// Open lots of a member that expire in the same month, of one issuer.
@@ -37,7 +39,7 @@ pub struct ExpiringLots {
     /// What is left in them, held points counted.
     pub points: Points,
     /// How many they are.
-    pub lots: i64,
+    pub lot_count: i64,
 }
 
 impl Snapshot {
@@ -51,7 +53,8 @@ impl Snapshot {
                       (SELECT MAX(catalogue_epoch) FROM cells) AS "epoch!",
                       GREATEST(COALESCE((SELECT now FROM clock), clock_timestamp()),
                                (SELECT MAX(last_time) FROM cells))
-                          AS "now!: jiff_sqlx::Timestamp"
+                          AS "now!: jiff_sqlx::Timestamp",
+                      pg_postmaster_start_time() AS "server!: jiff_sqlx::Timestamp"
                FROM windows w CROSS JOIN windows t
                WHERE w.closed_at IS NULL AND NOT w.testing AND t.closed_at IS NULL AND t.testing"#
         )
@@ -65,7 +68,8 @@ impl Snapshot {
             live: open(row.window_id, row.opened_at),
             testing: open(row.testing_id, row.testing_opened_at),
         };
-        Ok(Self { tx, now: row.now.to_jiff(), window, catalogue_epoch: row.epoch })
+        let (now, server) = (row.now.to_jiff(), row.server.to_jiff());
+        Ok(Self { tx, now, window, catalogue_epoch: row.epoch, server })
     }
 
     /// The member behind a partner's reference.
@@ -107,7 +111,7 @@ impl Snapshot {
         member: MemberId,
     ) -> Result<Option<(Wallet, Version)>, StoreError> {
         let row = sqlx::query!(
-            r#"SELECT available, held, debt, xmin AS "version!: Version" FROM wallets
+            r#"SELECT available, held, debt, xmin AS "written_by!: Xid" FROM wallets
                WHERE cell = $1 AND member_id = $2 AND COALESCE(next_due_at > $3, true)"#,
             cell.0,
             member.0,
@@ -117,7 +121,8 @@ impl Snapshot {
         .await?;
         Ok(row.map(|row| {
             let (available, held) = (Points(row.available), Points(row.held));
-            (Wallet { available, held, debt: Points(row.debt) }, row.version)
+            let version = Version::new(row.written_by, self.server);
+            (Wallet { available, held, debt: Points(row.debt) }, version)
         }))
     }
 
@@ -129,7 +134,7 @@ impl Snapshot {
     ) -> Result<Vec<ExpiringLots>, StoreError> {
         let rows = sqlx::query!(
             r#"SELECT date_trunc('month', expires_at) AS "month!: jiff_sqlx::Timestamp", issuer,
-                      sum(remaining)::bigint AS "points!", count(*) AS "lots!"
+                      sum(remaining)::bigint AS "points!", count(*) AS "lot_count!"
                FROM lots WHERE cell = $1 AND member_id = $2 AND open
                GROUP BY 1, issuer"#,
             cell.0,
@@ -141,7 +146,7 @@ impl Snapshot {
             month: row.month.to_jiff(),
             issuer: PartnerId(row.issuer),
             points: Points(row.points),
-            lots: row.lots,
+            lot_count: row.lot_count,
         });
         Ok(expiring.collect())
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 
 use super::{
-    Batch, Heads, LoadedMembers, Version,
+    Batch, Heads, LoadedMembers, Version, Xid,
     lots::{merged_from, origin_code, source},
     rows::LotRecord,
     write_operations::column,
@@ -52,7 +52,7 @@ impl Batch {
             .iter()
             .map(|(member, lot)| lot_record(member, lot))
             .partition(|lot| heads.is_of_batch(Cell(lot.cell), Seq(lot.opened_by)));
-        let version = sqlx::query_scalar!(
+        let written_by = sqlx::query_scalar!(
             r#"WITH changed AS (
                  UPDATE lots
                  SET remaining = n.remaining, held = n.held, expired = n.expired, open = n.open,
@@ -71,8 +71,9 @@ impl Batch {
                              $6::timestamptz[])
                      AS n (cell, member_id, available, held, debt, next_due_at)
                  WHERE wallets.cell = n.cell AND wallets.member_id = n.member_id
+                 RETURNING wallets.xmin
              )
-             SELECT pg_current_xact_id()::xid AS "version!: Version""#,
+             SELECT xmin AS "written_by!: Xid" FROM wallet LIMIT 1"#,
             &column(members, |m| m.cell.0),
             &column(members, |m| m.id.0),
             &column(members, |m| m.wallet.available.0),
@@ -82,9 +83,9 @@ impl Batch {
             &opened as _,
             &changed as _
         )
-        .fetch_one(self.connection())
+        .fetch_optional(self.connection())
         .await?;
-        self.version = Some(version);
+        self.version = written_by.map(|xid| Version::new(xid, heads.server));
         Ok(())
     }
 
