@@ -10,4 +10,5 @@ mod migrations;
 mod proto;
 mod sandbox;
 mod sizes;
+mod statements;
 mod words;

@@ -17,7 +17,7 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
            LEFT JOIN operations o ON o.cell = t.cell AND o.seq = t.seq
                 AND o.posted_at = t.posted_at AND NOT o.refused
            WHERE o.seq IS NULL
-           ORDER BY t.cell, t.seq, t.ordinal LIMIT 20"#
+           ORDER BY t.cell, t.seq, t.ordinal LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
     let offenders = sqlx::query_scalar!(
@@ -28,7 +28,7 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
                 AND o.posted_at = n.posted_at
            JOIN archived_ends e ON e.cell = n.cell AND e.last_seq < n.seq
            WHERE o.seq IS NULL
-           ORDER BY n.cell, n.seq, n.ordinal LIMIT 20"#
+           ORDER BY n.cell, n.seq, n.ordinal LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(verdict)
@@ -84,7 +84,7 @@ async fn numbers(connection: &mut PgConnection, verdict: &mut Verdict) -> Result
            )
            SELECT format('cell %s: operation %s comes after %s', cell, seq, before) AS "offender!"
            FROM numbered WHERE seq <> before + 1 OR posted_at < posted_before
-           ORDER BY cell, seq LIMIT 20"#
+           ORDER BY cell, seq LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
     archived::check(&mut *connection, verdict).await?;
@@ -95,7 +95,7 @@ async fn numbers(connection: &mut PgConnection, verdict: &mut Verdict) -> Result
            GROUP BY c.cell, c.seq, c.last_time, e.last_seq, e.last_time
            HAVING c.seq <> COALESCE(max(o.seq), e.last_seq)
                OR c.last_time < COALESCE(max(o.posted_at), e.last_time)
-           ORDER BY c.cell LIMIT 20"#
+           ORDER BY c.cell LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())

@@ -32,7 +32,7 @@ async fn months(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<
                          to_char(month, 'YYYY-MM'), first_seq, cell, before) AS "offender!"
            FROM walked
            WHERE first_seq <> before + 1 OR month_before + interval '1 month' <> month
-           ORDER BY month, cell LIMIT 20"#
+           ORDER BY month, cell LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
     let offenders = sqlx::query_scalar!(
@@ -46,7 +46,7 @@ async fn months(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<
            CROSS JOIN LATERAL (SELECT COALESCE(sum(operation_count), 0) AS rows
                                FROM archived_windows a WHERE a.month = m.month) w
            WHERE t.row_count IS DISTINCT FROM c.rows OR t.row_count IS DISTINCT FROM w.rows
-           ORDER BY m.month LIMIT 20"#
+           ORDER BY m.month LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
     let offenders = sqlx::query_scalar!(
@@ -55,7 +55,7 @@ async fn months(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<
            FROM operations o
            WHERE o.posted_at < (SELECT (max(month) + interval '1 month') AT TIME ZONE 'UTC'
                                 FROM archived_months)
-           ORDER BY o.cell, o.seq LIMIT 20"#
+           ORDER BY o.cell, o.seq LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -72,7 +72,7 @@ async fn requests(connection: &mut PgConnection, verdict: &mut Verdict) -> Resul
            SELECT format('%s requests name operations of archived month %s in cell %s, and %s did',
                          requests, to_char(month, 'YYYY-MM'), cell, request_count) AS "offender!"
            FROM named WHERE requests <> request_count
-           ORDER BY month, cell LIMIT 20"#
+           ORDER BY month, cell LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -87,7 +87,7 @@ async fn carried(connection: &mut PgConnection, verdict: &mut Verdict) -> Result
            CROSS JOIN LATERAL (SELECT COALESCE(sum(row_count), 0) AS rows
                                FROM carried a WHERE a.month = m.month) c
            WHERE t.row_count IS DISTINCT FROM c.rows
-           ORDER BY m.month LIMIT 20"#
+           ORDER BY m.month LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
     let offenders = sqlx::query_scalar!(
@@ -103,7 +103,7 @@ async fn carried(connection: &mut PgConnection, verdict: &mut Verdict) -> Result
                          COALESCE(lots.points, 0)) AS "offender!"
            FROM moved FULL JOIN lots USING (month, cell)
            WHERE COALESCE(moved.points, 0) <> COALESCE(lots.points, 0)
-           ORDER BY month, cell LIMIT 20"#
+           ORDER BY month, cell LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())

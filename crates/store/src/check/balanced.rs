@@ -43,7 +43,7 @@ async fn transfers(connection: &mut PgConnection, verdict: &mut Verdict) -> Resu
               OR (debit_kind, debit_partner) = (credit_kind, credit_partner)
               OR in_points <> (debit_kind <= 6) OR in_points <> (credit_kind <= 6)
               OR (member_id IS NOT NULL) <> (debit_kind = 1 OR credit_kind = 1)
-           ORDER BY cell, seq, ordinal LIMIT 20"#
+           ORDER BY cell, seq, ordinal LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -69,7 +69,7 @@ async fn wallets(connection: &mut PgConnection, verdict: &mut Verdict) -> Result
                       AS "offender!"
            FROM wallets FULL JOIN moved USING (cell, member_id)
            WHERE available + held - debt IS DISTINCT FROM COALESCE(points, 0)
-           ORDER BY cell, member_id LIMIT 20"#
+           ORDER BY cell, member_id LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -103,7 +103,7 @@ async fn lots(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<()
            FULL JOIN owed USING (cell, member_id, opened_by, ordinal)
            WHERE lots.remaining IS DISTINCT FROM
                  COALESCE(moved.points, 0) + COALESCE(owed.points, 0)
-           ORDER BY cell, member_id, opened_by, ordinal LIMIT 20"#
+           ORDER BY cell, member_id, opened_by, ordinal LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -130,7 +130,7 @@ async fn positions(connection: &mut PgConnection, verdict: &mut Verdict) -> Resu
            FULL JOIN moved m USING (cell, window_id, currency, payer, payee, kind)
            WHERE (p.points, p.micros) IS DISTINCT FROM
                  (COALESCE(m.points, 0), COALESCE(m.micros, 0))
-           ORDER BY cell, window_id, currency, payer, payee, kind LIMIT 20"#
+           ORDER BY cell, window_id, currency, payer, payee, kind LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())

@@ -38,7 +38,7 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
                SELECT format('request %s of partner %s', request_id, partner_id) FROM requests
                WHERE octet_length(fields) > $1 OR octet_length(answer) > $1
            ) AS found
-           LIMIT 20"#,
+           LIMIT (SELECT 20)"#,
         MAX_MESSAGE_BYTES
     );
     verdict.blame(offenders.fetch_all(connection).await?);

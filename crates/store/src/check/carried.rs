@@ -29,7 +29,7 @@ async fn alike(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(
               OR (b.likeness, b.kind, b.points, b.currency, b.micros, b.other_currency, b.other_micros)
                  IS DISTINCT FROM
                  (e.likeness, e.kind, e.points, e.currency, e.micros, e.other_currency, e.other_micros)
-           ORDER BY b.reconciliation_id, b.number LIMIT 20"#
+           ORDER BY b.reconciliation_id, b.number LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -54,7 +54,7 @@ async fn left_behind(
            JOIN alike e ON e.reconciliation_id = r.supersedes AND e.likeness = n.likeness
            WHERE n.continued < least(n.count, e.count)
            GROUP BY r.reconciliation_id, r.supersedes
-           ORDER BY r.reconciliation_id LIMIT 20"#
+           ORDER BY r.reconciliation_id LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -87,7 +87,7 @@ async fn counted_on(
                                  AND s.number = l.before_number
            ) before
            WHERE b.continues_report IS NOT NULL AND i.step <> before.count + 1
-           ORDER BY b.reconciliation_id, b.number LIMIT 20"#
+           ORDER BY b.reconciliation_id, b.number LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())

@@ -45,7 +45,7 @@ async fn wallets(connection: &mut PgConnection, verdict: &mut Verdict) -> Result
               OR w.held IS DISTINCT FROM COALESCE(l.held, 0)
               OR w.debt IS DISTINCT FROM COALESCE(d.points, 0)
               OR (w.debt > 0 AND w.available > 0)
-           ORDER BY cell, member_id LIMIT 20"#
+           ORDER BY cell, member_id LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -65,7 +65,7 @@ async fn holds(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(
                       AS "offender!"
            FROM lots FULL JOIN legs USING (cell, member_id, opened_by, ordinal)
            WHERE lots.held IS DISTINCT FROM COALESCE(legs.points, 0)
-           ORDER BY cell, member_id, opened_by, ordinal LIMIT 20"#
+           ORDER BY cell, member_id, opened_by, ordinal LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
     let offenders = sqlx::query_scalar!(
@@ -74,7 +74,7 @@ async fn holds(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(
                          refunded) AS "offender!"
            FROM hold_legs JOIN holds h USING (cell, member_id, authorized_by)
            WHERE refunded > captured OR captured > points OR (h.state <> 2 AND captured > 0)
-           ORDER BY cell, member_id, authorized_by, leg LIMIT 20"#
+           ORDER BY cell, member_id, authorized_by, leg LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())

@@ -42,7 +42,7 @@ async fn measured(connection: &mut PgConnection, verdict: &mut Verdict) -> Resul
                FROM conversions c
                JOIN UNNEST($1::integer[], $2::bigint[]) AS m (number, reference) USING (number)
                WHERE c.reference_micros <> m.reference
-               ORDER BY c.number LIMIT 20"#,
+               ORDER BY c.number LIMIT (SELECT 20)"#,
             &numbers,
             &references
         );
@@ -77,7 +77,7 @@ async fn moved(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(
                       AS "offender!"
            FROM said s FULL JOIN moved m USING (request_id, window_id, kind, currency)
            WHERE s.micros IS DISTINCT FROM m.micros
-           ORDER BY request_id, kind LIMIT 20"#
+           ORDER BY request_id, kind LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -92,7 +92,7 @@ async fn apart(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(
              AND (CASE WHEN kind IN (16, 18) THEN (debit_kind, credit_kind) = (8, 12)
                        WHEN kind IN (17, 19) THEN (debit_kind, credit_kind) = (12, 8)
                        ELSE false END) IS NOT TRUE
-           ORDER BY cell, seq, ordinal LIMIT 20"#
+           ORDER BY cell, seq, ordinal LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())

@@ -17,7 +17,7 @@ pub(super) async fn check(
            FROM disputes d
            WHERE NOT EXISTS (SELECT FROM dispute_lines l WHERE l.dispute_id = d.dispute_id)
              AND NOT EXISTS (SELECT FROM dispute_totals t WHERE t.dispute_id = d.dispute_id)
-           ORDER BY d.dispute_id LIMIT 20"#
+           ORDER BY d.dispute_id LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
     let offenders = sqlx::query_scalar!(
@@ -31,7 +31,7 @@ pub(super) async fn check(
                    AND t.posted_at >= n.day::timestamp AT TIME ZONE 'UTC'
                    AND t.posted_at < (n.day + 1)::timestamp AT TIME ZONE 'UTC'
                    AND d.partner_id IN (t.payer, t.payee, t.issuer))
-           ORDER BY d.dispute_id, n.ordinal LIMIT 20"#
+           ORDER BY d.dispute_id, n.ordinal LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())

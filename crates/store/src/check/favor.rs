@@ -34,7 +34,7 @@ async fn prices(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<
            WHERE kind IN (1, 3, 4, 7, 8, 10) AND payer <> payee
            GROUP BY cell, seq, kind, payer, payee, currency
            HAVING sum(CASE WHEN in_points THEN amount::numeric * price_micros ELSE -amount END) <> 0
-           ORDER BY cell, seq LIMIT 20"#
+           ORDER BY cell, seq LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -51,7 +51,7 @@ async fn clawbacks(connection: &mut PgConnection, verdict: &mut Verdict) -> Resu
            WHERE x.kind = 2 AND NOT x.in_points
            GROUP BY o.cell, o.seq, o.points, t.issue_price_micros
            HAVING sum(x.amount) <> o.points::numeric * t.issue_price_micros
-           ORDER BY o.cell, o.seq LIMIT 20"#
+           ORDER BY o.cell, o.seq LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -76,7 +76,7 @@ async fn fees(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<()
            JOIN terms t ON t.partner_id = s.redeemer AND t.version = o.terms_version
            WHERE s.fees * 10000 NOT BETWEEN s.money * t.hub_fee_basis_points
                  AND s.money * t.hub_fee_basis_points + 9999 * s.lots
-           ORDER BY o.cell, o.seq LIMIT 20"#
+           ORDER BY o.cell, o.seq LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -92,7 +92,7 @@ async fn origins(connection: &mut PgConnection, verdict: &mut Verdict) -> Result
            WHERE o.refused
               OR o.kind <> ALL (CASE l.origin WHEN 1 THEN ARRAY[1] WHEN 2 THEN ARRAY[9]
                                               WHEN 3 THEN ARRAY[10] ELSE ARRAY[13, 14] END)
-           ORDER BY l.cell, l.member_id, l.opened_by LIMIT 20"#
+           ORDER BY l.cell, l.member_id, l.opened_by LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -122,7 +122,7 @@ async fn earns(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(
                      ELSE div(l.spend_micros::numeric * r.points, r.per_spend_micros::numeric)
                  END, 0)
               OR l.points_earned > t.max_points_per_operation
-           ORDER BY l.cell, l.member_id, l.opened_by LIMIT 20"#
+           ORDER BY l.cell, l.member_id, l.opened_by LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())

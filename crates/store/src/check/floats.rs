@@ -35,7 +35,7 @@ async fn left(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<()
                FROM float_draws GROUP BY partner_id, currency, block
            ) d USING (partner_id, currency, block)
            WHERE b.points_left <> b.points - COALESCE(d.points, 0)
-           ORDER BY b.partner_id, b.currency, b.block LIMIT 20"#
+           ORDER BY b.partner_id, b.currency, b.block LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -62,7 +62,7 @@ async fn issued(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<
                          COALESCE(i.points, 0), COALESCE(d.points, 0)) AS "offender!"
            FROM issued i FULL JOIN drawn d USING (cell, seq)
            WHERE COALESCE(i.points, 0) <> COALESCE(d.points, 0)
-           ORDER BY cell, seq LIMIT 20"#
+           ORDER BY cell, seq LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -85,7 +85,7 @@ async fn returned(connection: &mut PgConnection, verdict: &mut Verdict) -> Resul
                       AS "offender!"
            FROM clawed c FULL JOIN back b USING (cell, issue_seq)
            WHERE COALESCE(c.points, 0) <> COALESCE(b.points, 0)
-           ORDER BY cell, issue_seq LIMIT 20"#
+           ORDER BY cell, issue_seq LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -110,7 +110,7 @@ async fn paid(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<()
            ) b
            FULL JOIN moved m USING (request_id, window_id, partner_id, currency)
            WHERE b.points::numeric * b.price_micros IS DISTINCT FROM m.micros
-           ORDER BY partner_id, b.block LIMIT 20"#
+           ORDER BY partner_id, b.block LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())

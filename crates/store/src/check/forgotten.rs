@@ -47,7 +47,7 @@ pub(super) async fn check(
                SELECT 'a member that was merged into it', f.into_member_id FROM forwards f
                WHERE NOT EXISTS (SELECT FROM erasures WHERE erasures.member_id = f.member_id)
            ) AS found USING (member_id)
-           ORDER BY e.member_id, found.what LIMIT 20"#
+           ORDER BY e.member_id, found.what LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())

@@ -30,7 +30,7 @@ pub(super) async fn legs(
                       AS "offender!"
            FROM legs FULL JOIN moved USING (partner_id, request_id)
            WHERE legs IS DISTINCT FROM 2 OR points <> 0 OR (gift AND points IS NULL)
-           ORDER BY partner_id, request_id LIMIT 20"#
+           ORDER BY partner_id, request_id LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -54,7 +54,7 @@ pub(super) async fn lots(
                                 WHERE e.member_id IN (s.member_id, r.member_id)))
                 AND (r.merged_from IS NULL OR s.member_id = r.merged_from)
            WHERE r.origin IN (3, 4) AND s.cell IS NULL
-           ORDER BY r.cell, r.member_id, r.opened_by, r.ordinal LIMIT 20"#
+           ORDER BY r.cell, r.member_id, r.opened_by, r.ordinal LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -90,7 +90,7 @@ pub(super) async fn parcels(
            FROM sent FULL JOIN arrived
                USING (partner_id, request_id, issuer, cell, lot_opened_by, lot_ordinal)
            WHERE sent.points IS DISTINCT FROM arrived.points
-           ORDER BY partner_id, request_id, cell, lot_opened_by, lot_ordinal LIMIT 20"#
+           ORDER BY partner_id, request_id, cell, lot_opened_by, lot_ordinal LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -125,7 +125,7 @@ pub(super) async fn months(
            FROM gifts_given given FULL JOIN moved USING (cell, member_id, partner_id, month)
            WHERE COALESCE(given.points, 0) <> COALESCE(moved.points, 0)
              AND month NOT IN (SELECT a.month FROM archived_months a)
-           ORDER BY cell, member_id, partner_id, month LIMIT 20"#
+           ORDER BY cell, member_id, partner_id, month LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -149,7 +149,7 @@ pub(super) async fn forwards(
            GROUP BY f.member_id, f.cell, w.available, w.held, w.debt
            HAVING (w.available, w.held, w.debt) IS DISTINCT FROM (0::bigint, 0::bigint, 0::bigint)
                OR count(l.partner_id) > 0
-           ORDER BY f.cell, f.member_id LIMIT 20"#
+           ORDER BY f.cell, f.member_id LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
     let offenders = sqlx::query_scalar!(
@@ -168,7 +168,7 @@ pub(super) async fn forwards(
            LEFT JOIN wallets w ON w.cell = followed.into_cell
                 AND w.member_id = followed.into_member_id
            WHERE hops >= 20 OR w.member_id IS NULL
-           ORDER BY followed.cell, followed.member_id LIMIT 20"#
+           ORDER BY followed.cell, followed.member_id LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
     let offenders = sqlx::query_scalar!(
@@ -177,7 +177,7 @@ pub(super) async fn forwards(
            FROM merges m
            LEFT JOIN forwards f USING (cell, member_id, into_cell, into_member_id)
            WHERE f.merged_at IS NULL
-           ORDER BY m.issuer, m.link_code_id LIMIT 20"#
+           ORDER BY m.issuer, m.link_code_id LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())

@@ -18,14 +18,14 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
         r#"SELECT format('a token of partner %s names %s links', min(partner_id), count(*))
                       AS "offender!"
            FROM links GROUP BY link_token HAVING count(*) > 1
-           ORDER BY link_token LIMIT 20"#
+           ORDER BY link_token LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
     let offenders = sqlx::query_scalar!(
         r#"SELECT format('member %s has %s links at partner %s', member_id, count(*), partner_id)
                       AS "offender!"
            FROM links GROUP BY member_id, partner_id HAVING count(*) > 1
-           ORDER BY member_id, partner_id LIMIT 20"#
+           ORDER BY member_id, partner_id LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
     strays(connection, &mut verdict).await?;
@@ -83,7 +83,7 @@ async fn strays(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<
            ) AS found
            LEFT JOIN wallets w USING (cell, member_id)
            WHERE w.member_id IS NULL
-           ORDER BY found.cell, found.number LIMIT 20"#
+           ORDER BY found.cell, found.number LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())

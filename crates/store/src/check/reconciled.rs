@@ -38,7 +38,7 @@ async fn points(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<
            ) b ON b.reconciliation_id = r.reconciliation_id
            WHERE COALESCE(b.points, 0) <> r.hub_points::numeric - r.file_points
               OR COALESCE(b.count, 0) <> r.break_count
-           ORDER BY r.reconciliation_id LIMIT 20"#
+           ORDER BY r.reconciliation_id LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -62,7 +62,7 @@ async fn money(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(
                          COALESCE(d.micros, 0)) AS "offender!"
            FROM explained e FULL JOIN differing d USING (reconciliation_id, currency)
            WHERE COALESCE(e.micros, 0) <> COALESCE(d.micros, 0)
-           ORDER BY reconciliation_id, currency LIMIT 20"#
+           ORDER BY reconciliation_id, currency LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -83,7 +83,7 @@ async fn steps(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(
            ) s ON true
            WHERE COALESCE(s.state, e.state, 1) <> b.state
               OR COALESCE(s.taken_at, e.changed_at) IS DISTINCT FROM b.changed_at
-           ORDER BY b.reconciliation_id, b.number LIMIT 20"#
+           ORDER BY b.reconciliation_id, b.number LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -111,7 +111,7 @@ async fn lives(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(
            WHERE (w.from_state, w.state::integer) NOT IN ((1, 2), (2, 2), (2, 3), (2, 4), (3, 2),
                      (3, 5), (3, 6), (4, 2))
               OR w.taken_at < w.from_at OR w.step <> w.before + w.place
-           ORDER BY w.reconciliation_id, w.number, w.step LIMIT 20"#
+           ORDER BY w.reconciliation_id, w.number, w.step LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
     let offenders = sqlx::query_scalar!(
@@ -127,7 +127,7 @@ async fn lives(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(
                ORDER BY s.step DESC LIMIT 1
            ) s ON true
            WHERE COALESCE(s.owner, e.owner) IS DISTINCT FROM b.owner
-           ORDER BY b.reconciliation_id, b.number LIMIT 20"#
+           ORDER BY b.reconciliation_id, b.number LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -147,7 +147,7 @@ async fn adjusted(connection: &mut PgConnection, verdict: &mut Verdict) -> Resul
                   AND a.currency = b.currency AND a.micros = abs(b.micros)
                   AND CASE WHEN b.micros > 0 THEN a.payee ELSE a.payer END = r.partner_id)
                  IS NOT TRUE
-           ORDER BY b.reconciliation_id, b.number LIMIT 20"#
+           ORDER BY b.reconciliation_id, b.number LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())

@@ -157,7 +157,7 @@ async fn payments(connection: &mut PgConnection, verdict: &mut Verdict) -> Resul
                          COALESCE(moved.micros, 0)) AS "offender!"
            FROM paid FULL JOIN moved USING (payer, payee, currency)
            WHERE COALESCE(paid.micros, 0) <> COALESCE(moved.micros, 0)
-           ORDER BY payer, payee, currency LIMIT 20"#
+           ORDER BY payer, payee, currency LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -196,7 +196,7 @@ async fn balances(connection: &mut PgConnection, verdict: &mut Verdict) -> Resul
                          COALESCE(e.micros, 0)) AS "offender!"
            FROM balances b FULL JOIN expected e USING (window_id, partner_id, currency)
            WHERE COALESCE(b.micros, 0) <> COALESCE(e.micros, 0)
-           ORDER BY window_id, partner_id, currency LIMIT 20"#
+           ORDER BY window_id, partner_id, currency LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -226,7 +226,7 @@ async fn adjustments(
            ) a
            FULL JOIN moved m USING (request_id, window_id, payer, payee, currency)
            WHERE a.micros IS DISTINCT FROM m.micros
-           ORDER BY request_id LIMIT 20"#
+           ORDER BY request_id LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())

@@ -35,7 +35,7 @@ async fn windows(connection: &mut PgConnection, verdict: &mut Verdict) -> Result
            FROM ordered
            WHERE abs(window_id) <> abs(before) + 1 OR opened_at <> closed_before
               OR (closed_at IS NULL) <> (next IS NULL)
-           ORDER BY window_id LIMIT 20"#
+           ORDER BY window_id LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
     let offenders = sqlx::query_scalar!(
@@ -46,7 +46,7 @@ async fn windows(connection: &mut PgConnection, verdict: &mut Verdict) -> Result
                  (SELECT window_id FROM windows WHERE closed_at IS NULL AND NOT testing)
               OR testing_window_id NOT IN
                  (SELECT window_id FROM windows WHERE closed_at IS NULL AND testing)
-           ORDER BY cell LIMIT 20"#
+           ORDER BY cell LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -61,7 +61,7 @@ async fn operations(
                          o.cell, o.window_id) AS "offender!"
            FROM operations o LEFT JOIN windows w USING (window_id)
            WHERE w.window_id IS NULL OR o.posted_at < w.opened_at OR o.posted_at > w.closed_at
-           ORDER BY o.cell, o.seq LIMIT 20"#
+           ORDER BY o.cell, o.seq LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
     let offenders = sqlx::query_scalar!(
@@ -70,7 +70,7 @@ async fn operations(
            FROM transfers t
            JOIN operations o ON o.cell = t.cell AND o.seq = t.seq AND o.posted_at = t.posted_at
            WHERE t.window_id <> o.window_id
-           ORDER BY t.cell, t.seq, t.ordinal LIMIT 20"#
+           ORDER BY t.cell, t.seq, t.ordinal LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -83,7 +83,7 @@ async fn apart(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(
                          o.partner_id, o.window_id) AS "offender!"
            FROM operations o JOIN partners p USING (partner_id)
            WHERE p.partner_id <> 0 AND p.testing <> (o.window_id < 0)
-           ORDER BY o.cell, o.seq LIMIT 20"#
+           ORDER BY o.cell, o.seq LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
     let offenders = sqlx::query_scalar!(
@@ -93,14 +93,14 @@ async fn apart(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(
            WHERE EXISTS (SELECT FROM partners
                          WHERE partner_id IN (payer, payee) AND partner_id <> 0
                            AND testing <> (window_id < 0))
-           ORDER BY cell, window_id, payer, payee LIMIT 20"#
+           ORDER BY cell, window_id, payer, payee LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
     let offenders = sqlx::query_scalar!(
         r#"SELECT format('member %s is of testing partners and of others', member_id) AS "offender!"
            FROM links JOIN partners USING (partner_id)
            GROUP BY member_id HAVING bool_or(testing) <> bool_and(testing)
-           ORDER BY member_id LIMIT 20"#
+           ORDER BY member_id LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
