@@ -29,6 +29,7 @@ use report::{Measured, Report};
 use round::Round;
 use seen::Seen;
 use stage::Stage;
+use verify::Verified;
 
 use crate::demo::progress::Progress;
 
@@ -37,19 +38,40 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
     args.check()?;
     let progress = Progress::new(args.output);
     let stage = Stage::build(&args, progress).await?;
-    let measured = measure(&args, &stage, progress).await;
+    let verified = measure_and_verify(&args, &stage, progress).await;
     let closed = stage.strike(args.keep).await;
-    let report = measured?;
+    let verified = verified?;
     closed?;
-    args.output.show(&report.json(), |_| report.text())?;
-    if !report.is_good() {
+    if !verified.is_good() {
         bail!("the ledger does not hold what was acknowledged; see above");
     }
     Ok(())
 }
 
-/// The yardstick first, then each scenario alone, then what the ledger says of all of them.
-async fn measure(args: &BenchArgs, stage: &Stage, progress: Progress) -> anyhow::Result<Report> {
+/// Tells people the figures before the ledger is verified, which takes long on a large one; programs are
+/// told everything at once, the figures also where it could not be verified.
+async fn measure_and_verify(
+    args: &BenchArgs,
+    stage: &Stage,
+    progress: Progress,
+) -> anyhow::Result<Verified> {
+    let (report, seen) = measure(args, stage, progress).await?;
+    args.output.note(&report.text())?;
+    progress.step("verifying what was acknowledged, and every invariant, on the database");
+    let capped = args.scenarios().contains(&Scenario::HotCapped);
+    let verified = verify::verify(stage, &seen, u64::from(capped)).await;
+    let ledger = verified.as_ref().ok();
+    let text = || ledger.map_or_else(|| "the ledger was not verified".to_owned(), Verified::text);
+    args.output.show(&report.json(ledger), |_| text())?;
+    verified
+}
+
+/// The yardstick first, then each scenario alone; and what callers were told in all of them.
+async fn measure(
+    args: &BenchArgs,
+    stage: &Stage,
+    progress: Progress,
+) -> anyhow::Result<(Report, Seen)> {
     let meter = Meter::of(stage).await?;
     let pgbench = if args.without_pgbench {
         None
@@ -77,12 +99,9 @@ async fn measure(args: &BenchArgs, stage: &Stage, progress: Progress) -> anyhow:
         }
         scenarios.push(Measured::median(scenario, rounds));
     }
-    progress.step("verifying what was acknowledged, and every invariant, on the database");
-    let capped = args.scenarios().contains(&Scenario::HotCapped);
-    let verified = verify::verify(stage, &all, u64::from(capped)).await?;
     let machine = machine::Machine::here(stage);
     let (settings, past) = (args.settings(), stage.past().clone());
-    Ok(Report { settings, machine, past, pgbench, scenarios, verified })
+    Ok((Report { settings, machine, past, pgbench, scenarios }, all))
 }
 
 /// Plays a scenario once, warm-up included; what is measured begins after the warm-up. `rate` is what

@@ -11,7 +11,7 @@ use super::meter::Readings;
 use super::pgbench::Yardstick;
 use super::seen::{Seen, tenth};
 use super::verify::Verified;
-use crate::output::{Table, bold, count, dim, good};
+use crate::output::{Table, bold, count, dim};
 
 /// One scenario.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Measured {
     }
 }
 
-/// Everything that is told in the end.
+/// Everything that was measured.
 #[derive(Debug)]
 pub(crate) struct Report {
     /// What was chosen.
@@ -54,18 +54,11 @@ pub(crate) struct Report {
     pub(crate) pgbench: Option<Yardstick>,
     /// What was measured.
     pub(crate) scenarios: Vec<Measured>,
-    /// What the ledger holds.
-    pub(crate) verified: Verified,
 }
 
 impl Report {
-    /// Whether the ledger holds what was acknowledged.
-    pub(crate) fn is_good(&self) -> bool {
-        self.verified.is_good()
-    }
-
-    /// For programs.
-    pub(crate) fn json(&self) -> Value {
+    /// For programs, with what the ledger holds where it could be verified.
+    pub(crate) fn json(&self, verified: Option<&Verified>) -> Value {
         let per_s = |scenario| self.of(scenario).map(|found| tenth(found.seen.per_second()));
         let all = self.scenarios.iter().fold(Readings::NONE, |all, one| all.and(&one.readings));
         let scenarios = self.scenarios.iter().map(|one| {
@@ -94,10 +87,10 @@ impl Report {
             "batch_size_mean": all.batch_size_mean().map(tenth),
             "history": self.past.operations,
             "database_bytes": (self.past.operations > 0).then_some(self.past.database_bytes),
-            "good": self.is_good(),
+            "good": verified.is_some_and(Verified::is_good),
             "scenarios": scenarios.collect::<serde_json::Map<_, _>>(),
             "pgbench": self.pgbench.map(|pgbench| pgbench.json()),
-            "ledger": self.verified.json(),
+            "ledger": verified.map(Verified::json),
             "machine": self.machine.json(),
             "settings": self.settings,
         })
@@ -118,9 +111,7 @@ impl Report {
         }
         parts.extend([self.rates(), self.insides()]);
         parts.extend(self.troubles());
-        let mark = good(self.is_good(), if self.is_good() { "good" } else { "BROKEN" });
-        parts.push(format!("{}  {mark}\n{}", bold("What the ledger holds"), self.verified.text()));
-        parts.join("\n\n")
+        parts.join("\n\n") + "\n"
     }
 
     fn of(&self, scenario: Scenario) -> Option<&Measured> {

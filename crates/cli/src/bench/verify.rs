@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::seen::{Acknowledged, Seen};
 use super::stage::Stage;
 use crate::commands::check::{self, Verdicts};
+use crate::output::{bold, good};
 
 /// What was found.
 #[derive(Clone, Debug)]
@@ -71,7 +72,9 @@ impl Verified {
         let line = |what: &str, told: &dyn ToString, found: &dyn ToString| {
             format!("{what:<16}{} acknowledged, {} found", told.to_string(), found.to_string())
         };
+        let mark = good(self.is_good(), if self.is_good() { "good" } else { "BROKEN" });
         [
+            format!("{}  {mark}", bold("What the ledger holds")),
             line("operations", &self.acknowledged.operations, &self.found.operations),
             line("points issued", &self.acknowledged.issued, &self.found.issued),
             line("points redeemed", &self.acknowledged.redeemed, &self.found.redeemed),

@@ -90,11 +90,14 @@ async fn numbers(connection: &mut PgConnection, verdict: &mut Verdict) -> Result
     archived::check(&mut *connection, verdict).await?;
     let offenders = sqlx::query_scalar!(
         r#"SELECT format('cell %s: its head is at %s, its last operation is %s', c.cell, c.seq,
-                         COALESCE(max(o.seq), e.last_seq)) AS "offender!"
-           FROM cells c JOIN archived_ends e USING (cell) LEFT JOIN operations o USING (cell)
-           GROUP BY c.cell, c.seq, c.last_time, e.last_seq, e.last_time
-           HAVING c.seq <> COALESCE(max(o.seq), e.last_seq)
-               OR c.last_time < COALESCE(max(o.posted_at), e.last_time)
+                         COALESCE(o.seq, e.last_seq)) AS "offender!"
+           FROM cells c
+           JOIN archived_ends e USING (cell)
+           LEFT JOIN LATERAL (
+               SELECT seq, posted_at FROM operations WHERE cell = c.cell ORDER BY seq DESC LIMIT 1
+           ) o ON true
+           WHERE c.seq <> COALESCE(o.seq, e.last_seq)
+              OR c.last_time < COALESCE(o.posted_at, e.last_time)
            ORDER BY c.cell LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);

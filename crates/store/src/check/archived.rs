@@ -55,7 +55,7 @@ async fn months(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<
            FROM operations o
            WHERE o.posted_at < (SELECT (max(month) + interval '1 month') AT TIME ZONE 'UTC'
                                 FROM archived_months)
-           ORDER BY o.cell, o.seq LIMIT (SELECT 20)"#
+           ORDER BY o.posted_at, o.cell, o.seq LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())

@@ -43,7 +43,7 @@ async fn transfers(connection: &mut PgConnection, verdict: &mut Verdict) -> Resu
               OR (debit_kind, debit_partner) = (credit_kind, credit_partner)
               OR in_points <> (debit_kind <= 6) OR in_points <> (credit_kind <= 6)
               OR (member_id IS NOT NULL) <> (debit_kind = 1 OR credit_kind = 1)
-           ORDER BY cell, seq, ordinal LIMIT (SELECT 20)"#
+           ORDER BY posted_at, cell, seq, ordinal LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())

@@ -92,7 +92,7 @@ async fn apart(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(
              AND (CASE WHEN kind IN (16, 18) THEN (debit_kind, credit_kind) = (8, 12)
                        WHEN kind IN (17, 19) THEN (debit_kind, credit_kind) = (12, 8)
                        ELSE false END) IS NOT TRUE
-           ORDER BY cell, seq, ordinal LIMIT (SELECT 20)"#
+           ORDER BY posted_at, cell, seq, ordinal LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())

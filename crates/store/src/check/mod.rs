@@ -28,7 +28,8 @@ use crate::StoreError;
 ///
 /// Each statement says so as `LIMIT (SELECT 20)`, of which the planner knows no value. By a constant it
 /// would choose what has the first rows soonest, a lookup for each row of the ledger: and of offenders there
-/// are none, so that it would look all of them up.
+/// are none, so that it would look all of them up. It takes an unknown limit for a tenth of the rows, so
+/// those of whole tables are told in an order that no index has, that of time: all must come before it.
 pub const MAX_OFFENDERS: usize = 20;
 
 /// What was found of one invariant.

@@ -31,7 +31,7 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
                      WHERE g.partner_id = o.partner_id AND g.request_id = o.request_id
                        AND NOT g.refused AND (g.method = o.kind OR (g.method = 6 AND o.kind = 13))
                        AND (g.cell, g.seq) <> (o.cell, o.seq)))
-           ORDER BY o.cell, o.seq LIMIT (SELECT 20)"#
+           ORDER BY o.posted_at, o.cell, o.seq LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
     let offenders = sqlx::query_scalar!(
@@ -42,7 +42,7 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
                 AND o.partner_id = r.partner_id AND o.request_id = r.request_id
            JOIN archived_ends e ON e.cell = r.cell AND e.last_seq < r.seq
            WHERE o.seq IS NULL
-           ORDER BY r.partner_id, r.request_id LIMIT (SELECT 20)"#
+           ORDER BY r.seq, r.cell LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
     receipts(connection, &mut verdict).await?;
@@ -60,7 +60,7 @@ async fn receipts(connection: &mut PgConnection, verdict: &mut Verdict) -> Resul
            JOIN operations o ON o.cell = r.cell AND o.seq = r.seq
            WHERE r.receipt IS NOT NULL
              AND (o.kind <> 1 OR o.refused OR o.receipt_reference <> r.receipt)
-           ORDER BY r.partner_id, r.request_id LIMIT (SELECT 20)"#
+           ORDER BY r.seq, r.cell LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
     let offenders = sqlx::query_scalar!(

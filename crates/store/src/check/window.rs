@@ -61,7 +61,7 @@ async fn operations(
                          o.cell, o.window_id) AS "offender!"
            FROM operations o LEFT JOIN windows w USING (window_id)
            WHERE w.window_id IS NULL OR o.posted_at < w.opened_at OR o.posted_at > w.closed_at
-           ORDER BY o.cell, o.seq LIMIT (SELECT 20)"#
+           ORDER BY o.posted_at, o.cell, o.seq LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
     let offenders = sqlx::query_scalar!(
@@ -70,7 +70,7 @@ async fn operations(
            FROM transfers t
            JOIN operations o ON o.cell = t.cell AND o.seq = t.seq AND o.posted_at = t.posted_at
            WHERE t.window_id <> o.window_id
-           ORDER BY t.cell, t.seq, t.ordinal LIMIT (SELECT 20)"#
+           ORDER BY t.posted_at, t.cell, t.seq, t.ordinal LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(connection).await?);
     Ok(())
@@ -83,7 +83,7 @@ async fn apart(connection: &mut PgConnection, verdict: &mut Verdict) -> Result<(
                          o.partner_id, o.window_id) AS "offender!"
            FROM operations o JOIN partners p USING (partner_id)
            WHERE p.partner_id <> 0 AND p.testing <> (o.window_id < 0)
-           ORDER BY o.cell, o.seq LIMIT (SELECT 20)"#
+           ORDER BY o.posted_at, o.cell, o.seq LIMIT (SELECT 20)"#
     );
     verdict.blame(offenders.fetch_all(&mut *connection).await?);
     let offenders = sqlx::query_scalar!(

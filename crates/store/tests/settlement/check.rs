@@ -304,6 +304,18 @@ const TAMPERINGS: &[Tampering] = &[
         "earned 412 points for 411000000 micros",
     ),
     (
+        "UPDATE operations SET kind = 12 WHERE receipt_reference = 'R-1' AND kind = 1",
+        "UPDATE operations SET kind = 1 WHERE kind = 12",
+        8,
+        "has origin 1, and an operation of kind 12",
+    ),
+    (
+        "UPDATE operations SET kind = 12 WHERE kind = 10",
+        "UPDATE operations SET kind = 10 WHERE kind = 12",
+        8,
+        "has origin 3, and an operation of kind 12",
+    ),
+    (
         "INSERT INTO merges VALUES (1, gen_random_uuid(), 2, gen_random_uuid(), gen_random_uuid(),
              gen_random_uuid(), 0, gen_random_uuid(), 0, gen_random_uuid())",
         "DELETE FROM merges",
