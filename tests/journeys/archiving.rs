@@ -181,11 +181,42 @@ async fn an_old_month_goes_and_comes_back_and_no_balance_notices() {
     assert_eq!(std::fs::read(&file).unwrap(), rows, "the same rows have the same digest");
     let earlier = why(archive::attach(&mut connection, month("2026-02"), Source::Tables).await);
     assert!(earlier.contains("2026-03 was archived after"), "{earlier}");
-    assert!(archive::attach(&mut connection, month(OLD), Source::Tables).await.unwrap());
+    let mut connection = comes_back_after_whoever_reads(&hub, connection).await;
     assert_eq!(statement(&harbor, OLD).await.unwrap(), told);
     assert!(archive::detach(&mut connection, month(OLD)).await.unwrap());
     what_was_said_about_it_goes_with_its_member(&hub, &old_earn).await;
     hub.close().await;
+}
+
+/// Attaches the detached tables while somebody has a snapshot of the ledger without them.
+async fn comes_back_after_whoever_reads(
+    hub: &TestHub,
+    mut connection: OwnerConnection,
+) -> OwnerConnection {
+    let pool = hub.database().owner_pool().await;
+    let mut snapshot =
+        pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.unwrap();
+    let counts =
+        "SELECT (SELECT count(*) FROM transfers), (SELECT sum(row_count)::bigint FROM carried)";
+    let before: (i64, i64) = sqlx::query_as(counts).fetch_one(&mut *snapshot).await.unwrap();
+    assert!(before.1 > 0, "{before:?}");
+    let attaching = tokio::spawn(async move {
+        assert!(archive::attach(&mut connection, month(OLD), Source::Tables).await.unwrap());
+        connection
+    });
+    let waits =
+        "SELECT EXISTS (SELECT FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
+    while !sqlx::query_scalar::<_, bool>(waits).fetch_one(&pool).await.unwrap() {
+        assert!(!attaching.is_finished(), "it waits");
+        tokio::task::yield_now().await;
+    }
+    let after: (i64, i64) = sqlx::query_as(counts).fetch_one(&mut *snapshot).await.unwrap();
+    assert_eq!(after, before);
+    snapshot.rollback().await.unwrap();
+    let connection = attaching.await.unwrap();
+    pool.close().await;
+    connection
 }
 
 /// Earns and burns until it is told to stop, and counts the points that came of it.

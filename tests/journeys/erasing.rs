@@ -34,9 +34,9 @@ use crate::{
     dump::{dump, found},
     linking::{link, unlinking},
     linking_codes::{create, typed},
-    merging::merge,
+    merging::{merge, two_wallets},
     proposals::{approval, attachment, get, propose},
-    steps::{authorize, cents, has, position, reason, reverse, void},
+    steps::{authorize, cents, has, position, reason, refund_points, reverse, void},
 };
 
 /// How many references are planted.
@@ -221,6 +221,78 @@ async fn an_erased_member_is_unknown_everywhere_and_the_ledger_stays_as_it_was()
     // Whoever comes back is somebody else.
     enrol(&harbor, "guest").await;
     assert_eq!(has(&harbor, "guest").await, (0, 0, 0));
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn points_that_come_back_to_a_merged_member_that_was_erased_expire() {
+    // Of the lot something was left, which moved; and nothing was.
+    for burned in [20, 50] {
+        let (hub, harbor, rover) = two_wallets().await;
+        let ride = rover.burn(burn("rider", burned)).await.unwrap().operation.unwrap();
+        merge(&harbor, &rover, ("guest", "rider")).await;
+        let operators = hub.operator().await;
+        assert_eq!(erase(&operators, "guest").await, (2, 150 - burned));
+        let pool = hub.database().owner_pool().await;
+        for points in [5, 5, 10] {
+            rover.reverse(refund_points(&ride.request_id, points)).await.expect("the money");
+            let left = sqlx::query_scalar("SELECT sum(available)::bigint FROM wallets");
+            let left: i64 = left.fetch_one(&pool).await.unwrap();
+            assert_eq!(left, 0, "nobody has what came back");
+        }
+        pool.close().await;
+        hub.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_decides_about_an_erased_member_leaves_no_word_about_it() {
+    let hub = TestHub::with_cast().await;
+    let (harbor, operators) = (hub.partner(HARBOR).await, hub.operator().await);
+    enrol(&harbor, "guest").await;
+    let OneAct::AttachReference(mut act) = attachment(ROVER) else { unreachable!() };
+    act.target_member_reference = "guest-too".to_owned();
+    let ids = [
+        propose(&operators, OneAct::AttachReference(act.clone())).await,
+        propose(&operators, OneAct::AttachReference(act)).await,
+    ];
+    erase(&operators, "guest").await;
+    let by = [operators.approver(), &operators];
+    for (id, by) in ids.iter().zip(by) {
+        let why = "it is guest, who left".to_owned();
+        let reject =
+            RejectRequest { request_id: new_request_id(), proposal: id.clone(), reason: why };
+        by.reject(reject).await.expect("an end");
+        assert_eq!(get(&operators, id).await.decision_reason, "");
+    }
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_waits_for_words_that_are_being_written_and_finds_them() {
+    let hub = TestHub::with_cast().await;
+    let (harbor, operators) = (hub.partner(HARBOR).await, hub.operator().await);
+    enrol(&harbor, "guest").await;
+    propose(&operators, attachment(ROVER)).await;
+    let pool = hub.database().owner_pool().await;
+    let mut writing = pool.begin().await.unwrap();
+    erasing::nobody_meanwhile(&mut *writing).await.unwrap();
+    let more = "INSERT INTO proposals (proposal_id, kind, act, reason, proposed_by, proposed_at,
+                                       expires_at, sealed, member_id)
+        SELECT gen_random_uuid(), kind, act, reason, proposed_by, proposed_at, expires_at, sealed,
+               member_id
+        FROM proposals WHERE member_id IS NOT NULL";
+    assert_eq!(sqlx::query(more).execute(&mut *writing).await.unwrap().rows_affected(), 1);
+    let erasing = tokio::spawn(async move { erase(&operators, "guest").await });
+    let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
+    while !sqlx::query_scalar::<_, bool>(waits).fetch_one(&pool).await.unwrap() {
+        assert!(!erasing.is_finished(), "it waits");
+        tokio::task::yield_now().await;
+    }
+    writing.commit().await.unwrap();
+    assert_eq!(erasing.await.unwrap(), (1, 0));
+    pool.close().await;
     hub.close().await;
 }
 

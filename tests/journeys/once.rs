@@ -6,6 +6,8 @@ use entente_testkit::{
     cast::{self, HARBOR, balances, burn, earn, enrol},
 };
 
+use crate::linking::unlinking;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_earn_sent_twice_pays_once() {
     let hub = TestHub::with_cast().await;
@@ -40,6 +42,25 @@ async fn one_request_sent_twenty_times_at_once_on_four_connections_has_one_effec
     }
     assert_eq!(replays, 19);
     assert_eq!(balances(&connections[0], "guest").await.available, 50);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_answered_is_answered_to_many_at_once_though_its_member_is_unknown_now() {
+    let hub = TestHub::with_cast().await;
+    let harbor = hub.partner(HARBOR).await;
+    enrol(&harbor, "guest").await;
+    let request = earn("guest", 50_000_000, "EUR");
+    let first = harbor.earn(request.clone()).await.unwrap();
+    harbor.unlink(unlinking("guest")).await.unwrap();
+    let calls = (0..40).map(|_| {
+        let (client, request) = (harbor.clone(), request.clone());
+        tokio::spawn(async move { client.earn(request).await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        let again = call.await.unwrap().expect("the first answer");
+        assert!(again.replayed && again.operation == first.operation);
+    }
     hub.close().await;
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use entente_ledger::{Account, AmountKind, Lot, LotId, Micros, Overflow, PartnerId, Points, Unit};
 
-use crate::{Decision, Member, Refusal, draft::Draft};
+use crate::{Decision, Member, Refusal, draft::Draft, expire};
 
 /// Points of one lot on their way.
 #[derive(Debug, Clone)]
@@ -50,7 +50,8 @@ pub(crate) fn send(draft: &mut Draft<'_>, lot: LotId, points: Points) -> Result<
     )
 }
 
-/// Parcels arrive; answers in which lots, by those that they left.
+/// Parcels arrive; answers in which lots, by those that they left. Where a lot's time has come, the
+/// points expire.
 pub(crate) fn receive(
     draft: &mut Draft<'_>,
     kind: AmountKind,
@@ -79,6 +80,9 @@ pub(crate) fn receive(
             (currency, Micros::ZERO),
         )?;
         draft.touched(issuer, points, expires_at);
+        if draft.lot(id)?.is_due(draft.now()) {
+            expire::expire(draft, id, points)?;
+        }
         arrived.insert(source, id);
     }
     Ok(arrived)

@@ -86,6 +86,14 @@ pub async fn end_lots(
     Ok(())
 }
 
+/// Nobody is erased from now on until the transaction ends: whoever keeps words about members looks
+/// afterwards whether they are erased, and whoever erases one finds all that was kept.
+pub async fn nobody_meanwhile(executor: impl PgExecutor<'_>) -> Result<(), StoreError> {
+    let lock = sqlx::query!("SELECT pg_advisory_xact_lock_shared(hashtext('entente.erasing'))");
+    lock.execute(executor).await?;
+    Ok(())
+}
+
 /// Removes what is personal of members, and says how many links there were. The head of the cell that
 /// their links are in must be locked.
 pub async fn erase(
@@ -96,6 +104,8 @@ pub async fn erase(
 ) -> Result<u64, StoreError> {
     let (cells, ids): (Vec<i16>, Vec<Uuid>) =
         members.iter().map(|(cell, member)| (cell.0, member.0)).unzip();
+    let alone = sqlx::query!("SELECT pg_advisory_xact_lock(hashtext('entente.erasing'))");
+    alone.execute(&mut *connection).await?;
     let removed = remove_links(connection, &ids, now).await?;
     let consents = sqlx::query!(
         "DELETE FROM consents WHERE member_id = ANY ($1) OR sealed_for = ANY ($1)",

@@ -318,7 +318,8 @@ pub async fn forget_ended(executor: impl PgExecutor<'_>, now: Timestamp) -> Resu
     Ok(())
 }
 
-/// Ends a proposal that was locked and found open.
+/// Ends a proposal that was locked and found open. Of one whose member was erased meanwhile, what is
+/// said of it now is not kept either.
 pub async fn decide(
     executor: impl PgExecutor<'_>,
     id: RequestId,
@@ -327,7 +328,7 @@ pub async fn decide(
     let decided = sqlx::query!(
         "UPDATE proposals
          SET state = $2, decided_by = $3, decided_at = $4, decision_reason = $5, outcome = $6,
-             sealed_decision = $7
+             sealed_decision = CASE WHEN sealed IS NOT NULL THEN $7::bytea END
          WHERE proposal_id = $1 AND state = 1",
         id.0,
         decision.end.kind().code(),

@@ -22,7 +22,7 @@ use entente_store::{
         ListedWindow,
         agreement::{self, Change, Changed, StatementState},
         disputes::{
-            Answered, Dispute, DisputedLine, Said, answer_dispute, dispute, disputes,
+            Answered, Dispute, DisputedLine, Said, answer_dispute, any_unanswered, dispute,
             insert_dispute, is_adjustment, is_line,
         },
         statement::{DayTotal, day_totals},
@@ -216,8 +216,7 @@ impl Write for AnswerDispute {
         let answered = Answered { at, by, answer, adjustment };
         answer_dispute(&mut *connection, self.dispute, &answered).await?;
         let (window, partner) = (found.window, found.partner);
-        let all = disputes(&mut *connection, window, Some(partner), i64::MAX).await?;
-        if all.iter().all(|dispute| dispute.answered.is_some()) {
+        if !any_unanswered(&mut *connection, window, partner).await? {
             let change = Change::Statement(partner, StatementState::Agreed);
             let (actor, reason) = (self.actor.clone(), "its disputes are answered".to_owned());
             agreement::note(&mut *connection, window, &Changed { change, at, actor, reason })

@@ -12,6 +12,7 @@ use entente_ledger::{Cell, MemberId, Points, RequestId};
 use entente_loyalty::{Catalogue, PartnerCode};
 use entente_store::{
     StoreError,
+    batch::Heads,
     control::{Control, NoHeads},
     erasing::{self, Erasure},
     linking::{self, FoundLink},
@@ -92,19 +93,19 @@ impl Write for EraseMember {
             return Ok(Err(member_unknown()));
         };
         let now = control.now();
-        linking::lock_head(control.connection(), cell).await?;
+        let of = (cell, member);
+        let (heads, members) = lock(control, of).await?;
         let still = linking::link_by_token(control.connection(), partner.id, member, link_token);
         if still.await?.is_none() {
             // Merged or unlinked meanwhile: another run sees.
             return Err(StoreError::Claimed);
         }
-        if erasing::has_open_holds(control.connection(), (cell, member), now).await? {
+        if erasing::has_open_holds(control.connection(), of, now).await? {
             let message = "points of the member are held";
             return Ok(Err(Refused::new(ErrorReason::HoldsOpen, message)));
         }
-        let of = (cell, member);
         let Erased { points, links } =
-            erase(control, controls.catalogue(), of, self.proposal).await?;
+            erase(control, controls.catalogue(), (&heads, &members), self.proposal).await?;
         let details = serde_json::json!({ "proposal": self.proposal.0.to_string() });
         let (kind, subject) = (SecurityEventKind::MemberErased, link_token.to_string());
         record(control.connection(), kind, &self.by, &subject, &details).await?;
@@ -116,19 +117,41 @@ impl Write for EraseMember {
     }
 }
 
-/// Erases a member and whoever was merged into it.
+/// A member and whoever was merged into it, itself first, each in its cell.
+type Whole = Vec<(Cell, MemberId)>;
+
+/// Locks the heads of a member's cell and of the cells of whoever was merged into it.
+async fn lock(
+    control: &mut Control<NoHeads>,
+    of: (Cell, MemberId),
+) -> Result<(Heads, Whole), StoreError> {
+    let batch = control.batch();
+    let members = erasing::whole(batch.connection(), of).await?;
+    let cells: Vec<_> = members.iter().map(|(cell, _)| *cell).collect();
+    let heads = batch.lock_heads(&cells).await?;
+    if erasing::whole(batch.connection(), of).await?.len() != members.len() {
+        // Somebody was merged into it meanwhile, or taken out of it: another run sees.
+        return Err(StoreError::Claimed);
+    }
+    Ok((heads, members))
+}
+
+/// Erases a member and whoever was merged into it, under the heads of all: what comes back into a lot
+/// of either expires too.
 async fn erase(
     control: &mut Control<NoHeads>,
     cache: &CatalogueCache,
-    (cell, member): (Cell, MemberId),
+    (heads, members): (&Heads, &Whole),
     proposal: RequestId,
 ) -> Result<Erased, StoreError> {
     let batch = control.batch();
-    let heads = batch.lock_heads(&[cell]).await?;
     let catalogue = cache.at_least(heads.catalogue_epoch).await?;
-    let members = erasing::whole(batch.connection(), (cell, member)).await?;
-    let points = expire_everything(batch, &heads, &catalogue, (cell, member)).await?;
-    let links = erasing::erase(batch.connection(), &members, heads.now, proposal).await?;
+    let (kept, merged) = members.split_first().expect("itself first");
+    let points = expire_everything(batch, heads, &catalogue, *kept).await?;
+    for of in merged {
+        erasing::end_lots(batch.connection(), *of, heads.now).await?;
+    }
+    let links = erasing::erase(batch.connection(), members, heads.now, proposal).await?;
     Ok(Erased { points, links })
 }
 
@@ -145,7 +168,8 @@ pub async fn apply_journal(pool: &PgPool, journal: &[Erasure]) -> Result<Applied
             continue;
         }
         let cell = erasure.member.cell(control.ledger().cell_count);
-        erase(&mut control, &cache, (cell, erasure.member), erasure.proposal).await?;
+        let (heads, members) = lock(&mut control, (cell, erasure.member)).await?;
+        erase(&mut control, &cache, (&heads, &members), erasure.proposal).await?;
         control.commit().await?;
         applied.erased += 1;
     }

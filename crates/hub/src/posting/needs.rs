@@ -143,7 +143,8 @@ pub(super) fn counted(
     now: Timestamp,
 ) -> BTreeSet<CountedKey> {
     let mut named = HashMap::<MemberId, usize>::new();
-    for member in commands.iter().flat_map(|queued| queued.command.members()) {
+    // Whoever a merge leads to counts too: a refund may bring points to it.
+    for (_, member) in commands.iter().flat_map(Queued::members) {
         *named.entry(member).or_default() += 1;
     }
     let callers = commands.iter().map(|queued| queued.command.partner);

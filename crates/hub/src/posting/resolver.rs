@@ -150,14 +150,14 @@ async fn answer(
     links: &Remembered,
     questions: Vec<Question>,
 ) -> Result<(), (StoreError, Vec<Question>)> {
-    let mut found = match reads.within(&questions).await {
+    let found = match reads.within(&questions).await {
         Ok(found) => found,
         Err(error) => return Err((error, questions)),
     };
     for question in questions {
         let (partner, reply) = (question.partner, question.reply);
-        if let Some(outcome) = found.outcomes.remove(&(partner, question.request_id)) {
-            let _ = reply.send(Ok(Resolved::Answered(outcome)));
+        if let Some(outcome) = found.outcomes.get(&(partner, question.request_id)) {
+            let _ = reply.send(Ok(Resolved::Answered(outcome.clone())));
             continue;
         }
         let link = |reference: Lookup| {

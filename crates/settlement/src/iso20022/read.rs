@@ -136,6 +136,9 @@ impl Statement {
     }
 
     fn done(self) -> Result<BankStatement, Problem> {
+        if self.id.is_empty() {
+            return Err(Problem::Missing("Id of a statement"));
+        }
         if self.account.is_empty() {
             return Err(Problem::Missing("the account's number"));
         }

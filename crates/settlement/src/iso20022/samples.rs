@@ -158,6 +158,7 @@ fn what_is_no_statement_is_refused_and_costs_nothing() {
         assert_eq!(with("5.00", amount), wrong("Amt", amount));
     }
     assert_eq!(with("Ccy=\"EUR\"", "Ccy=\"EURO\""), wrong("Ccy", "EURO"));
+    assert_eq!(with("<Id>S1</Id>", ""), Problem::Missing("Id of a statement"));
     assert_eq!(with(" Ccy=\"EUR\"", ""), Problem::Missing("Ccy of an amount"));
     assert_eq!(with("CRDT", "crdt"), wrong("CdtDbtInd", "crdt"));
     assert_eq!(with("2026-04-03", "03.04.2026"), wrong("BookgDt", "03.04.2026"));

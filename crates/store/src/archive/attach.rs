@@ -5,7 +5,9 @@ use std::path::Path;
 use sqlx::{Connection, PgConnection};
 
 use super::{
-    Month, NotArchived, Standing, alone, carry, copy, exists, months, not_the_file, refused, run,
+    Month, NotArchived, Standing, alone, carry, copy,
+    detach::lock,
+    exists, months, not_the_file, refused, run,
     standing::{ArchivedMonth, ArchivedTable},
 };
 
@@ -41,25 +43,58 @@ pub async fn attach(
         return Err(refused(format!("{later} was archived after {month}: attach it first")));
     }
     for table in &found.tables {
-        let name = month.table(&table.name);
-        match source {
-            Source::Tables if !exists(&mut tx, &name).await? => {
-                return Err(refused(format!("{month} was dropped: attach it from its files")));
-            }
-            Source::Tables => {}
-            Source::Files(folder) => {
-                fill(&mut tx, table, &name, &folder.join(month.file(&table.name))).await?;
-            }
-        }
-        let (start, end, parent) = (month.start(), month.end(), &table.name);
-        let statement = format!(
-            "ALTER TABLE {parent} ATTACH PARTITION {name} FOR VALUES FROM ('{start}') TO ('{end}')"
-        );
-        run(&mut tx, statement).await?;
+        make_ready(&mut tx, month, table, source).await?;
+    }
+    if matches!(source, Source::Tables) {
+        // Its rows are older than what it carries: whoever reads both, in a snapshot from before, would
+        // have them twice.
+        lock(&mut tx).await?;
+    }
+    for table in &found.tables {
+        bring_back(&mut tx, month, &table.name).await?;
     }
     carry::take_back(&mut tx, month).await?;
     tx.commit().await?;
     Ok(true)
+}
+
+/// The table is there, and says of itself that its rows are of the month: they are not read for it
+/// while hubs wait.
+async fn make_ready(
+    connection: &mut PgConnection,
+    month: Month,
+    table: &ArchivedTable,
+    source: Source<'_>,
+) -> Result<(), NotArchived> {
+    let name = month.table(&table.name);
+    match source {
+        Source::Tables if !exists(connection, &name).await? => {
+            return Err(refused(format!("{month} was dropped: attach it from its files")));
+        }
+        Source::Tables => {}
+        Source::Files(folder) => {
+            fill(connection, table, &name, &folder.join(month.file(&table.name))).await?;
+        }
+    }
+    let (start, end) = (month.start(), month.end());
+    let statement = format!(
+        "ALTER TABLE {name} ADD CONSTRAINT of_its_month
+         CHECK (posted_at >= '{start}' AND posted_at < '{end}')"
+    );
+    Ok(run(connection, statement).await?)
+}
+
+async fn bring_back(
+    connection: &mut PgConnection,
+    month: Month,
+    parent: &str,
+) -> Result<(), NotArchived> {
+    let (name, start, end) = (month.table(parent), month.start(), month.end());
+    let statement = format!(
+        "ALTER TABLE {parent} ATTACH PARTITION {name} FOR VALUES FROM ('{start}') TO ('{end}')"
+    );
+    run(connection, statement).await?;
+    Ok(run(connection, format!("ALTER TABLE {name} DROP CONSTRAINT of_its_month")).await?)
 }
 
 /// Makes a table anew from its file.

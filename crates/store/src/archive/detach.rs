@@ -72,7 +72,7 @@ async fn describe(
 }
 
 /// Waits for the tables, a moment at a time, so that no hub waits behind for long.
-async fn lock(connection: &mut PgConnection) -> Result<(), NotArchived> {
+pub(super) async fn lock(connection: &mut PgConnection) -> Result<(), NotArchived> {
     sqlx::query!("SELECT pg_advisory_xact_lock(hashtext('entente.ensure_month'))")
         .execute(&mut *connection)
         .await?;

@@ -71,6 +71,11 @@ impl Verdict {
 pub async fn run(pool: &PgPool) -> Result<Vec<Verdict>, StoreError> {
     let mut snapshot = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     sqlx::query!("SET LOCAL statement_timeout = '1h'").execute(&mut *snapshot).await?;
+    // Before the snapshot, which is taken by the first statement that reads: no month comes or goes after
+    // it.
+    sqlx::query!("LOCK TABLE operations, transfers IN ACCESS SHARE MODE")
+        .execute(&mut *snapshot)
+        .await?;
     // Whole tables are joined.
     sqlx::query!("SET LOCAL work_mem = '64MB'").execute(&mut *snapshot).await?;
     let connection: &mut PgConnection = &mut snapshot;

@@ -25,8 +25,10 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
     );
     let closed = closed.fetch_all(&mut *connection).await?;
     verdict.checked("closed windows", i64::try_from(closed.len()).unwrap_or(i64::MAX));
+    let mut accounts = accounts(connection).await?;
     for window in closed.into_iter().map(WindowId) {
-        window_again(connection, window, &mut verdict).await?;
+        let accounts = accounts.remove(&window).unwrap_or_default();
+        window_again(connection, (window, &accounts), &mut verdict).await?;
     }
     payments(connection, &mut verdict).await?;
     balances(connection, &mut verdict).await?;
@@ -40,7 +42,7 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Verdict, Stor
 
 async fn window_again(
     connection: &mut PgConnection,
-    window: WindowId,
+    (window, accounts): (WindowId, &Nets),
     verdict: &mut Verdict,
 ) -> Result<(), StoreError> {
     let number = window.0;
@@ -60,9 +62,8 @@ async fn window_again(
         }
     }
     obligations(connection, (window, &closing), verdict).await?;
-    let accounts = accounts(connection, window).await?;
-    compare("accounts", number, &closing.nets, &accounts, verdict);
-    for (currency, sum) in sums(&accounts) {
+    compare("accounts", number, &closing.nets, accounts, verdict);
+    for (currency, sum) in sums(accounts) {
         if sum != 0 {
             verdict.blame([format!("window {number} comes to {sum} micros of {currency}, not 0")]);
         }
@@ -116,23 +117,29 @@ async fn obligations(
     Ok(())
 }
 
-/// Debits less credits of a window's money transfers, by who stands behind the account; payments
+/// Debits less credits of each window's money transfers, by who stands behind the account; payments
 /// settle earlier windows.
-async fn accounts(connection: &mut PgConnection, window: WindowId) -> Result<Nets, StoreError> {
+async fn accounts(connection: &mut PgConnection) -> Result<BTreeMap<WindowId, Nets>, StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT partner AS "partner!", currency AS "currency!", sum(micros)::bigint AS "micros!"
-           FROM (
-               SELECT debit_partner AS partner, currency, amount AS micros FROM all_transfers
-               WHERE window_id = $1 AND NOT in_points AND kind <> 11
+        r#"WITH moved AS (
+               SELECT window_id, debit_partner, credit_partner, currency, sum(amount) AS micros
+               FROM all_transfers WHERE NOT in_points AND kind <> 11
+               GROUP BY window_id, debit_partner, credit_partner, currency
+           ), sides AS (
+               SELECT window_id, debit_partner AS partner, currency, micros FROM moved
                UNION ALL
-               SELECT credit_partner, currency, -amount FROM all_transfers
-               WHERE window_id = $1 AND NOT in_points AND kind <> 11
-           ) AS sides
-           GROUP BY partner, currency"#,
-        window.0
+               SELECT window_id, credit_partner, currency, -micros FROM moved
+           )
+           SELECT window_id AS "window_id!", partner AS "partner!", currency AS "currency!",
+                  sum(micros)::bigint AS "micros!"
+           FROM sides GROUP BY window_id, partner, currency"#
     );
-    let rows = rows.fetch_all(connection).await?;
-    rows.into_iter().map(|row| net(row.partner, &row.currency, row.micros)).collect()
+    let mut accounts = BTreeMap::<_, Nets>::new();
+    for row in rows.fetch_all(connection).await? {
+        let (party, micros) = net(row.partner, &row.currency, row.micros)?;
+        accounts.entry(WindowId(row.window_id)).or_default().insert(party, micros);
+    }
+    Ok(accounts)
 }
 
 fn net(partner: i32, currency: &str, micros: i64) -> Result<(Party, Micros), StoreError> {

@@ -9,7 +9,7 @@ use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::statement::DayTotal;
-use crate::{StoreError, codes};
+use crate::{StoreError, codes, erasing};
 
 /// A line of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,6 +137,7 @@ pub async fn insert_dispute(
     .execute(&mut *connection)
     .await?;
     insert_totals(&mut *connection, dispute).await?;
+    erasing::nobody_meanwhile(&mut *connection).await?;
     let erased = sqlx::query_scalar!(
         r#"SELECT DISTINCT e.member_id FROM dispute_lines l
            JOIN requests r ON r.partner_id = $2 AND r.request_id = l.request_id
@@ -237,6 +238,21 @@ pub async fn dispute(
     let Some(window) = window.fetch_optional(&mut *connection).await? else { return Ok(None) };
     let one = Which { partner: None, dispute: Some(id), limit: 1 };
     Ok(read(connection, WindowId(window), one).await?.pop())
+}
+
+/// Whether a dispute of a partner about a window has no answer yet.
+pub async fn any_unanswered(
+    executor: impl PgExecutor<'_>,
+    window: WindowId,
+    partner: PartnerId,
+) -> Result<bool, StoreError> {
+    let any = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM disputes WHERE window_id = $1 AND partner_id = $2
+                                                 AND answered_at IS NULL) AS "any!""#,
+        window.0,
+        partner.0
+    );
+    Ok(any.fetch_one(executor).await?)
 }
 
 /// The disputes about a window, of one partner or of all, the earliest first.

@@ -379,3 +379,34 @@ async fn a_server_that_does_not_flush_is_named() {
     assert!(verdicts[4].offenders.contains(&named), "{:?}", verdicts[4]);
     assert!(!verdicts[4].holds());
 }
+
+#[tokio::test]
+async fn a_hub_that_is_told_not_to_wait_for_the_disk_is_named() {
+    let ledger = ledger().await;
+    let owner = ledger.database.owner_pool().await;
+    let name = ledger.database.name();
+    let statement =
+        format!("ALTER ROLE entente_runtime IN DATABASE {name} SET synchronous_commit = off");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&owner).await.expect("a setting");
+    let verdicts = check::run(&owner).await.expect("a check");
+    let named = "synchronous_commit=off, set for the role of the hub".to_owned();
+    assert!(verdicts[4].offenders.contains(&named), "{:?}", verdicts[4]);
+}
+
+#[tokio::test]
+async fn a_month_that_never_had_a_table_is_no_gap_between_archived_ones() {
+    let ledger = ledger().await;
+    let owner = ledger.database.owner_pool().await;
+    for month in ["2025-07-01", "2025-12-01"] {
+        let archived = format!(
+            "INSERT INTO archived_months VALUES ('{month}', now());
+             INSERT INTO archived_tables
+                 SELECT '{month}', name, 0, 0, decode(repeat('00', 32), 'hex')
+                 FROM UNNEST(ARRAY['operations', 'transfers']) AS name;
+             INSERT INTO archived_cells SELECT '{month}', cell, 1, 0, 0 FROM cells"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(archived)).execute(&owner).await.expect("a month");
+    }
+    let verdicts = check::run(&ledger.pool).await.expect("a check");
+    assert_eq!(offenders(&verdicts), Vec::<String>::new());
+}

@@ -8,6 +8,7 @@ use entente_loyalty::Catalogue;
 use entente_store::{
     StoreError,
     control::{Control, NoHeads},
+    erasing,
     proposals::{self, NewProposal, Proposal},
     security::SecurityEventKind,
 };
@@ -92,6 +93,7 @@ impl Propose {
         let Some(about) = &self.about else { return Ok(made) };
         let vault = self.vault.as_ref().expect("whoever runs a write gives it the vault");
         let malformed = |_| Unreadable::of("proposals", self.id.0);
+        erasing::nobody_meanwhile(&mut *connection).await?;
         let member = subject::member(connection, catalogue, vault, about).await?;
         Ok(NewProposal {
             sealed: Some(
