@@ -65,6 +65,38 @@ fn the_readme_gives_every_invariant_a_test() {
     }
 }
 
+#[test]
+fn every_value_metric_and_scope_is_on_the_page_of_the_configuration() {
+    let page = files::read("docs/configuration.md");
+    let mut names = Vec::new();
+    for source in files::rust() {
+        let of_config = source.path.starts_with("crates/hub/src/config/");
+        for line in source.text.lines() {
+            let value = line.strip_prefix("    pub ").and_then(|field| field.split_once(": "));
+            let value = value.filter(|(name, _)| of_config && !name.contains(' '));
+            names.extend(value.map(|(name, _)| name.to_owned()));
+            let metric = line.split("\"entente_").nth(1).filter(|_| line.contains("metrics::"));
+            let metric = metric.and_then(|rest| rest.split('"').next());
+            let metric = metric.filter(|rest| !rest.is_empty());
+            names.extend(metric.map(|rest| format!("entente_{rest}")));
+        }
+    }
+    let scopes = files::read("crates/hub/src/authorization/scope.rs");
+    let named =
+        scopes.lines().filter_map(|line| line.trim().split_once(" = \"")?.1.strip_suffix("\";"));
+    names.extend(named.map(str::to_owned));
+    assert!(names.len() > 90, "{names:?}");
+    // Tables are told as such.
+    let absent = |name: &&String| {
+        !page.contains(&format!("`{name}`")) && !page.contains(&format!("`[{name}]`"))
+    };
+    let absent: Vec<_> = names.iter().filter(absent).cloned().collect();
+    files::assert_none(
+        "values, metrics and scopes that docs/configuration.md does not have",
+        &absent,
+    );
+}
+
 fn documents() -> Vec<Source> {
     files::all().into_iter().filter(|source| source.is(".md")).collect()
 }
@@ -113,7 +145,8 @@ fn exists(document: &Source, name: &str) -> bool {
 /// Names of tests are claims, so they are long.
 fn looks_like_test(name: &str) -> bool {
     let lower = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    name.chars().all(lower) && name.matches('_').count() >= 3
+    // Metrics have such names too.
+    name.chars().all(lower) && name.matches('_').count() >= 3 && !name.starts_with("entente_")
 }
 
 fn declares(text: &str, test: &str) -> bool {

@@ -46,7 +46,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, default_value_t = 4)]
     pub(crate) partners: usize,
     /// Operations that the ledger has before anything is measured: earns and burns of these members, in
-    /// closed windows. About a kilobyte each.
+    /// closed windows. 1.4 kilobytes each.
     #[arg(long, value_name = "OPERATIONS", default_value_t = 0)]
     #[arg(value_parser = clap::value_parser!(u64).range(..=1_000_000_000))]
     pub(crate) history: u64,

@@ -51,11 +51,11 @@ pub(crate) fn text(folder: &Folder, addresses: Addresses, sights: Sights<'_>) ->
          entente member balance {guest} --as harbor-hotels --endpoint https://{partners}",
         ),
     );
-    part("grpcurl, from the project's folder", grpcurl(folder, addresses, guest));
+    part("grpcurl, from the project's folder", grpcurl(folder, addresses));
     part(
         "Python, from the project's folder",
         format!(
-            "pip install grpcio grpcio-tools\n\
+            "pip install grpcio grpcio-tools cryptography\n\
              python3 examples/python/first_earn.py --hub {partners} \\\n  \
              --certificates {certificates} --partner harbor-hotels",
         ),
@@ -66,18 +66,18 @@ pub(crate) fn text(folder: &Folder, addresses: Addresses, sights: Sights<'_>) ->
     text
 }
 
-fn grpcurl(folder: &Folder, addresses: Addresses, guest: &str) -> String {
+/// The keys that tokens are verified by: every other call of a partner needs such a token, which a client
+/// gets for an assertion.
+fn grpcurl(folder: &Folder, addresses: Addresses) -> String {
     let certificates = folder.certificates();
     let harbor = certificates.join("partners/harbor-hotels");
     format!(
         "grpcurl -cacert {root} -cert {cert} -key {key} \\\n  \
-         -import-path proto -proto entente/member/v1/member_service.proto \\\n  \
-         -d '{{\"member_reference\": \"{member}\"}}' \\\n  \
-         {address} entente.member.v1.MemberService/GetBalance",
+         -import-path proto -proto entente/identity/v1/token_service.proto \\\n  \
+         {address} entente.identity.v1.TokenService/GetJwks",
         root = shell(&certificates.join("hub-ca.pem")),
         cert = shell(&harbor.join("client.pem")),
         key = shell(&harbor.join("client.key")),
-        member = guest,
         address = addresses.partners,
     )
 }
