@@ -89,14 +89,20 @@ pub(crate) fn release(draft: &mut Draft<'_>, lot: LotId, points: Points) -> Resu
         return Ok(());
     }
     draft.set_free(lot, points)?;
-    if draft.lot(lot)?.is_due(draft.now()) {
-        expire(draft, lot, points)?;
-    }
-    Ok(())
+    expire_if_due(draft, lot, points)
+}
+
+/// Expires points that have come free in a lot whose time has come; in any other they stay.
+pub(crate) fn expire_if_due(
+    draft: &mut Draft<'_>,
+    lot: LotId,
+    points: Points,
+) -> Result<(), Refusal> {
+    if draft.lot(lot)?.is_due(draft.now()) { expire(draft, lot, points) } else { Ok(()) }
 }
 
 /// Expires free points of a lot. No money moves.
-pub(crate) fn expire(draft: &mut Draft<'_>, lot: LotId, points: Points) -> Result<(), Refusal> {
+fn expire(draft: &mut Draft<'_>, lot: LotId, points: Points) -> Result<(), Refusal> {
     draft.take_free(lot, points)?;
     let ended = draft.lot_mut(lot)?;
     ended.expired = ended.expired.plus(points)?;

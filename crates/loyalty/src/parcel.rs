@@ -80,9 +80,7 @@ pub(crate) fn receive(
             (currency, Micros::ZERO),
         )?;
         draft.touched(issuer, points, expires_at);
-        if draft.lot(id)?.is_due(draft.now()) {
-            expire::expire(draft, id, points)?;
-        }
+        expire::expire_if_due(draft, id, points)?;
         arrived.insert(source, id);
     }
     Ok(arrived)

@@ -58,8 +58,5 @@ fn refund_leg(
     redemption::refund(draft, terms, leg, points)?;
     draft.add_free(leg.lot, points)?;
     draft.touched(leg.issuer, points, leg.expires_at);
-    if draft.lot(leg.lot)?.is_due(draft.now()) {
-        expire::expire(draft, leg.lot, points)?;
-    }
-    Ok(())
+    expire::expire_if_due(draft, leg.lot, points)
 }
